@@ -1,0 +1,1 @@
+"""Interlock's engine: stacks of plugins, the lifecycle of a model, and its ledger."""

@@ -1,0 +1,204 @@
+"""The contract of Interlock: the one import that a plugin needs.
+
+>>> from interlock_hookspecs import hookimpl, plugin, setting
+"""
+
+from interlock_hookspecs.artifacts import Artifact, Maker, Workspace
+from interlock_hookspecs.data import Dataset, Field, SourceFile, Task, fields_of, scalar
+from interlock_hookspecs.deploy import (
+    Capture,
+    CaptureSink,
+    Deployment,
+    Endpoint,
+    EndpointStatus,
+    OpenTarget,
+    Target,
+    TargetFeed,
+)
+from interlock_hookspecs.digests import (
+    TableHasher,
+    bytes_digest,
+    file_digest,
+    folder_digest,
+    folder_manifest,
+    is_digest,
+    logical_type,
+    path_digest,
+    table_digest,
+)
+from interlock_hookspecs.errors import (
+    Conflict,
+    InvalidInput,
+    NotFound,
+    PluginError,
+    Unavailable,
+    Unsupported,
+)
+from interlock_hookspecs.events import Actor, Event
+from interlock_hookspecs.govern import (
+    Approval,
+    Bound,
+    CardSection,
+    Dossier,
+    ModelFacts,
+    Policy,
+    Release,
+    Verdict,
+    parse_bound,
+)
+from interlock_hookspecs.model import (
+    PREDICTION,
+    SCORE,
+    Label,
+    Model,
+    Predictor,
+    Signature,
+    decide,
+    score_columns,
+)
+from interlock_hookspecs.monitor import Finding, Instant, Profile, Window, window_text
+from interlock_hookspecs.registry import ModelVersion, VersionPage
+from interlock_hookspecs.rules import (
+    CONTRACT_VERSION,
+    PROJECT,
+    ROLES,
+    SENTENCES,
+    Spec,
+    compatible,
+    contract_of,
+    every,
+    first,
+    hookimpl,
+    observe,
+    one,
+    owner,
+    plugin,
+    setting,
+    spec_of,
+)
+from interlock_hookspecs.train import ORIGINS, Candidate, Score
+from interlock_hookspecs.types import resolve, type_hints
+from interlock_hookspecs.validate import Check
+from interlock_hookspecs.values import Facts, Scalar, Secret, facts, reveal, utc
+
+SPEC_MODULES = (
+    "data",
+    "train",
+    "model",
+    "validate",
+    "registry",
+    "govern",
+    "deploy",
+    "monitor",
+    "events",
+)
+"""The modules that hold specifications, in the order of a model's life."""
+
+
+def specs() -> dict[str, Spec]:
+    """Every hook of the contract by name, in the order of a model's life.
+
+    >>> specs()["fit_candidate"].rule
+    'one'
+    """
+    import sys
+
+    found = {}
+    for module in SPEC_MODULES:
+        for value in vars(sys.modules[f"{__name__}.{module}"]).values():
+            spec = spec_of(value) if callable(value) else None
+            if spec is not None and spec.function.__module__ == f"{__name__}.{module}":
+                found[spec.name] = spec
+    return found
+
+
+__all__ = [
+    "CONTRACT_VERSION",
+    "ORIGINS",
+    "PREDICTION",
+    "PROJECT",
+    "ROLES",
+    "SCORE",
+    "SENTENCES",
+    "SPEC_MODULES",
+    "Actor",
+    "Approval",
+    "Artifact",
+    "Bound",
+    "Candidate",
+    "Capture",
+    "CaptureSink",
+    "CardSection",
+    "Check",
+    "Conflict",
+    "Dataset",
+    "Deployment",
+    "Dossier",
+    "Endpoint",
+    "EndpointStatus",
+    "Event",
+    "Facts",
+    "Field",
+    "Finding",
+    "Instant",
+    "InvalidInput",
+    "Label",
+    "Maker",
+    "Model",
+    "ModelFacts",
+    "ModelVersion",
+    "NotFound",
+    "OpenTarget",
+    "PluginError",
+    "Policy",
+    "Predictor",
+    "Profile",
+    "Release",
+    "Scalar",
+    "Score",
+    "Secret",
+    "Signature",
+    "SourceFile",
+    "Spec",
+    "TableHasher",
+    "Target",
+    "TargetFeed",
+    "Task",
+    "Unavailable",
+    "Unsupported",
+    "Verdict",
+    "VersionPage",
+    "Window",
+    "Workspace",
+    "bytes_digest",
+    "compatible",
+    "contract_of",
+    "decide",
+    "every",
+    "facts",
+    "fields_of",
+    "file_digest",
+    "first",
+    "folder_digest",
+    "folder_manifest",
+    "hookimpl",
+    "is_digest",
+    "logical_type",
+    "observe",
+    "one",
+    "owner",
+    "parse_bound",
+    "path_digest",
+    "plugin",
+    "resolve",
+    "reveal",
+    "scalar",
+    "score_columns",
+    "setting",
+    "spec_of",
+    "specs",
+    "table_digest",
+    "type_hints",
+    "utc",
+    "window_text",
+]

@@ -1,0 +1,252 @@
+"""Data: what is to be learnt, the rows it is learnt from, and the hooks that bring them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from interlock_hookspecs.artifacts import Artifact, Maker
+from interlock_hookspecs.digests import digest_field, logical_type
+from interlock_hookspecs.rules import first
+from interlock_hookspecs.values import (
+    Facts,
+    Scalar,
+    all_of,
+    count,
+    facts,
+    finite,
+    is_a,
+    named,
+    one_of,
+    optional,
+    record,
+    texts,
+)
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from interlock_hookspecs.artifacts import Workspace
+
+
+@record
+class Field:
+    """A named column with its logical type.
+
+    Attributes:
+        name: the column's name.
+        type: its Arrow type's name without storage details, as `logical_type` gives it.
+        nullable: whether a null was allowed or seen.
+
+    >>> Field(name="AGEP", type="int64", nullable=False).type
+    'int64'
+    """
+
+    name: str = attrs.field(validator=named)
+    type: str = attrs.field(validator=named)
+    nullable: bool = attrs.field(default=True, validator=is_a(bool))
+
+
+def fields_of(table: pa.Table) -> tuple[Field, ...]:
+    """The fields of a table; one is nullable where the table holds a null in it.
+
+    >>> import pyarrow as pa
+    >>> fields_of(pa.table({"x": [1, None]}))
+    (Field(name='x', type='int64', nullable=True),)
+    """
+    return tuple(
+        Field(name=field.name, type=logical_type(field.type), nullable=column.null_count > 0)
+        for field, column in zip(table.schema, table.columns, strict=True)
+    )
+
+
+def _types(value: Mapping[str, str]) -> Facts:
+    return facts(value)
+
+
+@record
+class Task:
+    """What is to be predicted, from what, and how rows are held out.
+
+    Attributes:
+        dataset: the source, as the data plugin understands it.
+        target: the column to predict; None where there is nothing to compare with.
+        kind: an open word; ``binary``, ``multiclass`` and ``regression`` work end to end.
+        id: the column that names a row; it is not a feature.
+        positive: the target's value that counts as positive, for ``binary``.
+        threshold: the score from which a row is decided positive, 0 to 1.
+        time: the column of event time; an integer is an ordered period, a timestamp is aware.
+        exclude: columns that are not features.
+        sensitive: columns whose groups are compared for fairness; they stay features unless
+            they are excluded too.
+        types: logical types of columns that the source cannot say (CSV), by name.
+        split: ``hash`` holds rows out by a hash of the id; ``time`` cuts the time column.
+        holdout: the share of rows held out, between 0 and 1, both ends excluded.
+        seed: for everything random.
+        min_group: the number of rows under which a group counts as unmeasured.
+
+    >>> task = Task(dataset="data/2015.parquet", target="employed", kind="binary", id="id")
+    >>> task.features(["id", "AGEP", "employed"])
+    ('AGEP',)
+    """
+
+    dataset: str = attrs.field(validator=named)
+    target: str | None = attrs.field(default=None, validator=is_a((str, type(None))))
+    kind: str = attrs.field(default="binary", validator=named)
+    id: str | None = attrs.field(default=None, validator=is_a((str, type(None))))
+    positive: int | str | bool = attrs.field(default=1, validator=is_a((int, str)))
+    threshold: float = attrs.field(default=0.5, validator=finite)
+    time: str | None = attrs.field(default=None, validator=is_a((str, type(None))))
+    exclude: tuple[str, ...] = attrs.field(default=(), converter=texts)
+    sensitive: tuple[str, ...] = attrs.field(default=(), converter=texts)
+    types: Facts = attrs.field(factory=Facts, converter=_types)
+    split: str = attrs.field(default="hash", validator=one_of("hash", "time"))
+    holdout: float = attrs.field(default=0.25, validator=finite)
+    seed: int = attrs.field(default=0, validator=count)
+    min_group: int = attrs.field(default=100, validator=count)
+
+    def __attrs_post_init__(self) -> None:
+        if not 0 < self.holdout < 1:
+            msg = f"holdout is {self.holdout}: expected a share between 0 and 1, for example 0.25"
+            raise ValueError(msg)
+        if not 0 <= self.threshold <= 1:
+            msg = f"threshold is {self.threshold}: expected a score from 0 to 1"
+            raise ValueError(msg)
+        if self.split == "time" and self.time is None:
+            msg = "split = 'time' needs the name of the time column: time = '...'"
+            raise ValueError(msg)
+
+    def features(self, columns: Iterable[str]) -> tuple[str, ...]:
+        """Those of some columns that are features, in the order given."""
+        aside = {self.id, self.target, self.time, *self.exclude}
+        return tuple(column for column in columns if column not in aside)
+
+
+@record
+class SourceFile:
+    """One file that a dataset was read from.
+
+    Attributes:
+        path: as the source names it.
+        size: bytes.
+        digest: of the file's bytes, or None where the store did not let us read it twice.
+    """
+
+    path: str = attrs.field(validator=named)
+    size: int = attrs.field(validator=count)
+    digest: str | None = attrs.field(default=None, validator=digest_field)
+
+
+@record
+class Dataset:
+    """Rows from a source: described after ``load_dataset``, fixed after ``snapshot_dataset``.
+
+    Attributes:
+        source: what the stack file or the command said.
+        format: how it is stored, for example ``parquet``.
+        files: what it was read from.
+        fields: its columns.
+        rows: how many, or None before they were counted.
+        digest: the logical digest of the rows, once they are fixed.
+        artifact: one Parquet file with exactly these rows, once they are fixed.
+        facts: anything else worth keeping.
+
+    >>> Dataset(source="a.csv", format="csv", fields=(Field(name="x", type="int64"),)).rows
+    """
+
+    source: str = attrs.field(validator=named)
+    format: str = attrs.field(validator=named)
+    files: tuple[SourceFile, ...] = attrs.field(default=(), converter=tuple)
+    fields: tuple[Field, ...] = attrs.field(default=(), converter=tuple, validator=all_of(Field))
+    rows: int | None = attrs.field(default=None, validator=count)
+    digest: str | None = attrs.field(default=None, validator=digest_field)
+    artifact: Artifact | None = attrs.field(default=None, validator=is_a((Artifact, type(None))))
+    facts: Facts = attrs.field(factory=Facts, converter=facts)
+    maker: Maker | None = attrs.field(default=None, validator=is_a((Maker, type(None))))
+
+
+@first("data")
+def load_dataset(source: str, task: Task) -> Dataset | None:
+    """Describe the dataset behind a source, or answer None where the source is another's.
+
+    Asked: plugins in stack order, until one answers something other than None.
+
+    Nothing is read that a description does not need. ``task.types`` are the logical types that
+    the source cannot say itself.
+
+    Args:
+        source: a path, a glob or an address, relative paths already made absolute.
+        task: what the rows are for; columns it names must exist.
+
+    Returns:
+        A `Dataset` with source, format, files and fields.
+
+    Raises:
+        NotFound: the source is this plugin's and nothing is there.
+        InvalidInput: it is there and cannot be read as rows.
+
+    Example:
+        >>> class Inline:
+        ...     @hookimpl
+        ...     def load_dataset(self, source, task):
+        ...         if not source.startswith("inline:"):
+        ...             return None
+        ...         fields = (Field(name="x", type="int64"),)
+        ...         return Dataset(source=source, format="inline", fields=fields)
+        >>> Inline().load_dataset("inline:1,2", Task(dataset="inline:1,2")).format
+        'inline'
+    """
+
+
+@first("data")
+def snapshot_dataset(dataset: Dataset, ws: Workspace) -> Dataset | None:
+    """Fix a dataset's rows: write them as one Parquet artifact and take their digests.
+
+    Asked: plugins in stack order, until one answers something other than None.
+
+    The rows pass through in batches, so that a source larger than memory is no obstacle. Equal
+    rows give an equal ``digest`` whatever the source's format, and an equal artifact.
+
+    Args:
+        dataset: what ``load_dataset`` of this plugin gave; None is answered for another's.
+        ws: keeps the artifact.
+
+    Returns:
+        The dataset with rows, digest, artifact and each file's digest.
+
+    Raises:
+        InvalidInput: the source changed since it was described, or has no rows.
+
+    Example:
+        >>> import attrs
+        >>> class Inline:
+        ...     @hookimpl
+        ...     def snapshot_dataset(self, dataset, ws):
+        ...         import pyarrow as pa, pyarrow.parquet as pq
+        ...         values = [int(text) for text in dataset.source[7:].split(",")]
+        ...         table = pa.table({"x": values})
+        ...         pq.write_table(table, ws.scratch() / "rows.parquet")
+        ...         kept = ws.keep(ws.scratch() / "rows.parquet")
+        ...         return attrs.evolve(dataset, rows=len(values), digest=table_digest(table),
+        ...                             artifact=kept)
+        >>> Inline().snapshot_dataset.__name__
+        'snapshot_dataset'
+    """
+
+
+def scalar(value: Any) -> Scalar:
+    """A numpy or Arrow scalar as the plain Python scalar that records hold.
+
+    >>> import pyarrow as pa
+    >>> scalar(pa.scalar(3)), scalar("a")
+    (3, 'a')
+    """
+    for convert in ("as_py", "item"):
+        method = getattr(value, convert, None)
+        if method is not None:
+            value = method()
+    if isinstance(value, str | int | float | bool) or value is None:
+        return value
+    return str(value)

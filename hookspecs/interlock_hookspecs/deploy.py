@@ -1,0 +1,317 @@
+"""Deployment: an endpoint, the released versions behind it, and the servers that answer there.
+
+Declarative: core decides about targets and weights; a plugin makes the endpoint serve exactly
+these. A backend that is a server elsewhere implements ``apply_endpoint``; a server of our own
+implements ``serve_endpoint``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+import attrs
+
+from interlock_hookspecs.artifacts import Maker
+from interlock_hookspecs.govern import Release
+from interlock_hookspecs.model import Model, Predictor
+from interlock_hookspecs.rules import one, owner
+from interlock_hookspecs.values import (
+    Facts,
+    all_of,
+    facts,
+    finite,
+    is_a,
+    named,
+    record,
+    table_record,
+    texts,
+    utc,
+)
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from interlock_hookspecs.artifacts import Workspace
+    from interlock_hookspecs.monitor import Instant
+
+
+@record
+class Endpoint:
+    """A name that clients call, within a project and a stack.
+
+    Attributes:
+        name: the endpoint's name, in its URL.
+        project, stack: whose it is.
+
+    >>> Endpoint(name="employment", project="employment", stack="dev").stack
+    'dev'
+    """
+
+    name: str = attrs.field(validator=named)
+    project: str = attrs.field(validator=named)
+    stack: str = attrs.field(validator=named)
+
+
+@record
+class Target:
+    """A released model behind an endpoint.
+
+    Attributes:
+        release: as the ledger has it.
+        model: the file that the release is of.
+        weight: its share of the requests, 0 to 1; the weights of an endpoint add up to 1.
+        mirror: whether it gets a copy of requests and its answers go nowhere.
+    """
+
+    release: Release = attrs.field(validator=is_a(Release))
+    model: Model = attrs.field(validator=is_a(Model))
+    weight: float = attrs.field(default=1.0, validator=finite)
+    mirror: bool = attrs.field(default=False, validator=is_a(bool))
+
+
+@table_record
+class OpenTarget:
+    """A target whose model core has verified against the ledger and opened.
+
+    Attributes:
+        target: which release, with which weight.
+        predictor: the opened model; safe to call from several threads.
+    """
+
+    target: Target
+    predictor: Predictor
+
+
+@record
+class Deployment:
+    """An endpoint as it was made by a plugin.
+
+    Attributes:
+        id: which deployment; made by core before the plugin was asked.
+        endpoint: the name that clients call.
+        targets: what it serves.
+        address: where clients call it, for example ``http://127.0.0.1:8080``.
+        facts: what the plugin needs to find it again: a process id, a namespace, a log.
+
+    >>> endpoint = Endpoint(name="employment", project="employment", stack="dev")
+    >>> Deployment(id="deployment-1", endpoint=endpoint, address="http://127.0.0.1:8080").targets
+    ()
+    """
+
+    id: str = attrs.field(validator=named)
+    endpoint: Endpoint = attrs.field(validator=is_a(Endpoint))
+    targets: tuple[Target, ...] = attrs.field(default=(), converter=tuple, validator=all_of(Target))
+    address: str = attrs.field(default="", validator=is_a(str))
+    facts: Facts = attrs.field(factory=Facts, converter=facts)
+    maker: Maker | None = attrs.field(default=None, validator=is_a((Maker, type(None))))
+
+
+@record
+class EndpointStatus:
+    """How an endpoint is now.
+
+    Attributes:
+        live: whether anything answers.
+        ready: whether it answers requests for predictions.
+        serving: the ids of the releases it serves.
+        detail: one sentence for a person.
+
+    >>> EndpointStatus(live=False, ready=False, detail="connection refused").serving
+    ()
+    """
+
+    live: bool = attrs.field(validator=is_a(bool))
+    ready: bool = attrs.field(validator=is_a(bool))
+    serving: tuple[str, ...] = attrs.field(default=(), converter=texts)
+    detail: str = attrs.field(default="", validator=is_a(str))
+
+
+@table_record
+class Capture:
+    """The requests of one call and the answers to them.
+
+    Attributes:
+        request_id: the client's, or the server's own.
+        at: when it was answered.
+        release: the id of the release that answered.
+        rows: n rows: the features as they were scored, and the id and time columns where the
+            client sent them.
+        predictions: n rows: the outputs and ``prediction``.
+        mirror: whether the answer went nowhere.
+    """
+
+    request_id: str
+    at: datetime = attrs.field(converter=utc)
+    release: str
+    rows: pa.Table
+    predictions: pa.Table
+    mirror: bool = False
+
+
+@runtime_checkable
+class CaptureSink(Protocol):
+    """Where a server puts what it answered. Never blocks, never raises."""
+
+    def put(self, capture: Capture) -> bool:
+        """Queue a capture for writing; False where the queue is full and it was counted lost."""
+
+    @property
+    def lost(self) -> int:
+        """How many captures were lost since the server started."""
+
+
+@runtime_checkable
+class TargetFeed(Protocol):
+    """What an endpoint is to serve, now and from then on, verified and opened by core."""
+
+    @property
+    def current(self) -> tuple[OpenTarget, ...]:
+        """The targets to serve now; possibly none. Safe to read from any thread."""
+
+    def watch(self, changed: Callable[[], None]) -> None:
+        """Call back, from a thread of core's, each time that `current` became another tuple."""
+
+    def started(self, address: str) -> None:
+        """Tell core that the server listens, and at which address."""
+
+    @property
+    def problem(self) -> str:
+        """Why the targets may be out of date, for readiness: the ledger cannot be reached since
+        when; empty where all is well."""
+
+
+@one("deploy")
+def apply_endpoint(
+    endpoint: Endpoint, id: str, targets: tuple[Target, ...], ws: Workspace  # noqa: A002  (the record's own word)
+) -> Deployment:
+    """Make an endpoint of a server elsewhere serve exactly these targets.
+
+    Asked: the only plugin of the stack that implements it.
+
+    Asked again with the same targets it changes nothing. No request fails while it changes.
+
+    Args:
+        endpoint: which endpoint.
+        id: which deployment this is.
+        targets: releases with their weights; weights add up to 1 over those not mirrored.
+        ws: locates the models' artifacts.
+
+    Raises:
+        Unavailable: the backend cannot be reached.
+        Unsupported: the backend cannot serve this format, or split, or mirror.
+
+    Example:
+        >>> class Elsewhere:
+        ...     @hookimpl
+        ...     def apply_endpoint(self, endpoint, id, targets, ws):
+        ...         address = f"http://models.example/{endpoint.name}"
+        ...         return Deployment(id=id, endpoint=endpoint, targets=targets, address=address)
+        >>> endpoint = Endpoint(name="e", project="p", stack="dev")
+        >>> Elsewhere().apply_endpoint(endpoint, "deployment-1", (), None).address
+        'http://models.example/e'
+    """
+
+
+@one("deploy", instead="apply_endpoint")
+def serve_endpoint(
+    endpoint: Endpoint, feed: TargetFeed, captures: CaptureSink, ws: Workspace
+) -> None:
+    """Serve an endpoint from this process until it is told to stop.
+
+    Asked: the only plugin of the stack that implements it.
+
+    Core starts the process, checks every release against the ledger, opens the models and hands
+    over changes; the server knows its protocol and no ledger. The call returns after SIGTERM or
+    SIGINT, when the requests in flight are answered. ``feed.started`` is called once it listens.
+
+    Args:
+        endpoint: which endpoint.
+        feed: what to serve, now and from then on.
+        captures: where answers are recorded.
+        ws: logs.
+
+    Raises:
+        Unavailable: the address is taken.
+
+    Example:
+        >>> class Once:
+        ...     @hookimpl
+        ...     def serve_endpoint(self, endpoint, feed, captures, ws):
+        ...         feed.started("http://127.0.0.1:8080")
+        >>> Once().serve_endpoint.__name__
+        'serve_endpoint'
+    """
+
+
+@owner("deploy")
+def endpoint_status(deployment: Deployment) -> EndpointStatus:
+    """Say how an endpoint is now, by asking it.
+
+    Asked: the plugin that the first argument names.
+
+    Answers within a few seconds and does not raise because the endpoint is gone: that is a
+    status too.
+
+    Args:
+        deployment: what this plugin made.
+
+    Example:
+        >>> class Gone:
+        ...     @hookimpl
+        ...     def endpoint_status(self, deployment):
+        ...         return EndpointStatus(live=False, ready=False, detail="gone")
+        >>> Gone().endpoint_status(None).live
+        False
+    """
+
+
+@owner("deploy", required=False)
+def remove_endpoint(deployment: Deployment) -> None:
+    """End what ``apply_endpoint`` made. Removing what is gone already is no error.
+
+    Asked: the plugin that the first argument names.
+
+    A server of our own needs none: core ends the process that it started.
+
+    Args:
+        deployment: what this plugin made.
+
+    Raises:
+        Unavailable: the backend cannot be reached.
+
+    Example:
+        >>> class Elsewhere:
+        ...     @hookimpl
+        ...     def remove_endpoint(self, deployment):
+        ...         pass
+        >>> Elsewhere().remove_endpoint(None)
+    """
+
+
+@owner("deploy", required=False)
+def read_captures(deployment: Deployment, start: Instant, end: Instant) -> pa.Table:
+    """Read back what an endpoint of a server elsewhere answered.
+
+    Asked: the plugin that the first argument names.
+
+    For a server of our own core reads what its own sink wrote.
+
+    Args:
+        deployment: what this plugin made.
+        start, end: half-open, over the time of capture.
+
+    Returns:
+        One row a prediction: ``request_id``, ``row``, ``at``, ``release``, ``mirror``, the
+        features, and the predictions.
+
+    Example:
+        >>> class Nothing:
+        ...     @hookimpl
+        ...     def read_captures(self, deployment, start, end):
+        ...         import pyarrow as pa
+        ...         return pa.table({"request_id": []})
+        >>> Nothing().read_captures(None, None, None).num_rows
+        0
+    """

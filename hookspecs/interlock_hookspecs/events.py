@@ -1,0 +1,90 @@
+"""Events: what happened, as the ledger keeps it and as observers hear it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any
+
+import attrs
+
+from interlock_hookspecs.digests import digest_field
+from interlock_hookspecs.rules import observe
+from interlock_hookspecs.values import count, is_a, named, one_of, record, utc
+
+
+@record
+class Actor:
+    """Who did something, and how we know.
+
+    Attributes:
+        subject: the name of an account, a person or a service.
+        kind: ``person`` or ``service``.
+        issuer: who vouches for the name: the host, an identity provider.
+        verified: how it was verified; ``unverified`` for an account's own word.
+
+    >>> Actor(subject="ana").verified
+    'unverified'
+    """
+
+    subject: str = attrs.field(validator=named)
+    kind: str = attrs.field(default="person", validator=one_of("person", "service"))
+    issuer: str = attrs.field(default="local", validator=named)
+    verified: str = attrs.field(default="unverified", validator=named)
+
+
+def _frozen(value: Mapping[str, Any]) -> Mapping[str, Any]:
+    return MappingProxyType(dict(value))
+
+
+@record
+class Event:
+    """One entry of the ledger.
+
+    Attributes:
+        id: which event.
+        project: whose chain it is in.
+        sequence: its place in that chain, from 1.
+        kind: what happened, for example ``release.made``.
+        at: when.
+        actor: who.
+        subject: the id of what it happened to.
+        digest: over the stored header and the digest before it.
+        payload: the particulars, JSON values; a read-only view.
+
+    >>> from datetime import UTC, datetime
+    >>> Event(id="event-1", project="employment", sequence=1, kind="run.started",
+    ...       at=datetime(2026, 1, 1, tzinfo=UTC), actor=Actor(subject="ana"), subject="run-1",
+    ...       digest="sha256:" + "0" * 64, payload={"stack": "dev"}).payload["stack"]
+    'dev'
+    """
+
+    id: str = attrs.field(validator=named)
+    project: str = attrs.field(validator=named)
+    sequence: int = attrs.field(validator=count)
+    kind: str = attrs.field(validator=named)
+    at: datetime = attrs.field(converter=utc)
+    actor: Actor = attrs.field(validator=is_a(Actor))
+    subject: str = attrs.field(validator=named)
+    digest: str = attrs.field(validator=[named, digest_field])
+    payload: Mapping[str, Any] = attrs.field(factory=dict, converter=_frozen)
+
+
+@observe("events")
+def on_event(event: Event) -> None:
+    """Hear what happened, after it was written to the ledger.
+
+    Asked: all plugins; nothing comes back, and one that fails silences no other.
+
+    Args:
+        event: what was written.
+
+    Example:
+        >>> class Print:
+        ...     @hookimpl
+        ...     def on_event(self, event):
+        ...         print(event.kind)
+        >>> Print().on_event.__name__
+        'on_event'
+    """

@@ -1,0 +1,401 @@
+"""Governance: the policy, the dossier it is held against, the verdicts, and what core makes of them.
+
+A plugin gives verdicts and describes. Nothing that a plugin returns releases a model: core makes
+the `Release`, and only from verdicts.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import attrs
+
+from interlock_hookspecs.artifacts import Artifact, Maker
+from interlock_hookspecs.digests import digest_field
+from interlock_hookspecs.model import Model
+from interlock_hookspecs.rules import every, one
+from interlock_hookspecs.train import ORIGINS, Score
+from interlock_hookspecs.validate import Check
+from interlock_hookspecs.values import (
+    Facts,
+    all_of,
+    count,
+    facts,
+    finite,
+    is_a,
+    named,
+    one_of,
+    optional,
+    record,
+    texts,
+    utc,
+)
+
+if TYPE_CHECKING:
+    from interlock_hookspecs.artifacts import Workspace
+
+_BOUND = re.compile(r"\s*(>=|<=|>|<|==)\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*")
+
+
+@record
+class Bound:
+    """A limit on a check.
+
+    Attributes:
+        key: the check, as maker's word and label: ``metrics.roc_auc``,
+            ``fairness.selection_rate_ratio[SEX]``.
+        op: ``>=``, ``<=``, ``>``, ``<`` or ``==``.
+        limit: the number on its right, in the check's unit.
+        severity: ``refuse``, or ``explain``: passes only with a person's reason on record.
+        on: ``value``, or ``interval``: its worse end.
+        included: whether a platform team's file says it; a project can only tighten that.
+
+    >>> Bound(key="metrics.roc_auc", op=">=", limit=0.85).holds(0.9)
+    True
+    """
+
+    key: str = attrs.field(validator=named)
+    op: str = attrs.field(validator=one_of(">=", "<=", ">", "<", "=="))
+    limit: float = attrs.field(validator=finite)
+    severity: str = attrs.field(default="refuse", validator=one_of("refuse", "explain"))
+    on: str = attrs.field(default="value", validator=one_of("value", "interval"))
+    included: bool = attrs.field(default=False, validator=is_a(bool))
+
+    @property
+    def text(self) -> str:
+        """The bound as a stack file writes it: ``>= 0.85``."""
+        return f"{self.op} {self.limit:g}"
+
+    def holds(self, value: float | None) -> bool:
+        """Whether a value is inside. None, NaN and infinities never are."""
+        if value is None or not math.isfinite(value):
+            return False
+        return {
+            ">=": value >= self.limit,
+            "<=": value <= self.limit,
+            ">": value > self.limit,
+            "<": value < self.limit,
+            "==": value == self.limit,
+        }[self.op]
+
+    def compared(self, check: Check) -> float | None:
+        """What of a check this bound looks at: its value, or the worse end of its interval.
+
+        The worse end is the low one under ``>`` and ``>=``, the high one under ``<`` and ``<=``,
+        and under ``==`` the end that is farther from the limit. None where there is none.
+        """
+        if self.on == "value":
+            return check.value
+        if check.low is None or check.high is None:
+            return None
+        if self.op in (">", ">="):
+            return check.low
+        if self.op in ("<", "<="):
+            return check.high
+        return max((check.low, check.high), key=lambda end: abs(end - self.limit))
+
+
+def parse_bound(text: str) -> tuple[str, float]:
+    """The operator and the limit of a bound as a stack file writes it.
+
+    Raises:
+        ValueError: it is not an operator and a finite number.
+
+    >>> parse_bound(">= 0.85")
+    ('>=', 0.85)
+    >>> parse_bound("at least 0.85")
+    Traceback (most recent call last):
+    ValueError: 'at least 0.85' is no bound: write an operator and a number, for example ">= 0.85"
+    """
+    match = _BOUND.fullmatch(text)
+    if match is None or not math.isfinite(float(match[2])):
+        msg = (
+            f"{text!r} is no bound: write an operator and a number, "
+            'for example ">= 0.85"'
+        )
+        raise ValueError(msg)
+    return match[1], float(match[2])
+
+
+@record
+class Policy:
+    """By what a candidate is judged. Pinned in the ledger with every review.
+
+    Attributes:
+        approvals: how many different people must approve a dossier.
+        self_approval: whether the person who started the run may be one of them.
+        min_group: rows under which a group counts as unmeasured.
+        approval_days: days after which an approval expires; None for never.
+        release_days: days after which a release expires; None for never.
+        offline_grace: seconds a server goes on with what it last verified when it cannot reach
+            the ledger.
+        origins: the origins of a model that may be released.
+        bounds: the limits on checks.
+        validate, govern: words of plugins that an included policy requires.
+
+    >>> Policy(approvals=1).self_approval
+    False
+    """
+
+    approvals: int = attrs.field(default=0, validator=count)
+    self_approval: bool = attrs.field(default=False, validator=is_a(bool))
+    min_group: int = attrs.field(default=100, validator=count)
+    approval_days: float | None = attrs.field(default=None, validator=finite)
+    release_days: float | None = attrs.field(default=None, validator=finite)
+    offline_grace: float = attrs.field(default=3600.0, validator=finite)
+    origins: tuple[str, ...] = attrs.field(default=ORIGINS, converter=texts)
+    bounds: tuple[Bound, ...] = attrs.field(default=(), converter=tuple, validator=all_of(Bound))
+    validate: tuple[str, ...] = attrs.field(default=(), converter=texts)
+    govern: tuple[str, ...] = attrs.field(default=(), converter=texts)
+
+
+@record
+class ModelFacts:
+    """What ``[model]`` says of a model: shown on its card, gateable.
+
+    >>> ModelFacts(owner="labour-insights").tier
+    ''
+    """
+
+    owner: str = attrs.field(default="", validator=is_a(str))
+    purpose: str = attrs.field(default="", validator=is_a(str))
+    tier: str = attrs.field(default="", validator=is_a(str))
+    review_by: str = attrs.field(default="", validator=is_a(str))
+
+
+@record
+class Approval:
+    """A person's yes or no to one dossier, with the reason.
+
+    Attributes:
+        id: which approval.
+        dossier: the digest of what was approved. It is void for any other.
+        decision: ``approve`` or ``reject``.
+        reason: in the person's words.
+        actor: who, and ``verified``: how we know; ``unverified`` for an account's own word.
+        self_approved: whether the person also started the run.
+        at, expires: from when and until when it holds.
+
+    >>> from datetime import UTC, datetime
+    >>> Approval(id="approval-1", dossier="sha256:" + "0" * 64, decision="approve",
+    ...          reason="small group, reviewed", actor="ana",
+    ...          at=datetime(2026, 1, 1, tzinfo=UTC)).verified
+    'unverified'
+    """
+
+    id: str = attrs.field(validator=named)
+    dossier: str = attrs.field(validator=[named, digest_field])
+    decision: str = attrs.field(validator=one_of("approve", "reject"))
+    reason: str = attrs.field(validator=named)
+    actor: str = attrs.field(validator=named)
+    at: datetime = attrs.field(converter=utc)
+    verified: str = attrs.field(default="unverified", validator=named)
+    self_approved: bool = attrs.field(default=False, validator=is_a(bool))
+    expires: datetime | None = attrs.field(default=None, converter=optional(utc))
+
+
+@record
+class Dossier:
+    """Everything a review looks at, under one digest.
+
+    Attributes:
+        digest: over model, data, checks, policy, code and threshold. Core computes it.
+        run: the run that it is of.
+        project: the project's name.
+        stack: the stack's name.
+        model: the file and its signature.
+        data: the digest of the rows.
+        code: the digest of the project's files.
+        threshold: the decision threshold that the release will carry.
+        checks: all that was measured, with makers.
+        policy: by what it is judged.
+        facts: owner, purpose, tier, review-by date.
+        origin: where the model comes from.
+        estimator, parameters, scores, training_rows: of the candidate.
+        source: where the rows came from, in the stack file's words.
+        lineage: versions, seeds, threads, git commit and host of the run.
+        approvals: given to this digest so far. They are not part of it.
+        champion: the model digest of the version in use, or None.
+
+    >>> "digest" in [field.name for field in attrs.fields(Dossier)]
+    True
+    """
+
+    digest: str = attrs.field(validator=[named, digest_field])
+    run: str = attrs.field(validator=named)
+    project: str = attrs.field(validator=named)
+    stack: str = attrs.field(validator=named)
+    model: Model = attrs.field(validator=is_a(Model))
+    data: str = attrs.field(validator=[named, digest_field])
+    code: str = attrs.field(validator=[named, digest_field])
+    threshold: float = attrs.field(validator=finite)
+    checks: tuple[Check, ...] = attrs.field(converter=tuple, validator=all_of(Check))
+    policy: Policy = attrs.field(validator=is_a(Policy))
+    facts: ModelFacts = attrs.field(factory=ModelFacts, validator=is_a(ModelFacts))
+    origin: str = attrs.field(default="trained", validator=one_of(*ORIGINS))
+    estimator: str = attrs.field(default="", validator=is_a(str))
+    parameters: Facts = attrs.field(factory=Facts, converter=facts)
+    scores: tuple[Score, ...] = attrs.field(default=(), converter=tuple, validator=all_of(Score))
+    training_rows: int | None = attrs.field(default=None, validator=count)
+    source: str = attrs.field(default="", validator=is_a(str))
+    lineage: Facts = attrs.field(factory=Facts, converter=facts)
+    approvals: tuple[Approval, ...] = attrs.field(
+        default=(), converter=tuple, validator=all_of(Approval)
+    )
+    champion: str | None = attrs.field(default=None, validator=digest_field)
+
+
+@record
+class Verdict:
+    """One judgement of a dossier.
+
+    Attributes:
+        decision: ``approve``, ``refuse``, or ``explain``: it passes only with a person's
+            reason on record.
+        subject: what was judged: the key of a bound, or a word of the plugin's own.
+        reason: one sentence with the numbers.
+        check: the key of the check it rests on, where it rests on one.
+        change: what would change it.
+
+    >>> Verdict(decision="refuse", subject="metrics.overfit_gap", reason="0.19 is over 0.05").check
+    ''
+    """
+
+    decision: str = attrs.field(validator=one_of("approve", "refuse", "explain"))
+    subject: str = attrs.field(validator=named)
+    reason: str = attrs.field(validator=named)
+    check: str = attrs.field(default="", validator=is_a(str))
+    change: str = attrs.field(default="", validator=is_a(str))
+    maker: Maker | None = attrs.field(default=None, validator=is_a((Maker, type(None))))
+
+
+@record
+class Release:
+    """The permission to serve a model. Core makes it, and the ledger's copy is the one that counts.
+
+    Attributes:
+        id: which release.
+        run: the run that it came from.
+        project, stack, endpoint: where it may be served.
+        model: the digest of the model.
+        dossier: the digest of what was approved.
+        threshold: the decision threshold.
+        number: what the registry called the version then; for people only.
+        at, expires: from when and until when it holds.
+
+    >>> from datetime import UTC, datetime
+    >>> zero = "sha256:" + "0" * 64
+    >>> Release(id="release-1", run="run-1", project="employment", stack="dev", dossier=zero,
+    ...         endpoint="employment", model=zero, threshold=0.5, number="1",
+    ...         at=datetime(2026, 1, 1, tzinfo=UTC)).expires
+    """
+
+    id: str = attrs.field(validator=named)
+    run: str = attrs.field(validator=named)
+    project: str = attrs.field(validator=named)
+    stack: str = attrs.field(validator=named)
+    endpoint: str = attrs.field(validator=named)
+    model: str = attrs.field(validator=[named, digest_field])
+    dossier: str = attrs.field(validator=[named, digest_field])
+    threshold: float = attrs.field(validator=finite)
+    number: str = attrs.field(validator=is_a(str))
+    at: datetime = attrs.field(converter=utc)
+    expires: datetime | None = attrs.field(default=None, converter=optional(utc))
+
+
+@record
+class CardSection:
+    """A part of a model card.
+
+    Attributes:
+        title: its heading.
+        body: Markdown.
+        order: where it stands; smaller comes first.
+        figures: inline SVG documents, self-contained.
+
+    >>> CardSection(title="Intended use", body="Programme planning.").order
+    50
+    """
+
+    title: str = attrs.field(validator=named)
+    body: str = attrs.field(validator=is_a(str))
+    order: int = attrs.field(default=50, validator=count)
+    figures: tuple[str, ...] = attrs.field(default=(), converter=texts)
+    maker: Maker | None = attrs.field(default=None, validator=is_a((Maker, type(None))))
+
+
+@every("govern")
+def review(dossier: Dossier) -> tuple[Verdict, ...]:
+    """Judge a dossier.
+
+    Asked: all plugins; their lists are joined in stack order.
+
+    Core refuses where any verdict refuses, where nobody gave one, where a hook failed, and where
+    a bound of the policy was judged by nobody. It counts approvals itself.
+
+    Args:
+        dossier: with checks, policy, and the approvals given to exactly this digest.
+
+    Example:
+        >>> class NoTrees:
+        ...     @hookimpl
+        ...     def review(self, dossier):
+        ...         refused = "Tree" in dossier.estimator
+        ...         return [Verdict(decision="refuse" if refused else "approve",
+        ...                         subject="estimator", reason=dossier.estimator)]
+        >>> NoTrees().review.__name__
+        'review'
+    """
+
+
+@every("govern")
+def describe_model(dossier: Dossier) -> tuple[CardSection, ...]:
+    """Say something on the model's card.
+
+    Asked: all plugins; their lists are joined in stack order.
+
+    Args:
+        dossier: what there is to describe.
+
+    Example:
+        >>> class Contact:
+        ...     @hookimpl
+        ...     def describe_model(self, dossier):
+        ...         return [CardSection(title="Contact", body=dossier.facts.owner)]
+        >>> Contact().describe_model.__name__
+        'describe_model'
+    """
+
+
+@one("govern", required=False)
+def render_card(
+    dossier: Dossier, sections: tuple[CardSection, ...], verdicts: tuple[Verdict, ...], ws: Workspace
+) -> Artifact:
+    """Put the sections of a card together into a folder of files that a person opens.
+
+    Asked: the only plugin of the stack that implements it.
+
+    Args:
+        dossier: what the card is of.
+        sections: from every ``describe_model``, in order.
+        verdicts: from every ``review``.
+        ws: keeps the folder.
+
+    Returns:
+        A folder artifact with at least ``card.md`` and ``card.html``, both self-contained.
+
+    Example:
+        >>> class Plain:
+        ...     @hookimpl
+        ...     def render_card(self, dossier, sections, verdicts, ws):
+        ...         folder = ws.scratch()
+        ...         text = "\\n\\n".join(f"## {part.title}\\n{part.body}" for part in sections)
+        ...         (folder / "card.md").write_text(text)
+        ...         (folder / "card.html").write_text(f"<pre>{text}</pre>")
+        ...         return ws.keep(folder)
+        >>> Plain().render_card.__name__
+        'render_card'
+    """

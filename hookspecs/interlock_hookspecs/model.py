@@ -1,0 +1,234 @@
+"""Models: their signature, their file, the predictor that opens it, and who reads which format."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+import attrs
+
+from interlock_hookspecs.artifacts import Artifact
+from interlock_hookspecs.data import Field
+from interlock_hookspecs.rules import owner
+from interlock_hookspecs.values import Facts, all_of, facts, is_a, named, record, texts
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from interlock_hookspecs.artifacts import Workspace
+
+Label = int | str | bool
+"""A class of a target."""
+
+SCORE = "score"
+"""The output of a binary model: the probability of the positive class, 0 to 1."""
+
+PREDICTION = "prediction"
+"""The output that is the answer: a class, or a number for a regression."""
+
+
+@record
+class Signature:
+    """What goes into a model and what comes out, by name.
+
+    Attributes:
+        kind: the task's kind.
+        inputs: the features, in the order the model was fitted with.
+        outputs: the columns that `Predictor.predict` gives, in order: ``score`` for ``binary``,
+            ``score[CLASS]`` for each class of a ``multiclass``, ``prediction`` for a
+            ``regression``.
+        classes: the target's values, sorted; empty for a regression.
+        positive: the class that ``score`` is the probability of, for ``binary``.
+        id: a column accepted beside the features, captured and not scored.
+        time: likewise, the event's time.
+
+    >>> Signature(kind="regression", inputs=(Field(name="x", type="double"),),
+    ...           outputs=(Field(name="prediction", type="double"),)).classes
+    ()
+    """
+
+    kind: str = attrs.field(validator=named)
+    inputs: tuple[Field, ...] = attrs.field(converter=tuple, validator=all_of(Field))
+    outputs: tuple[Field, ...] = attrs.field(converter=tuple, validator=all_of(Field))
+    classes: tuple[Label, ...] = attrs.field(default=(), converter=tuple)
+    positive: Label | None = None
+    id: Field | None = attrs.field(default=None, validator=is_a((Field, type(None))))
+    time: Field | None = attrs.field(default=None, validator=is_a((Field, type(None))))
+
+
+def score_columns(signature: Signature) -> tuple[str, ...]:
+    """The names of a classifier's probability outputs, in the order of its classes.
+
+    >>> signature = Signature(kind="multiclass", inputs=(), outputs=(), classes=("a", "b"))
+    >>> score_columns(signature)
+    ('score[a]', 'score[b]')
+    """
+    if signature.kind == "binary":
+        return (SCORE,)
+    return tuple(f"{SCORE}[{label}]" for label in signature.classes)
+
+
+def decide(predictions: pa.Table, signature: Signature, threshold: float) -> pa.Table:
+    """Predictions with the answer beside the scores, in a column ``prediction``.
+
+    Binary: the positive class from the threshold on, the other below. Multiclass: the class of
+    the largest score, the first of equals. A table that has the column already is given back.
+
+    Args:
+        predictions: what `Predictor.predict` gave, n rows.
+        signature: of the model that gave it.
+        threshold: the release's, 0 to 1; only ``binary`` reads it.
+
+    >>> import pyarrow as pa
+    >>> signature = Signature(kind="binary", inputs=(), outputs=(), classes=(0, 1), positive=1)
+    >>> decide(pa.table({"score": [0.2, 0.5]}), signature, 0.5)["prediction"].to_pylist()
+    [0, 1]
+    """
+    import numpy as np
+    import pyarrow as pa
+
+    if PREDICTION in predictions.column_names:
+        return predictions
+    classes = pa.array(list(signature.classes))
+    if signature.kind == "binary":
+        positive = signature.classes.index(signature.positive)  # type: ignore[arg-type]  # binary: set
+        scores = predictions[SCORE].to_numpy()
+        chosen = np.where(scores >= threshold, positive, 1 - positive)
+    else:
+        columns = [predictions[name].to_numpy() for name in score_columns(signature)]
+        chosen = np.argmax(np.column_stack(columns), axis=1)
+    return predictions.append_column(PREDICTION, classes.take(pa.array(chosen)))
+
+
+@record
+class Model:
+    """A model file and what it takes to use it.
+
+    Attributes:
+        format: the word that names its opener, for example ``skops``.
+        artifact: the file or folder. Its digest is the model's identity.
+        signature: inputs and outputs.
+        requirements: what must be installed to open it, as pip requirements.
+        facts: anything else worth keeping: the estimator's class, the number of trees.
+
+    >>> blob = Artifact(digest="sha256:" + "0" * 64, size=9, name="model.skops")
+    >>> signature = Signature(kind="regression", inputs=(), outputs=())
+    >>> Model(format="skops", artifact=blob, signature=signature).digest == blob.digest
+    True
+    """
+
+    format: str = attrs.field(validator=named)
+    artifact: Artifact = attrs.field(validator=is_a(Artifact))
+    signature: Signature = attrs.field(validator=is_a(Signature))
+    requirements: tuple[str, ...] = attrs.field(default=(), converter=texts)
+    facts: Facts = attrs.field(factory=Facts, converter=facts)
+
+    @property
+    def digest(self) -> str:
+        """Which bytes this model is."""
+        return self.artifact.digest
+
+
+@runtime_checkable
+class Predictor(Protocol):
+    """An opened model. Safe to call from several threads at once."""
+
+    @property
+    def signature(self) -> Signature:
+        """What it takes and gives."""
+
+    def predict(self, rows: pa.Table) -> pa.Table:
+        """Score rows.
+
+        Args:
+            rows: at least the columns of ``signature.inputs``, in any order; others are ignored.
+
+        Returns:
+            As many rows in the same order, with exactly the columns of ``signature.outputs``.
+
+        Raises:
+            InvalidInput: a column is missing or of a type that cannot be read as the declared.
+        """
+
+
+@owner("model")
+def write_model(format: str, fitted: Any, signature: Signature, ws: Workspace) -> Model:  # noqa: A002  (the field's own word)
+    """Write a fitted object in the format that this plugin owns.
+
+    Asked: the plugin that the first argument names.
+
+    The bytes depend on the object's state only: equal states give equal digests, in whichever
+    process they are written. Reached through ``ws.write_model``.
+
+    Args:
+        format: the plugin's word, for example ``skops``.
+        fitted: the fitted object, for example a scikit-learn pipeline.
+        signature: its inputs and outputs.
+        ws: keeps the artifact.
+
+    Raises:
+        Unsupported: the object holds a type that the format does not write or would not open.
+
+    Example:
+        >>> class Mean:
+        ...     @hookimpl
+        ...     def write_model(self, format, fitted, signature, ws):
+        ...         path = ws.scratch() / "model.txt"
+        ...         path.write_text(repr(fitted))
+        ...         return Model(format=format, artifact=ws.keep(path), signature=signature)
+        >>> Mean().write_model.__name__
+        'write_model'
+    """
+
+
+@owner("model")
+def open_model(model: Model, ws: Workspace) -> Predictor:
+    """Open a model of this plugin's format.
+
+    Asked: the plugin that the first argument names.
+
+    The bytes are checked against the model's digest before a single one is interpreted, and
+    nothing in the file decides what code runs. Reached through ``ws.open_model``.
+
+    Args:
+        model: its format is this plugin's word.
+        ws: locates the artifact.
+
+    Raises:
+        InvalidInput: the file is malformed, too large, or holds a type that is not allowed.
+
+    Example:
+        >>> class Mean:
+        ...     @hookimpl
+        ...     def open_model(self, model, ws):
+        ...         return float(ws.locate(model.artifact).read_text())
+        >>> Mean().open_model.__name__
+        'open_model'
+    """
+
+
+@owner("model", required=False)
+def package_model(format: str, model: Model, ws: Workspace) -> Model:  # noqa: A002  (the field's own word)
+    """Convert a model of another format to the one that this plugin owns.
+
+    Asked: the plugin that the first argument names.
+
+    Args:
+        format: the target format, this plugin's word.
+        model: the model to convert.
+        ws: opens the one and keeps the other.
+
+    Returns:
+        A new model with the same signature.
+
+    Raises:
+        Unsupported: this model does not convert; the message says why.
+
+    Example:
+        >>> class Copy:
+        ...     @hookimpl
+        ...     def package_model(self, format, model, ws):
+        ...         kept = ws.keep(ws.locate(model.artifact))
+        ...         return Model(format=format, artifact=kept, signature=model.signature)
+        >>> Copy().package_model.__name__
+        'package_model'
+    """

@@ -1,0 +1,200 @@
+"""Who is asked, and what a plugin is: the rules of the hooks and the decorators of both sides."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, Literal, TypeVar, dataclass_transform
+
+import attrs
+import pluggy
+
+CONTRACT_VERSION = "1.0"
+"""The version of this contract. A plugin written for another major version, or for a newer minor
+one, is refused by name before anything runs."""
+
+PROJECT = "interlock"
+"""pluggy's name for our markers; entry-point groups are ``interlock.<role>``."""
+
+ROLES = (
+    "data",
+    "train",
+    "model",
+    "validate",
+    "registry",
+    "govern",
+    "deploy",
+    "monitor",
+    "events",
+)
+"""The roles of a stack, in the order of a model's life. A plugin is named ``<role>-<word>``."""
+
+Rule = Literal["one", "first", "every", "owner", "observe"]
+
+SENTENCES: Mapping[Rule, str] = MappingProxyType(
+    {
+        "one": "Asked: the only plugin of the stack that implements it.",
+        "first": "Asked: plugins in stack order, until one answers something other than None.",
+        "every": "Asked: all plugins; their lists are joined in stack order.",
+        "owner": "Asked: the plugin that the first argument names.",
+        "observe": "Asked: all plugins; nothing comes back, and one that fails silences no other.",
+    }
+)
+"""The fixed sentence that states a rule, in every hook's documentation."""
+
+F = TypeVar("F", bound=Callable[..., Any])
+T = TypeVar("T")
+
+hookimpl = pluggy.HookimplMarker(PROJECT)
+"""Marks a method of a plugin, or a function of a project's module, as the answer to a hook."""
+
+_hookspec = pluggy.HookspecMarker(PROJECT)
+_SPEC = "_interlock_spec"
+_CONTRACT = "_interlock_contract"
+
+
+@attrs.frozen(kw_only=True)
+class Spec:
+    """One hook of the contract.
+
+    Attributes:
+        name: the hook's name, which an implementation carries.
+        rule: who is asked.
+        role: the role whose plugins the hook is for.
+        required: whether every plugin of the role must implement it.
+        instead: the name of a required hook that this one stands in for.
+        function: the specification itself: its signature, its types and its documentation.
+    """
+
+    name: str
+    rule: Rule
+    role: str
+    required: bool
+    instead: str | None
+    function: Callable[..., Any]
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """The names an implementation may ask for."""
+        return tuple(inspect.signature(self.function).parameters)
+
+
+def _specification(
+    rule: Rule, role: str, *, required: bool, instead: str | None
+) -> Callable[[F], F]:
+    def mark(function: F) -> F:
+        spec = Spec(
+            name=function.__name__,
+            rule=rule,
+            role=role,
+            required=required,
+            instead=instead,
+            function=function,
+        )
+        setattr(function, _SPEC, spec)
+        return _hookspec(function)
+
+    return mark
+
+
+def one(role: str, *, required: bool = True, instead: str | None = None) -> Callable[[F], F]:
+    """A specification that the only plugin implementing it answers; two are an error at load."""
+    return _specification("one", role, required=required, instead=instead)
+
+
+def first(role: str, *, required: bool = True) -> Callable[[F], F]:
+    """A specification that plugins are asked in stack order until one answers."""
+    return _specification("first", role, required=required, instead=None)
+
+
+def every(role: str, *, required: bool = False) -> Callable[[F], F]:
+    """A specification that all plugins answer with a list of records."""
+    return _specification("every", role, required=required, instead=None)
+
+
+def owner(role: str, *, required: bool = True) -> Callable[[F], F]:
+    """A specification answered by the plugin that the first argument names."""
+    return _specification("owner", role, required=required, instead=None)
+
+
+def observe(role: str) -> Callable[[F], F]:
+    """A specification that everybody hears and nobody answers."""
+    return _specification("observe", role, required=False, instead=None)
+
+
+def spec_of(function: Callable[..., Any]) -> Spec | None:
+    """The specification that a function of the contract carries, or None."""
+    found = getattr(function, _SPEC, None)
+    return found if isinstance(found, Spec) else None
+
+
+@dataclass_transform(kw_only_default=True, eq_default=False, field_specifiers=(attrs.field,))
+def plugin(*, contract: str) -> Callable[[type[T]], type[T]]:
+    """Make a class a plugin: its fields are its settings, its hook implementations its work.
+
+    Two instances never compare equal (pluggy refuses to register two that do), fields are
+    keyword-only, and a `Secret` shows as ``***`` in the repr.
+
+    Args:
+        contract: the contract version that the plugin was written for, for example ``"1.0"``.
+
+    >>> @plugin(contract="1.0")
+    ... class Echo:
+    ...     prefix: str = setting("", doc="put before every event")
+    ...
+    ...     @hookimpl
+    ...     def on_event(self, event: object) -> None:
+    ...         print(self.prefix, event)
+    >>> Echo(prefix=">"), contract_of(Echo)
+    (Echo(prefix='>'), '1.0')
+    """
+
+    def make(cls: type[T]) -> type[T]:
+        made = attrs.define(eq=False, kw_only=True)(cls)
+        setattr(made, _CONTRACT, contract)
+        return made
+
+    return make
+
+
+def contract_of(cls: type[Any]) -> str | None:
+    """The contract version that a plugin states, or None where the class is no plugin."""
+    found = getattr(cls, _CONTRACT, None)
+    return found if isinstance(found, str) else None
+
+
+def setting(
+    default: Any = attrs.NOTHING,
+    *,
+    doc: str,
+    validator: Any = None,
+) -> Any:
+    """A field of a plugin that the stack file may set.
+
+    A field whose annotation admits `Secret` (``url: str | Secret[str]``) also takes ``${NAME}``
+    from the environment; read it with `reveal` inside the hook. A mutable default is given by
+    ``attrs.Factory``. Fields that are not settings are ``attrs.field(init=False)``.
+
+    Args:
+        default: the value where the stack file says nothing; without one the setting is required.
+        doc: what it does, with its unit; shown by ``stack schema`` and ``plugins list``.
+        validator: an attrs validator; its message must not print the value.
+    """
+    return attrs.field(default=default, validator=validator, metadata={"doc": doc})
+
+
+def compatible(stated: str, ours: str = CONTRACT_VERSION) -> bool:
+    """Whether a plugin written for one contract version works with another.
+
+    The same major version, and a minor one not newer than ours.
+
+    >>> compatible("1.0", "1.2"), compatible("1.3", "1.2"), compatible("2.0", "1.2")
+    (True, False, False)
+    """
+    try:
+        major, minor = (int(part) for part in stated.split("."))
+    except ValueError:
+        return False
+    our_major, our_minor = (int(part) for part in ours.split("."))
+    return major == our_major and minor <= our_minor

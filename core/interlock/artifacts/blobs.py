@@ -1,0 +1,158 @@
+"""Where blobs lie: a folder of this machine, or any store that fsspec knows."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import uuid
+from pathlib import Path
+from typing import Any, Protocol
+
+from interlock.errors import ArtifactError
+
+
+class Blobs(Protocol):
+    """Bytes under names that never change what they stand for."""
+
+    def has(self, name: str) -> bool:
+        """Whether a blob is stored."""
+
+    def put(self, name: str, source: Path) -> None:
+        """Store a file's bytes; visible whole or not at all."""
+
+    def local(self, name: str) -> Path:
+        """A local path of a blob.
+
+        Raises:
+            FileNotFoundError: it is not stored.
+        """
+
+    def scratch(self) -> Path:
+        """A folder of this machine to work in."""
+
+    def remove(self, name: str) -> None:
+        """Forget a blob."""
+
+
+class FolderBlobs:
+    """Blobs in a folder.
+
+    Args:
+        root: made when the first blob comes.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def has(self, name: str) -> bool:
+        return self._path(name).exists()
+
+    def put(self, name: str, source: Path) -> None:
+        target = self._path(name)
+        _made(target.parent)
+        place(source, target)
+
+    def local(self, name: str) -> Path:
+        path = self._path(name)
+        if not path.exists():
+            raise FileNotFoundError(name)
+        return path
+
+    def scratch(self) -> Path:
+        return _made(self._root / "scratch")
+
+    def remove(self, name: str) -> None:
+        self._path(name).unlink(missing_ok=True)
+
+    def _path(self, name: str) -> Path:
+        return self._root / "sha256" / name[:2] / name
+
+
+class FsspecBlobs:
+    """Blobs in a store that fsspec knows, fetched into a folder of this machine when read.
+
+    Args:
+        url: for example ``s3://bucket/prefix``.
+        cache: the folder.
+    """
+
+    def __init__(self, url: str, cache: Path) -> None:
+        import fsspec
+
+        try:
+            self._fs, self._prefix = fsspec.core.url_to_fs(url)
+        except (ImportError, ValueError) as error:
+            msg = f"artifacts: no file system for {url.partition('://')[0]}:// ({error})"
+            raise ArtifactError(msg) from error
+        self._cache = FolderBlobs(cache)
+
+    def has(self, name: str) -> bool:
+        return bool(self._fs.exists(self._key(name)))
+
+    def put(self, name: str, source: Path) -> None:
+        # Object stores show an object when it is whole; others get a temporary name first.
+        key = self._key(name)
+        self._fs.makedirs(key.rpartition("/")[0], exist_ok=True)
+        temporary = f"{key}.{uuid.uuid4().hex}.tmp"
+        self._fs.put_file(str(source), temporary)
+        self._fs.mv(temporary, key)
+
+    def local(self, name: str) -> Path:
+        if not self._cache.has(name):
+            fetched = self.scratch() / uuid.uuid4().hex
+            try:
+                self._fs.get_file(self._key(name), str(fetched))
+                self._cache.put(name, fetched)
+            finally:
+                fetched.unlink(missing_ok=True)
+        return self._cache.local(name)
+
+    def scratch(self) -> Path:
+        return self._cache.scratch()
+
+    def remove(self, name: str) -> None:
+        self._cache.remove(name)
+        if self.has(name):
+            self._fs.rm(self._key(name))
+
+    def _key(self, name: str) -> str:
+        return f"{self._prefix}/sha256/{name[:2]}/{name}"
+
+
+def place(source: Path, target: Path) -> None:
+    """Copy a file to a place where it appears whole or not at all, and stays after a crash.
+
+    Raises:
+        ArtifactError: it cannot be written; nothing is left behind.
+    """
+    temporary = target.with_name(f"{target.name}.{uuid.uuid4().hex}.tmp")
+    try:
+        with source.open("rb") as reader, temporary.open("wb") as writer:
+            shutil.copyfileobj(reader, writer, 1 << 20)
+            writer.flush()
+            os.fsync(writer.fileno())
+        temporary.chmod(0o444)
+        temporary.replace(target)
+        sync_folder(target.parent)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        msg = f"artifacts: {target.parent} cannot be written: {error.strerror or error}"
+        raise ArtifactError(msg, hint="free space or mend the folder, then run again") from error
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a rename in a folder outlast a power cut."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _made(folder: Path) -> Path:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        msg = f"artifacts: {folder} cannot be made: {error.strerror or error}"
+        raise ArtifactError(msg) from error
+    return folder

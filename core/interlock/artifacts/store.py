@@ -1,0 +1,121 @@
+"""The artifact store: files and folders by the digest of their bytes, checked whenever read."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from pathlib import Path
+
+from interlock.artifacts.blobs import Blobs, FolderBlobs, FsspecBlobs
+from interlock.errors import ArtifactError, Tampered
+from interlock_hookspecs import Artifact, bytes_digest, file_digest, folder_manifest
+from interlock_hookspecs.digests import PREFIX, manifest_bytes
+
+
+def open_store(address: str, cache: Path) -> ArtifactStore:
+    """The store at an address: a folder's path, or what fsspec takes.
+
+    Args:
+        address: ``/data/artifacts`` or ``s3://bucket/prefix``.
+        cache: the folder that remote blobs are fetched into.
+    """
+    if "://" in address and not address.startswith("file://"):
+        return ArtifactStore(FsspecBlobs(address, cache))
+    return ArtifactStore(FolderBlobs(Path(address.removeprefix("file://"))))
+
+
+class ArtifactStore:
+    """Keeps artifacts and hands them back only when their bytes are what was recorded."""
+
+    def __init__(self, blobs: Blobs) -> None:
+        self._blobs = blobs
+
+    def keep(self, path: Path, *, name: str | None = None) -> Artifact:
+        """Store a file, or a folder as its files and their manifest.
+
+        Equal bytes are stored once. A blob is written to a temporary name, synced and renamed.
+
+        Raises:
+            ArtifactError: the path does not exist, or the store cannot be written.
+        """
+        if path.is_dir():
+            return self._keep_folder(path, name or path.name)
+        if not path.is_file():
+            msg = f"{path} is no file or folder: nothing to keep"
+            raise ArtifactError(msg)
+        digest = file_digest(path)
+        self._put(digest, path)
+        return Artifact(digest=digest, size=path.stat().st_size, name=name or path.name)
+
+    def keep_bytes(self, data: bytes, *, name: str) -> Artifact:
+        """Store some bytes as a file."""
+        digest = bytes_digest(data)
+        if not self._blobs.has(_key(digest)):
+            with tempfile.NamedTemporaryFile(dir=self._blobs.scratch()) as temporary:
+                temporary.write(data)
+                temporary.flush()
+                self._put(digest, Path(temporary.name))
+        return Artifact(digest=digest, size=len(data), name=name)
+
+    def has(self, artifact: Artifact) -> bool:
+        """Whether something is stored under an artifact's digest."""
+        return self._blobs.has(_key(artifact.digest))
+
+    def locate(self, artifact: Artifact) -> Path:
+        """A local path of an artifact, read-only, its digest checked.
+
+        Raises:
+            ArtifactError: nothing is stored under the digest.
+            Tampered: what is stored has other bytes.
+        """
+        blob = self._checked(artifact.digest, artifact.name)
+        return self._unfolded(artifact, blob) if artifact.folder else blob
+
+    def read(self, artifact: Artifact) -> bytes:
+        """The bytes of a file artifact, its digest checked."""
+        return self.locate(artifact).read_bytes()
+
+    def scratch(self) -> Path:
+        """A new empty folder beside the blobs."""
+        return Path(tempfile.mkdtemp(dir=self._blobs.scratch()))
+
+    def _keep_folder(self, path: Path, name: str) -> Artifact:
+        manifest = folder_manifest(path)
+        for inner, _, digest in manifest:
+            self._put(digest, path / inner)
+        kept = self.keep_bytes(manifest_bytes(manifest), name=name)
+        size = sum(entry[1] for entry in manifest)
+        return Artifact(digest=kept.digest, size=size, name=name, folder=True)
+
+    def _put(self, digest: str, path: Path) -> None:
+        if not self._blobs.has(_key(digest)):
+            self._blobs.put(_key(digest), path)
+
+    def _checked(self, digest: str, name: str) -> Path:
+        try:
+            path = self._blobs.local(_key(digest))
+        except FileNotFoundError as error:
+            msg = f"{name}: the artifact store has nothing under {digest}"
+            raise ArtifactError(msg, hint="bring the artifact folder back") from error
+        if file_digest(path) != digest:
+            msg = f"{name}: the bytes stored under {digest} are others"
+            raise Tampered(msg, hint="restore the artifact from a backup")
+        return path
+
+    def _unfolded(self, artifact: Artifact, manifest: Path) -> Path:
+        """The folder laid out beside the blobs; laid out anew each time, so that it is true."""
+        folder = self.scratch() / artifact.name
+        folder.mkdir()
+        for inner, _, digest in json.loads(manifest.read_bytes()):
+            target = folder / inner
+            if not target.resolve().is_relative_to(folder.resolve()):
+                msg = f"{artifact.name}: its manifest names {inner!r}, outside the folder"
+                raise Tampered(msg)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(self._checked(digest, f"{artifact.name}/{inner}"), target)
+        return folder
+
+
+def _key(digest: str) -> str:
+    return digest.removeprefix(PREFIX)

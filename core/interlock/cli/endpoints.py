@@ -1,0 +1,122 @@
+"""``rollback``, ``serve``, ``deployments`` and ``undeploy``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from interlock.cli.options import Chosen, json_option, page_options, stack_options
+
+if TYPE_CHECKING:
+    from interlock.session import Session
+
+
+@click.command()
+@stack_options
+def rollback(chosen: Chosen) -> int:
+    """Go back to the latest release that was live before and is still good.
+
+    Revoked and expired releases, and those rolled back from, are passed over.
+    """
+    from interlock.cli.report import TerminalReporter
+    from interlock.ids import new_id, short
+    from interlock.lifecycle import endpoints
+
+    with TerminalReporter() as reporter:
+        session = chosen.session(reporter)
+        with session.workspace(new_id("rollback")) as workspace:
+            deployment = endpoints.rollback(session, workspace)
+    release = deployment.targets[0].release
+    click.echo(
+        f"{deployment.endpoint.name} is back on {short(release.id)} "
+        f"(version {release.number or '–'}) at {deployment.address}"
+    )
+    return 0
+
+
+@click.command()
+@stack_options
+def serve(chosen: Chosen) -> int:
+    """Serve what was deployed from this terminal, until Ctrl-C."""
+    from interlock.errors import UsageError
+    from interlock.ids import short
+    from interlock.lifecycle.endpoints import current_deployment
+    from interlock.serving import process
+    from interlock.serving.host import serve as serve_here
+
+    session = chosen.session()
+    current = current_deployment(session)
+    if current is None:
+        msg = f"nothing is deployed at {session.stack.endpoint}"
+        raise UsageError(msg, hint="interlock run")
+    if process.is_running(current):
+        msg = f"{current.endpoint.name} is served already, at {current.address}"
+        raise UsageError(msg, hint="interlock undeploy ends it")
+    click.echo(f"serving {current.endpoint.name} ({short(current.id)}); Ctrl-C ends it", err=True)
+    process.folder(session).mkdir(parents=True, exist_ok=True)
+    serve_here(session, current.id)
+    return 0
+
+
+@click.command()
+@click.option("--start", is_flag=True, help="Start dead servers again with what was released.")
+@json_option
+@page_options
+@stack_options
+def deployments(chosen: Chosen, *, start: bool, as_json: bool, limit: int) -> int:
+    """List endpoints: what each serves, and whether it answers now."""
+    from interlock.cli.render import print_rows, when
+    from interlock.ids import short
+    from interlock.lifecycle.endpoints import restart
+
+    session = chosen.session()
+    if start:
+        restart(session)
+    rows = [
+        _with_status(session, row)
+        for row in session.ledger.reads.deployments(project=session.project, limit=limit)
+    ]
+    columns = [
+        ("deployment", lambda row: short(row["id"])),
+        ("stack", lambda row: row["stack"]),
+        ("endpoint", lambda row: row["endpoint"]),
+        ("now", lambda row: row["now"]),
+        ("release", lambda row: short(row["release"]) if row["release"] else None),
+        ("address", lambda row: row["address"]),
+        ("since", lambda row: when(row["at"])),
+        ("detail", lambda row: row["detail"]),
+    ]
+    print_rows(rows, columns, as_json=as_json, empty="Nothing is deployed. next: interlock run")
+    return 0
+
+
+def _with_status(session: Session, row: Any) -> dict[str, Any]:
+    from interlock.codec import decode
+    from interlock.lifecycle.endpoints import status_of
+    from interlock_hookspecs import Deployment
+
+    if row["status"] != "applied":
+        return {**row, "now": row["status"], "detail": ""}
+    status = status_of(session, decode(Deployment, row["body"]))
+    now = "answers" if status.ready else "live" if status.live else "dead"
+    detail = status.detail
+    if now == "dead":
+        detail = f"{detail}; interlock deployments --start brings it back"
+    return {**row, "now": now, "serving": list(status.serving), "detail": detail}
+
+
+@click.command()
+@stack_options
+def undeploy(chosen: Chosen) -> int:
+    """End the endpoint of a stack, after its requests in flight."""
+    from interlock.lifecycle.endpoints import current_deployment, end_deployment
+
+    session = chosen.session()
+    current = current_deployment(session)
+    if current is None:
+        click.echo(f"Nothing is deployed at {session.stack.endpoint}.")
+        return 0
+    end_deployment(session, current, reason="undeploy")
+    click.echo(f"{current.endpoint.name} at {current.address} is ended.")
+    return 0

@@ -1,0 +1,60 @@
+"""``labels``: truths that arrive later."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from interlock.cli.options import Chosen, json_option, page_options, stack_options
+
+
+@click.group()
+def labels() -> None:
+    """Bring the truths that arrive later, and list what came."""
+
+
+@labels.command()
+@click.argument("source")
+@stack_options
+def add(chosen: Chosen, *, source: str) -> int:
+    """Keep the labels in SOURCE: a file, a glob or an address with the task's id and target."""
+    from interlock.cli.report import TerminalReporter
+    from interlock.errors import UsageError
+    from interlock.lifecycle.labels import add_labels
+
+    with TerminalReporter() as reporter:
+        session = chosen.session(reporter)
+        if session.stack.task is None:
+            msg = f"{session.stack.file}: there is no [task], so labels belong to nothing"
+            raise UsageError(msg)
+        here = str(Path(source).absolute()) if "://" not in source else source
+        added = add_labels(session, here, session.stack.task)
+    if added.known:
+        click.echo(f"These {added.rows:,} labels were added before; nothing changed.")
+        return 0
+    click.echo(f"{added.rows:,} labels added.")
+    click.echo(f"{click.style('next', fg='cyan')}: interlock monitor", err=True)
+    return 0
+
+
+@labels.command("list")
+@json_option
+@page_options
+@stack_options
+def list_labels(chosen: Chosen, *, as_json: bool, limit: int) -> int:
+    """List deliveries of labels, the latest first."""
+    from interlock.cli.render import digest, print_rows, when
+    from interlock.ids import short
+
+    session = chosen.session()
+    rows = session.ledger.reads.labels(project=session.project, limit=limit)
+    columns = [
+        ("labels", lambda row: short(row["id"])),
+        ("rows", lambda row: row["rows"]),
+        ("digest", lambda row: digest(row["body"]["digest"])),
+        ("at", lambda row: when(row["at"])),
+        ("source", lambda row: row["body"]["source"]),
+    ]
+    print_rows(rows, columns, as_json=as_json, empty="No labels yet.")
+    return 0

@@ -1,0 +1,104 @@
+"""``runs`` and ``models``: listings of the ledger."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import click
+
+from interlock.cli.options import Chosen, json_option, page_options, stack_options
+
+
+@click.command()
+@click.option("--status", type=click.Choice(["running", "done", "refused", "waiting", "failed"]))
+@click.option("--actor", help="Who started it.")
+@click.option("--model", metavar="DIGEST", help="The model it made.")
+@click.option("--since", type=click.DateTime(), help="Not before this time, UTC.")
+@click.option("--before", metavar="RUN", help="Older than this run: the next page.")
+@click.option("--every-stack", is_flag=True, help="Of all stacks, not the chosen one.")
+@json_option
+@page_options
+@stack_options
+def runs(
+    chosen: Chosen,
+    *,
+    status: str | None,
+    actor: str | None,
+    model: str | None,
+    since: datetime | None,
+    before: str | None,
+    every_stack: bool,
+    as_json: bool,
+    limit: int,
+) -> int:
+    """List runs, the latest first."""
+    from interlock.cli.render import digest, print_rows, when
+    from interlock.cli.run import find_run
+    from interlock.ids import short
+
+    session = chosen.session()
+    rows = session.ledger.reads.runs(
+        project=session.project,
+        status=status,
+        stack=None if every_stack else session.stack.name,
+        actor=actor,
+        model=model,
+        since=since,
+        before=find_run(session, before)["id"] if before else None,
+        limit=limit,
+    )
+    columns = [
+        ("run", lambda row: short(row["id"])),
+        ("status", lambda row: row["status"]),
+        ("stage", lambda row: row["stage"]),
+        ("stack", lambda row: row["stack"]),
+        ("actor", lambda row: row["actor"]),
+        ("model", lambda row: digest(row["model"])),
+        ("started", lambda row: when(row["started_at"])),
+        ("message", lambda row: (row["message"] or "").partition("\n")[0][:60]),
+    ]
+    print_rows(rows, columns, as_json=as_json, empty="No runs. next: interlock run")
+    if len(rows) == limit and not as_json:
+        last = short(rows[-1]["id"])
+        click.echo(f"{click.style('next', fg='cyan')}: interlock runs --before {last}", err=True)
+    return 0
+
+
+@click.command()
+@click.option("--from-registry", is_flag=True, help="Ask the registry, not the ledger.")
+@json_option
+@page_options
+@stack_options
+def models(chosen: Chosen, *, from_registry: bool, as_json: bool, limit: int) -> int:
+    """List registered versions, the latest first."""
+    from interlock.cli.render import digest, print_rows, when
+    from interlock.codec import encode
+    from interlock.ids import short
+
+    session = chosen.session()
+    if from_registry:
+        page = session.funnel.one("list_versions", name=session.project, cursor=None, limit=limit)
+        rows = [
+            {**encode(item), "model": item.model.digest, "run": item.facts.get("run")}
+            for item in page.items
+        ]
+    else:
+        champion = session.ledger.reads.alias(session.project, session.project, "champion")
+        rows = [
+            {
+                **row,
+                "aliases": ["champion"] if champion and champion["version"] == row["id"] else [],
+            }
+            for row in session.ledger.reads.versions(project=session.project, limit=limit)
+        ]
+    columns = [
+        ("version", lambda row: short(row["id"])),
+        ("name", lambda row: row["name"]),
+        ("number", lambda row: row["number"]),
+        ("aliases", lambda row: ", ".join(row["aliases"]) or None),
+        ("model", lambda row: digest(row["model"])),
+        ("run", lambda row: short(row["run"]) if row["run"] else None),
+        ("at", lambda row: when(row["at"])),
+    ]
+    print_rows(rows, columns, as_json=as_json, empty="No versions. next: interlock run")
+    return 0

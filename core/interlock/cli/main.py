@@ -1,0 +1,147 @@
+"""The entry of the command line: names and one-line helps here, commands imported when typed.
+
+``--help`` and ``--version`` import click and nothing else of ours: a test keeps it so.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from types import MappingProxyType
+
+import click
+
+COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        "init": ("init:init", "Start a project: a stack file, and an example's data on request."),
+        "run": ("run:run", "Take a model through its life, stage by stage."),
+        "train": ("run:train", "Begin a run and take it up to a candidate."),
+        "validate": ("run:validate", "Take the latest run up to its checks."),
+        "register": ("run:register", "Take the latest run up to a registered version."),
+        "review": ("review:review", "Hold the latest run against the policy, and release it."),
+        "deploy": ("run:deploy", "Take the latest run up to a serving endpoint."),
+        "monitor": ("monitor:monitor", "Look at what was served since it was last looked at."),
+        "undeploy": ("endpoints:undeploy", "End the endpoint of a stack."),
+        "labels": ("labels:labels", "Bring the truths that arrive later."),
+        "approve": ("people:approve", "Say yes to a dossier, with a reason."),
+        "reject": ("people:reject", "Say no to a dossier, with a reason."),
+        "revoke": ("people:revoke", "Withdraw a release."),
+        "rollback": ("endpoints:rollback", "Go back to the last good release."),
+        "serve": ("endpoints:serve", "Serve the endpoint of a stack from this terminal."),
+        "runs": ("listings:runs", "List runs."),
+        "models": ("listings:models", "List registered versions."),
+        "deployments": ("endpoints:deployments", "List endpoints, and whether each answers now."),
+        "show": ("show:show", "Show what the ledger knows of an id."),
+        "status": ("status:status", "The project on one screen."),
+        "audit": ("audit:audit", "Verify and read the ledger."),
+        "plugins": ("plugins:plugins", "List installed plugins."),
+        "stack": ("stack:stack", "Look at, check and describe stacks."),
+    }
+)
+"""Each command: where it is, and its line in ``--help``."""
+
+_HELP = """Train, validate, govern, deploy and monitor models through plugins.
+
+\b
+Exit codes: 0 done, 1 failed, 2 bad usage or stack, 3 refused by a gate,
+4 waits for a person's approval, 5 monitoring found something.
+"""
+
+
+class LazyGroup(click.Group):
+    """A group that knows its commands by name and imports one when it is typed."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return _plugin_command(cmd_name)
+        import importlib
+
+        module, _, name = COMMANDS[cmd_name][0].partition(":")
+        command: click.Command = getattr(importlib.import_module(f"interlock.cli.{module}"), name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0] if args else ""
+        if not name.startswith("-") and self.get_command(ctx, name) is None:
+            import difflib
+
+            close = difflib.get_close_matches(name, COMMANDS, n=1)
+            also = f" Did you mean {close[0]!r}?" if close else ""
+            ctx.fail(f"No such command {name!r}.{also}")
+        return super().resolve_command(ctx, args)
+
+
+def _plugin_command(name: str) -> click.Command | None:
+    """A command that a plugin adds through the entry-point group ``interlock.cli``."""
+    from importlib.metadata import entry_points
+
+    for found in entry_points(group="interlock.cli", name=name):
+        command: click.Command = found.load()
+        return command
+    return None
+
+
+def _show_version(ctx: click.Context, param: click.Parameter, value: bool) -> None:  # noqa: FBT001  (click's own signature)
+    if value:
+        from importlib.metadata import version
+
+        click.echo(f"interlock {version('interlock-core')}")
+        ctx.exit()
+
+
+@click.group(
+    cls=LazyGroup, help=_HELP, context_settings={"help_option_names": ["-h", "--help"]}
+)
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_show_version,
+    help="Show the version and exit.",
+)
+@click.option("--debug", is_flag=True, help="Show tracebacks; may stand anywhere in the line.")
+def cli(debug: bool) -> None:  # noqa: FBT001  (click's own signature)
+    """The root of all commands; its help is given above."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command line and give its exit code."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in given
+    given = [argument for argument in given if argument != "--debug"]
+    try:
+        code = cli.main(args=given, prog_name="interlock", standalone_mode=False)
+    except click.exceptions.Exit as error:
+        return error.exit_code
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except click.Abort:
+        click.echo("interrupted", err=True)
+        return 130
+    except BrokenPipeError:
+        # The reader of our output has gone, as `| head` does; that is no failure of ours.
+        sys.stdout = None  # type: ignore[assignment]  # nothing may be flushed to it at exit
+        return 0
+    except Exception as error:
+        if debug:
+            raise
+        from interlock.cli.failures import explain
+
+        return explain(error)
+    return code if isinstance(code, int) else 0
+
+
+def console() -> None:
+    """The console script."""
+    sys.exit(main())

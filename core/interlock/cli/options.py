@@ -1,0 +1,92 @@
+"""Options that many commands share, and the session they open."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from interlock.session import Reporter, Session
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def stack_options(function: F) -> F:
+    """``--stack``, ``--file`` and ``--set``, given to the command as one ``chosen``."""
+
+    @click.option("--stack", "stack_name", metavar="NAME", help="Which stack; default: the first.")
+    @click.option(
+        "--file",
+        "stack_file",
+        metavar="PATH",
+        type=click.Path(path_type=Path, dir_okay=False),
+        help="The stack file; default: interlock.toml here or in a folder above.",
+    )
+    @click.option(
+        "--set",
+        "overrides",
+        metavar="KEY=VALUE",
+        multiple=True,
+        help="Override one key of the task or of a plugin's settings; may be given again.",
+    )
+    @functools.wraps(function)
+    def wrapped(
+        *args: Any,
+        stack_name: str | None,
+        stack_file: Path | None,
+        overrides: tuple[str, ...],
+        **kwargs: Any,
+    ) -> Any:
+        chosen = Chosen(stack_name, stack_file, overrides)
+        return function(*args, chosen=chosen, **kwargs)
+
+    return wrapped  # type: ignore[return-value]  # click's decorators keep no signature
+
+
+def json_option(function: F) -> F:
+    """``--json``: for programs."""
+    option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+    return option(function)
+
+
+def page_options(function: F) -> F:
+    """``--limit``: how many rows."""
+    option = click.option(
+        "--limit",
+        type=click.IntRange(1, 10_000),
+        default=20,
+        show_default=True,
+        help="How many rows at the most.",
+    )
+    return option(function)
+
+
+class Chosen:
+    """Which stack a command was asked to work with."""
+
+    def __init__(
+        self, name: str | None, file: Path | None, overrides: tuple[str, ...] = ()
+    ) -> None:
+        self._name = name
+        self._file = file
+        self._overrides = overrides
+
+    def session(self, reporter: Reporter | None = None) -> Session:
+        """The stack, opened; from here on its secrets are not printed.
+
+        Raises:
+            StackError: the stack file has mistakes.
+        """
+        from interlock.redact import redact_output
+        from interlock.session import Session
+        from interlock.stack import load_stack
+
+        stack = load_stack(
+            Path.cwd(), file=self._file, name=self._name, overrides=self._overrides
+        )
+        redact_output(stack)
+        return Session(stack, reporter=reporter)

@@ -1,0 +1,124 @@
+"""``run`` and the stages one by one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from interlock.cli.options import Chosen, json_option, stack_options
+from interlock.cli.report import TerminalReporter
+
+if TYPE_CHECKING:
+    from interlock.lifecycle.engine import RunEnd
+    from interlock.session import Session
+
+_STAGES = ("data", "train", "validate", "register", "review", "deploy", "monitor")
+
+
+@click.command()
+@click.option("--until", type=click.Choice(_STAGES), default=None, help="The last stage to do.")
+@click.option("--resume", "resumed", metavar="RUN", help="Go on with a run.")
+@click.option("--again", is_flag=True, help="Do stages again whose inputs have not changed.")
+@json_option
+@stack_options
+def run(
+    chosen: Chosen, *, until: str | None, resumed: str | None, again: bool, as_json: bool
+) -> int:
+    """Take a model through its life: data, train, validate, register, review, deploy, monitor.
+
+    A run that a gate refuses exits with 3, one that waits for an approval with 4, one whose
+    monitoring raises an alert with 5.
+    """
+    from interlock.lifecycle.engine import resume_run, start_run
+
+    with TerminalReporter() as reporter:
+        session = chosen.session(reporter)
+        if resumed:
+            run_id = find_run(session, resumed)["id"]
+            end = resume_run(session, run_id, until=until, again=again)
+        else:
+            end = start_run(session, until=until or "monitor", again=again)
+    return _report(end, as_json=as_json)
+
+
+def _stage_command(stage: str, summary: str) -> click.Command:
+    """A command that takes a run up to one stage; train begins one."""
+
+    @click.command(name=stage, help=summary)
+    @click.argument("run_id", metavar="[RUN]", required=False)
+    @click.option("--again", is_flag=True, help="Do it again though its inputs have not changed.")
+    @json_option
+    @stack_options
+    def command(chosen: Chosen, *, run_id: str | None, again: bool, as_json: bool) -> int:
+        return advance(chosen, stage, run_id, again=again, as_json=as_json)
+
+    return command
+
+
+def advance(chosen: Chosen, stage: str, run_id: str | None, *, again: bool, as_json: bool) -> int:
+    """Take a run, the latest where none is named, up to a stage."""
+    from interlock.lifecycle.engine import resume_run, start_run
+
+    with TerminalReporter() as reporter:
+        session = chosen.session(reporter)
+        if stage == "train" and run_id is None:
+            end = start_run(session, until=stage, again=again)
+        else:
+            found = find_run(session, run_id)
+            end = resume_run(session, found["id"], until=stage, again=again)
+    return _report(end, as_json=as_json)
+
+
+train = _stage_command("train", "Begin a run and take it up to a candidate, or train in RUN again.")
+validate = _stage_command("validate", "Take RUN, or the latest run, up to its checks.")
+register = _stage_command("register", "Take RUN, or the latest run, up to a registered version.")
+deploy = _stage_command("deploy", "Take RUN, or the latest run, up to a serving endpoint.")
+
+
+def find_run(session: Session, text: str | None) -> Any:
+    """The run that an id names, whole or short, or a version's run; the stack's latest for None.
+
+    Raises:
+        UsageError: there is none.
+    """
+    from interlock.errors import UsageError
+
+    reads = session.ledger.reads
+    if text is None:
+        rows = reads.runs(project=session.project, stack=session.stack.name, limit=1)
+        if not rows:
+            msg = f"{session.project} has no runs in the stack {session.stack.name!r} yet"
+            raise UsageError(msg, hint="interlock run")
+        return rows[0]
+    table, row = reads.find(text, project=session.project)
+    if table == "runs":
+        return row
+    if row.get("run"):
+        return reads.run(row["run"])
+    msg = f"{text} is of {table}, not a run"
+    raise UsageError(msg, hint="interlock runs")
+
+
+def _report(end: RunEnd, *, as_json: bool) -> int:
+    from interlock.cli.render import print_json
+    from interlock.errors import DONE, FOUND
+    from interlock.ids import short
+
+    alerts = end.context.outputs.get("alerts") or 0
+    if as_json:
+        print_json({"run": end.run, "last": end.last, "outputs": end.context.outputs})
+    else:
+        click.echo(f"{short(end.run)} is done until {end.last}.", err=True)
+        following = {
+            "train": "interlock validate",
+            "validate": "interlock register",
+            "register": "interlock review",
+            "review": "interlock deploy",
+            "deploy": "interlock monitor",
+        }.get(end.last)
+        if alerts:
+            following = f"interlock show {short(end.run)}"
+        if following:
+            click.echo(f"{click.style('next', fg='cyan')}: {following}", err=True)
+    return FOUND if alerts else DONE

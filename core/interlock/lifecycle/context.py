@@ -1,0 +1,135 @@
+"""What the stages of one run hand on to each other."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from interlock.codec import decode
+from interlock.errors import UsageError
+from interlock_hookspecs import (
+    Candidate,
+    Check,
+    Dataset,
+    Deployment,
+    ModelVersion,
+    Profile,
+    Release,
+    Task,
+)
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from interlock.artifacts.workspace import CoreWorkspace
+    from interlock.ledger import Entry
+    from interlock.session import Session
+
+_OUTPUTS: Mapping[str, Any] = {
+    "dataset": Dataset,
+    "data_checks": tuple[Check, ...],
+    "candidate": Candidate,
+    "checks": tuple[Check, ...],
+    "profiles": tuple[Profile, ...],
+    "version": ModelVersion,
+    "release": Release,
+    "deployment": Deployment,
+}
+
+
+@attrs.frozen(kw_only=True)
+class Result:
+    """What a stage gives.
+
+    Attributes:
+        outputs: JSON values by name, restored from the ledger when the stage is not run again.
+        entries: the events to write together with the stage's end.
+        text: one line for a person.
+    """
+
+    outputs: Mapping[str, Any]
+    entries: tuple[Entry, ...] = ()
+    text: str = ""
+
+
+class Context:
+    """A run under way.
+
+    Args:
+        session: the opened stack.
+        run_id: the run.
+        workspace: for its hooks.
+        code: the digest of the project's files.
+    """
+
+    def __init__(
+        self, session: Session, run_id: str, workspace: CoreWorkspace, *, code: str
+    ) -> None:
+        self.session = session
+        self.run_id = run_id
+        self.workspace = workspace
+        self.code = code
+        self.outputs: dict[str, Any] = {}
+
+    @property
+    def task(self) -> Task:
+        """The task of the stack file."""
+        task = self.session.stack.task
+        if task is None:
+            msg = f"{self.session.stack.file}: there is no [task]: nothing says what to predict"
+            raise UsageError(msg, hint='add [task] with dataset = "...", target = "..." and kind')
+        return task
+
+    def restore(self, outputs: Mapping[str, Any]) -> None:
+        """Take the outputs of a stage."""
+        self.outputs.update(outputs)
+        for name in outputs:
+            self.__dict__.pop(name, None)
+
+    def has(self, name: str) -> bool:
+        """Whether a stage of this run gave an output."""
+        return self.outputs.get(name) is not None
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in _OUTPUTS:
+            raise AttributeError(name)
+        if not self.has(name):
+            msg = f"this run has no {name} yet"
+            raise UsageError(msg, hint="run the stages before it: interlock run")
+        value = decode(_OUTPUTS[name], self.outputs[name])
+        self.__dict__[name] = value
+        return value
+
+    @functools.cached_property
+    def rows(self) -> pa.Table:
+        """All rows of the dataset, from its artifact."""
+        return read_rows(self.session, self.dataset)
+
+    @functools.cached_property
+    def _sides(self) -> tuple[pa.Table, pa.Table]:
+        from interlock.lifecycle.split import split_rows
+
+        return split_rows(self.rows, self.task, self.session.project)
+
+    @property
+    def training(self) -> pa.Table:
+        """The rows to fit on."""
+        return self._sides[0]
+
+    @property
+    def heldout(self) -> pa.Table:
+        """The rows that no model of this project has been fitted on."""
+        return self._sides[1]
+
+
+def read_rows(session: Session, dataset: Dataset) -> pa.Table:
+    """The rows of a dataset that was kept, its digest checked."""
+    import pyarrow.parquet as pq
+
+    if dataset.artifact is None:
+        msg = f"{dataset.source} was never kept: it has no artifact"
+        raise UsageError(msg)
+    return pq.read_table(session.store.locate(dataset.artifact))

@@ -1,0 +1,264 @@
+"""Endpoints: what serves, what it is to serve, and how it gets there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from interlock.codec import decode, encode
+from interlock.errors import GateRefused, InterlockError, Tampered, UsageError
+from interlock.ids import new_id, short
+from interlock.ledger import Entry
+from interlock.lifecycle.aliases import move_champion
+from interlock.lifecycle.releases import unfit, verified_release
+from interlock.serving import process
+from interlock_hookspecs import Deployment, Endpoint, EndpointStatus, Model, Release, Target
+
+if TYPE_CHECKING:
+    from interlock.artifacts.workspace import CoreWorkspace
+    from interlock.session import Session
+
+
+def endpoint_of(session: Session) -> Endpoint:
+    """The endpoint that this stack serves."""
+    stack = session.stack
+    return Endpoint(name=stack.endpoint, project=session.project, stack=stack.name)
+
+
+def model_of(session: Session, release: Release) -> Model:
+    """The model that a release is of, from the ledger's record of its run.
+
+    Raises:
+        Tampered: the run's candidate is another than the release says.
+    """
+    outputs = session.ledger.reads.stage_outputs(release.run, "train")
+    if outputs is None:
+        msg = f"the ledger has no candidate of {short(release.run)}"
+        raise Tampered(msg, hint="interlock audit verify")
+    model = decode(Model, outputs["candidate"]["model"])
+    if model.digest != release.model:
+        msg = f"{release.id} is of {release.model}, its run made {model.digest}"
+        raise Tampered(msg, hint="interlock audit verify")
+    return model
+
+
+def serve_release(
+    session: Session, release_id: str, *, reason: str, workspace: CoreWorkspace
+) -> Deployment:
+    """Make this stack's endpoint serve a release, and move the champion alias after it.
+
+    Args:
+        session: the opened stack.
+        release_id: as the ledger has it.
+        reason: ``deploy`` or ``rollback``.
+        workspace: for a backend that takes artifacts.
+
+    Raises:
+        GateRefused: the ledger does not let the release be served here.
+        InterlockError: the endpoint did not come to serve it.
+    """
+    endpoint = endpoint_of(session)
+    release = verified_release(session.ledger, release_id, endpoint)
+    targets = (Target(release=release, model=model_of(session, release)),)
+    current = current_deployment(session)
+    if session.funnel.has("apply_endpoint"):
+        deployment = _apply(session, endpoint, targets, current, reason, workspace)
+    else:
+        deployment = _serve(session, endpoint, targets, current, reason)
+    move_champion(session, release)
+    return deployment
+
+
+def current_deployment(session: Session) -> Deployment | None:
+    """The deployment of this stack's endpoint, with the targets it is to serve; None where it has none."""
+    row = session.ledger.reads.endpoint_deployment(
+        session.project, session.stack.name, session.stack.endpoint
+    )
+    return decode(Deployment, row["body"]) if row else None
+
+
+def _apply(
+    session: Session,
+    endpoint: Endpoint,
+    targets: tuple[Target, ...],
+    current: Deployment | None,
+    reason: str,
+    workspace: CoreWorkspace,
+) -> Deployment:
+    deployment_id = current.id if current else new_id("deployment")
+    _intend(session, deployment_id, endpoint, targets, reason)
+    try:
+        applied: Deployment = session.funnel.one(
+            "apply_endpoint", endpoint=endpoint, id=deployment_id, targets=targets, ws=workspace
+        )
+    except InterlockError as error:
+        _append(session, "deployment.failed", deployment_id, {"message": str(error)})
+        raise
+    _append(session, "deployment.applied", deployment_id, {"record": encode(applied)})
+    return applied
+
+
+def _serve(
+    session: Session,
+    endpoint: Endpoint,
+    targets: tuple[Target, ...],
+    current: Deployment | None,
+    reason: str,
+) -> Deployment:
+    """A server of ours: point the living one at the targets, or start one."""
+    maker = session.funnel.makers("serve_endpoint")[0]
+    if current is not None and current.maker != maker:
+        # The stack swapped its server: the old one ends when the new one answers.
+        started = _start(session, new_id("deployment"), endpoint, targets, reason)
+        end_deployment(session, current, reason="replaced")
+        return started
+    deployment_id = current.id if current else new_id("deployment")
+    if current is None or not process.is_running(current):
+        return _start(session, deployment_id, endpoint, targets, reason)
+    served = [target.release.id for target in current.targets]
+    if served != [target.release.id for target in targets]:
+        _retarget(session, current, targets, reason)
+    deployment = current_deployment(session) or current
+    process.wait_until_serving(session, deployment, targets[0].release.id)
+    return deployment
+
+
+def _start(
+    session: Session,
+    deployment_id: str,
+    endpoint: Endpoint,
+    targets: tuple[Target, ...],
+    reason: str,
+) -> Deployment:
+    _intend(session, deployment_id, endpoint, targets, reason)
+    maker = session.funnel.makers("serve_endpoint")[0]
+    wanted = Deployment(id=deployment_id, endpoint=endpoint, targets=targets, maker=maker)
+    try:
+        started = process.start(session, wanted)
+        process.wait_until_serving(session, started, targets[0].release.id)
+    except InterlockError as error:
+        _append(session, "deployment.failed", deployment_id, {"message": str(error)})
+        raise
+    _append(session, "deployment.applied", deployment_id, {"record": encode(started)})
+    return started
+
+
+def restart(session: Session) -> Deployment:
+    """Start the server of this stack's endpoint again, with what was released there.
+
+    Raises:
+        UsageError: nothing was deployed.
+        GateRefused: what was deployed may no longer be served.
+    """
+    current = current_deployment(session)
+    if current is None:
+        msg = f"nothing is deployed at {session.stack.endpoint}"
+        raise UsageError(msg, hint="interlock run")
+    for target in current.targets:
+        verified_release(session.ledger, target.release.id, current.endpoint)
+    if process.is_running(current):
+        return current
+    return _start(session, current.id, current.endpoint, current.targets, "restart")
+
+
+def end_deployment(session: Session, deployment: Deployment, *, reason: str) -> None:
+    """End an endpoint: its process, or what its plugin made elsewhere."""
+    if process.is_ours(deployment):
+        process.stop(deployment)
+    elif deployment.maker is not None:
+        session.funnel.owner("remove_endpoint", deployment.maker, deployment=deployment)
+    _append(session, "deployment.removed", deployment.id, {"reason": reason})
+
+
+def status_of(session: Session, deployment: Deployment) -> EndpointStatus:
+    """How an endpoint is now, asked of the plugin that made it."""
+    if process.is_ours(deployment) and not process.is_running(deployment):
+        return EndpointStatus(live=False, ready=False, detail="its process has ended")
+    if deployment.maker is None or not deployment.address:
+        return EndpointStatus(live=False, ready=False, detail="it was never started")
+    status: EndpointStatus = session.funnel.owner(
+        "endpoint_status", deployment.maker, deployment=deployment
+    )
+    return status
+
+
+def rollback(session: Session, workspace: CoreWorkspace) -> Deployment:
+    """Go back to the last good release of this endpoint.
+
+    That is the latest that was live here before the present one, and is not revoked, expired or
+    rolled back from.
+
+    Raises:
+        UsageError: nothing is deployed.
+        GateRefused: there is no good release to go back to.
+    """
+    current = current_deployment(session)
+    if current is None:
+        msg = f"nothing is deployed at {session.stack.endpoint}"
+        raise UsageError(msg, hint="interlock deployments")
+    history = session.ledger.reads.endpoint_history(
+        session.project, session.stack.name, session.stack.endpoint
+    )
+    release_id = last_good_release(session, history)
+    return serve_release(session, release_id, reason="rollback", workspace=workspace)
+
+
+def last_good_release(session: Session, history: list[Mapping[str, Any]]) -> str:
+    """The release to go back to.
+
+    Args:
+        session: the opened stack.
+        history: what was live here, oldest first: ``release`` and ``reason``.
+
+    Raises:
+        GateRefused: there is none.
+    """
+    from datetime import UTC, datetime
+
+    left: set[str] = set()
+    for before, after in zip(history, history[1:], strict=False):
+        if after["reason"] == "rollback":
+            left.add(before["release"])
+    present = history[-1]["release"] if history else ""
+    endpoint, now = endpoint_of(session), datetime.now(UTC)
+    for entry in reversed(history):
+        row = session.ledger.reads.release(entry["release"])
+        if entry["release"] in left | {present} or row is None or unfit(row, endpoint, now):
+            continue
+        return str(entry["release"])
+    msg = f"no good release was live at {endpoint.name} before the present one"
+    raise GateRefused(msg, hint="interlock deployments --history")
+
+
+def _intend(
+    session: Session,
+    deployment_id: str,
+    endpoint: Endpoint,
+    targets: tuple[Target, ...],
+    reason: str,
+) -> None:
+    maker = (
+        session.funnel.makers("apply_endpoint") or session.funnel.makers("serve_endpoint")
+    )[0]
+    record = Deployment(id=deployment_id, endpoint=endpoint, targets=targets, maker=maker)
+    payload = {
+        "record": encode(record),
+        "release": targets[0].release.id,
+        "reason": reason,
+    }
+    _append(session, "deployment.intended", deployment_id, payload)
+
+
+def _retarget(
+    session: Session, deployment: Deployment, targets: tuple[Target, ...], reason: str
+) -> None:
+    payload = {
+        "targets": encode(targets),
+        "release": targets[0].release.id,
+        "reason": reason,
+    }
+    _append(session, "deployment.targets", deployment.id, payload)
+
+
+def _append(session: Session, kind: str, subject: str, payload: Mapping[str, Any]) -> None:
+    session.ledger.append_all(session.project, [Entry(kind, subject, dict(payload))])

@@ -1,0 +1,264 @@
+"""The state machine of a run: stage after stage, resumable from whatever point it was killed at."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from interlock.codec import digest_of, encode
+from interlock.errors import (
+    ApprovalNeeded,
+    GateRefused,
+    InterlockError,
+    UsageError,
+)
+from interlock.ids import new_id, short
+from interlock.ledger import Entry
+from interlock.lifecycle.context import Context, Result
+from interlock.lifecycle.facts import code_digest, run_facts
+from interlock.processes import ProcessIdentity, is_alive, this_process
+
+if TYPE_CHECKING:
+    from interlock.session import Session
+
+STAGES = ("data", "train", "validate", "register", "review", "deploy", "monitor")
+"""The stages of a run, in order."""
+
+_ROLES = {
+    "train": "fit_candidate",
+    "validate": "check_model",
+    "register": "register_version",
+    "deploy": None,
+    "monitor": None,
+}
+
+
+@attrs.frozen(kw_only=True)
+class RunEnd:
+    """How a run ended.
+
+    Attributes:
+        run: its id.
+        last: the last stage that was done.
+        context: what its stages gave.
+    """
+
+    run: str
+    last: str
+    context: Context
+
+
+@attrs.frozen(kw_only=True)
+class _Stage:
+    name: str
+    inputs: Callable[[Context], Mapping[str, Any] | None]
+    perform: Callable[[Context], Result]
+
+
+def _stage(name: str) -> _Stage:
+    import importlib
+
+    module = importlib.import_module(f"interlock.lifecycle.stages.{name}")
+    return _Stage(name=name, inputs=module.inputs, perform=module.perform)
+
+
+def start_run(session: Session, *, until: str = "monitor", again: bool = False) -> RunEnd:
+    """Begin a run and take it as far as asked.
+
+    Args:
+        session: the opened stack.
+        until: the last stage.
+        again: whether stages whose inputs are those of an earlier run are done again.
+
+    Raises:
+        GateRefused, ApprovalNeeded: a gate stopped it; everything so far is recorded.
+        InterlockError: a stage failed; ``resume_run`` goes on from there.
+    """
+    # Plugins load before anything is written: a stack that does not load leaves no run behind.
+    funnel = session.funnel
+    run_id = new_id("run")
+    code = code_digest(session.stack.root)
+    process = this_process()
+    names = tuple(str(member.maker) for member in funnel.members)
+    facts = run_facts(session.stack.root, names)
+    payload = {
+        "stack": session.stack.name,
+        "until": until,
+        "inputs": digest_of({"code": code, "makers": names}),
+        "policy": encode(session.stack.policy),
+        "task": encode(session.stack.task) if session.stack.task else None,
+        "facts": dict(facts),
+        "code": code,
+        "settings": {member.maker.plugin: member.maker.settings for member in funnel.members},
+        **attrs.asdict(process),
+    }
+    session.ledger.append(session.project, "run.started", run_id, payload, run=run_id)
+    return _advance(session, run_id, code=code, until=until, again=again)
+
+
+def resume_run(
+    session: Session, run_id: str, *, until: str | None = None, again: bool = False
+) -> RunEnd:
+    """Go on with a run from the first stage that is not done.
+
+    Raises:
+        UsageError: there is no such run, it is another stack's, or its process is alive.
+    """
+    run = session.ledger.reads.run(run_id)
+    if run is None:
+        msg = f"there is no run {run_id}"
+        raise UsageError(msg, hint="interlock runs")
+    if run["stack"] != session.stack.name:
+        msg = f"{short(run_id)} is a run of the stack {run['stack']!r}"
+        raise UsageError(msg, hint=f"add --stack {run['stack']}")
+    _refuse_living(run)
+    _ = session.funnel
+
+    def still_ours(now: Mapping[str, Any] | None) -> None:
+        if now is None or (now["pid"], now["host"]) != (run["pid"], run["host"]):
+            msg = f"{short(run_id)} was resumed by another process meanwhile"
+            raise UsageError(msg)
+
+    session.ledger.append(
+        session.project,
+        "run.resumed",
+        run_id,
+        attrs.asdict(this_process()),
+        run=run_id,
+        guard=lambda reads: still_ours(reads.run(run_id)),
+    )
+    code = code_digest(session.stack.root)
+    return _advance(session, run_id, code=code, until=until or run["until"], again=again)
+
+
+def _refuse_living(run: Mapping[str, Any]) -> None:
+    if run["status"] != "running" or run["pid"] == os.getpid():
+        return
+    process = ProcessIdentity(
+        host=run["host"], pid=run["pid"], started=run["started"] or 0, boot=run["boot"] or ""
+    )
+    if is_alive(process) is not False:
+        msg = f"{short(run['id'])} is at work in process {process.pid} on {process.host}"
+        raise UsageError(msg, hint="wait for it, or end that process first")
+
+
+def _advance(session: Session, run_id: str, *, code: str, until: str, again: bool) -> RunEnd:
+    stages = STAGES[: STAGES.index(until) + 1]
+    last = ""
+    with session.workspace(run_id) as workspace:
+        context = Context(session, run_id, workspace, code=code)
+        try:
+            for name in stages:
+                if _present(session, name):
+                    _execute(context, _stage(name), again=again)
+                    last = name
+        except BaseException as error:
+            _finish(session, run_id, *_ending(error))
+            raise
+        _finish(session, run_id, "done", f"done until {last}", 0)
+    return RunEnd(run=run_id, last=last, context=context)
+
+
+def _present(session: Session, name: str) -> bool:
+    """Whether the stack has this stage. One without it leaves it out: it is no error until asked."""
+    funnel = session.funnel
+    if name == "deploy":
+        return funnel.has("apply_endpoint") or funnel.has("serve_endpoint")
+    if name == "monitor":
+        return funnel.has("build_profile") or funnel.has("measure_performance")
+    hook = {"register": "register_version"}.get(name)
+    return hook is None or funnel.has(hook)
+
+
+def _execute(context: Context, stage: _Stage, *, again: bool) -> None:
+    session, reads = context.session, context.session.ledger.reads
+    inputs = stage.inputs(context)
+    digest = digest_of(inputs) if inputs is not None else None
+    if digest is not None:
+        done = reads.finished_stage(context.run_id, stage.name)
+        if done is not None and done["inputs"] == digest:
+            context.restore(done["outputs"])
+            session.reporter.done(stage.name, "done before", 0.0)
+            return
+        earlier = None if again else reads.stage_by_inputs(session.project, stage.name, digest)
+        if earlier is not None and _still_there(context, earlier["outputs"]):
+            _reuse(context, stage.name, digest, earlier)
+            return
+    _perform(context, stage, digest)
+
+
+def _still_there(context: Context, outputs: Mapping[str, Any]) -> bool:
+    candidate = outputs.get("candidate")
+    if candidate is None:
+        return True
+    from interlock.codec import decode
+    from interlock_hookspecs import Candidate
+
+    return context.session.store.has(decode(Candidate, candidate).model.artifact)
+
+
+def _reuse(context: Context, name: str, digest: str, earlier: Mapping[str, Any]) -> None:
+    session = context.session
+    payload = {
+        "run": context.run_id,
+        "stage": name,
+        "inputs": digest,
+        "outputs": earlier["outputs"],
+        "of": earlier["id"],
+    }
+    session.ledger.append(
+        session.project, "stage.reused", new_id("stage"), payload, run=context.run_id
+    )
+    context.restore(earlier["outputs"])
+    session.reporter.done(name, f"same inputs as {short(earlier['run'])}: reused", 0.0)
+
+
+def _perform(context: Context, stage: _Stage, digest: str | None) -> None:
+    session = context.session
+    stage_id = new_id("stage")
+    about = {"run": context.run_id, "stage": stage.name}
+    session.ledger.append(
+        session.project, "stage.started", stage_id, {**about, "inputs": digest}, run=context.run_id
+    )
+    session.reporter.stage(stage.name, "")
+    started = perf_counter()
+    try:
+        result = stage.perform(context)
+    except BaseException as error:
+        failed = {**about, "message": _message(error), "seconds": perf_counter() - started}
+        session.ledger.append(
+            session.project, "stage.failed", stage_id, failed, run=context.run_id
+        )
+        raise
+    seconds = perf_counter() - started
+    ended = Entry(
+        "stage.finished",
+        stage_id,
+        {**about, "outputs": dict(result.outputs), "seconds": seconds},
+        context.run_id,
+    )
+    session.ledger.append_all(session.project, [*result.entries, ended])
+    context.restore(result.outputs)
+    session.reporter.done(stage.name, result.text, seconds)
+
+
+def _ending(error: BaseException) -> tuple[str, str, int]:
+    if isinstance(error, GateRefused):
+        return "refused", _message(error), error.exit_code
+    if isinstance(error, ApprovalNeeded):
+        return "waiting", _message(error), error.exit_code
+    code = error.exit_code if isinstance(error, InterlockError) else 1
+    return "failed", _message(error), code
+
+
+def _message(error: BaseException) -> str:
+    return str(error) or type(error).__name__
+
+
+def _finish(session: Session, run_id: str, status: str, message: str, exit_code: int) -> None:
+    payload = {"status": status, "message": message, "exit_code": exit_code}
+    session.ledger.append(session.project, "run.finished", run_id, payload, run=run_id)

@@ -1,0 +1,1 @@
+"""The stages of a run, one module each: what goes in, and what is done."""

@@ -1,0 +1,81 @@
+"""Data: the rows are described, fixed, and measured before anything is fitted to them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from interlock.codec import decode, encode
+from interlock.errors import UsageError
+from interlock.ledger import Entry
+from interlock.lifecycle.context import Context, Result, read_rows
+from interlock.plugins.discover import nearest
+from interlock_hookspecs import Dataset, Task
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+def inputs(context: Context) -> Mapping[str, Any] | None:
+    """The run itself: only reading a source tells whether it changed, so every run reads it once."""
+    return {"run": context.run_id, "source": context.task.dataset}
+
+
+def perform(context: Context) -> Result:
+    """Load, snapshot, and run every ``check_data``."""
+    funnel, task = context.session.funnel, context.task
+    described = funnel.first("load_dataset", source=task.dataset, task=task)
+    dataset = funnel.first("snapshot_dataset", dataset=described, ws=context.workspace)
+    _check_columns(dataset, task)
+    context.restore({"dataset": encode(dataset)})
+    checks = funnel.every(
+        "check_data", rows=context.rows, task=task, reference=_reference(context, dataset)
+    )
+    entries = (
+        Entry("dataset.kept", dataset.digest, {"record": encode(dataset)}, context.run_id),
+        Entry(
+            "checks.measured",
+            context.run_id,
+            {"phase": "data", "model": None, "checks": encode(checks)},
+            context.run_id,
+        ),
+    )
+    for check in checks:
+        if check.concern:
+            context.session.reporter.warn(f"{check.key}: {check.concern}")
+    return Result(
+        outputs={"dataset": encode(dataset), "data_checks": encode(checks)},
+        entries=entries,
+        text=f"{dataset.rows:,} rows, {len(dataset.fields)} columns, {dataset.digest[:19]}",
+    )
+
+
+def _check_columns(dataset: Dataset, task: Task) -> None:
+    names = [field.name for field in dataset.fields]
+    for key in ("target", "id", "time"):
+        name = getattr(task, key)
+        if name is not None and name not in names:
+            msg = f"{dataset.source} has no column {name!r}, which [task] {key} names"
+            raise UsageError(msg + nearest(name, names))
+    for key in ("exclude", "sensitive"):
+        for name in getattr(task, key):
+            if name not in names:
+                msg = f"{dataset.source} has no column {name!r}, which [task] {key} names"
+                raise UsageError(msg + nearest(name, names))
+
+
+def _reference(context: Context, dataset: Dataset) -> pa.Table | None:
+    """The rows that the champion was trained on; None where there is no champion."""
+    session = context.session
+    champion = session.ledger.reads.champion(
+        session.project, session.stack.name, session.stack.endpoint
+    )
+    if champion is None:
+        return None
+    outputs = session.ledger.reads.stage_outputs(champion["run"], "data")
+    if outputs is None:
+        return None
+    known = decode(Dataset, outputs["dataset"])
+    if known.digest == dataset.digest:
+        return context.rows
+    return read_rows(session, known)

@@ -1,0 +1,183 @@
+"""Review: the dossier is put together, judged, and, where everything holds, released."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from interlock.codec import canonical, decode, digest_of, encode
+from interlock.errors import ApprovalNeeded, GateRefused, HookFailed
+from interlock.ids import new_id, short
+from interlock.ledger import Entry
+from interlock.lifecycle.context import Context, Result
+from interlock.lifecycle.decision import REFUSED, RELEASED, Outcome, decide_outcome
+from interlock.lifecycle.releases import unfit
+from interlock_hookspecs import (
+    Approval,
+    Artifact,
+    Dossier,
+    Endpoint,
+    Facts,
+    Release,
+    Verdict,
+)
+
+if TYPE_CHECKING:
+    from interlock.session import Session
+
+
+def inputs(context: Context) -> Mapping[str, Any] | None:
+    """None: approvals come and expire, so a review is held each time it is asked for."""
+
+
+def perform(context: Context) -> Result:
+    """Judge the dossier; release it, or say why not.
+
+    Raises:
+        GateRefused, ApprovalNeeded: after the review was recorded.
+    """
+    session = context.session
+    dossier = make_dossier(context)
+    verdicts, outcome = judge(session, dossier)
+    card = _card(context, dossier, verdicts)
+    kept = session.store.keep_bytes(canonical(encode(dossier)), name="dossier.json")
+    entry = Entry(
+        "review.held",
+        new_id("review"),
+        {
+            "run": context.run_id,
+            "dossier": dossier.digest,
+            "artifact": encode(kept),
+            "card": encode(card) if card else None,
+            "verdicts": encode(verdicts),
+            "outcome": outcome.outcome,
+            "reasons": list(outcome.reasons),
+        },
+        context.run_id,
+    )
+    if outcome.outcome != RELEASED:
+        session.ledger.append_all(session.project, [entry])
+        raise _stopped(context, outcome)
+    release, made = _release(context, dossier)
+    return Result(
+        outputs={"dossier": dossier.digest, "release": encode(release)},
+        entries=(entry, *made),
+        text=f"released: {len(verdicts)} verdicts hold, {len(outcome.approvals)} approvals",
+    )
+
+
+def make_dossier(context: Context) -> Dossier:
+    """Everything that is judged, under one digest, with the approvals given to that digest."""
+    session, candidate = context.session, context.candidate
+    checks = (*context.data_checks, *context.checks)
+    identity = {
+        "model": candidate.model.digest,
+        "data": context.dataset.digest,
+        "checks": encode(checks),
+        "policy": encode(session.stack.policy),
+        "code": context.code,
+        "threshold": context.task.threshold,
+        "facts": encode(session.stack.model),
+        "origin": candidate.origin,
+    }
+    digest = digest_of(identity)
+    run = session.ledger.reads.run(context.run_id)
+    champion = session.ledger.reads.champion(
+        session.project, session.stack.name, session.stack.endpoint
+    )
+    return Dossier(
+        digest=digest,
+        run=context.run_id,
+        project=session.project,
+        stack=session.stack.name,
+        model=candidate.model,
+        data=context.dataset.digest,
+        code=context.code,
+        threshold=context.task.threshold,
+        checks=checks,
+        policy=session.stack.policy,
+        facts=session.stack.model,
+        origin=candidate.origin,
+        estimator=candidate.estimator,
+        parameters=candidate.parameters,
+        scores=candidate.scores,
+        training_rows=candidate.rows,
+        source=context.task.dataset,
+        lineage=Facts(run["body"]["facts"]) if run else Facts(),
+        approvals=approvals_of(session, digest),
+        champion=champion["model"] if champion else None,
+    )
+
+
+def approvals_of(session: Session, dossier: str) -> tuple[Approval, ...]:
+    """What people said of a dossier, oldest first."""
+    rows = session.ledger.reads.approvals(project=session.project, dossier=dossier, limit=None)
+    return tuple(decode(Approval, row["body"]) for row in reversed(rows))
+
+
+def judge(session: Session, dossier: Dossier) -> tuple[tuple[Verdict, ...], Outcome]:
+    """The verdicts of every plugin, and what core makes of them. A hook that failed refuses."""
+    try:
+        verdicts = session.funnel.every("review", dossier=dossier)
+    except HookFailed as error:
+        return (), Outcome(outcome=REFUSED, reasons=(str(error),))
+    return verdicts, decide_outcome(dossier, verdicts, datetime.now(UTC))
+
+
+def _release(context: Context, dossier: Dossier) -> tuple[Release, tuple[Entry, ...]]:
+    """The release that this dossier has already at this endpoint, or a new one."""
+    session = context.session
+    endpoint = Endpoint(
+        name=session.stack.endpoint, project=session.project, stack=session.stack.name
+    )
+    now = datetime.now(UTC)
+    for row in session.ledger.reads.releases(project=session.project, dossier=dossier.digest):
+        if not unfit(row, endpoint, now):
+            return decode(Release, row["body"]), ()
+    days = dossier.policy.release_days
+    release = Release(
+        id=new_id("release"),
+        run=context.run_id,
+        project=session.project,
+        stack=session.stack.name,
+        endpoint=endpoint.name,
+        model=dossier.model.digest,
+        dossier=dossier.digest,
+        threshold=dossier.threshold,
+        number=context.version.number if context.has("version") else "",
+        at=now,
+        expires=now + timedelta(days=days) if days else None,
+    )
+    payload = {"run": context.run_id, "record": encode(release)}
+    return release, (Entry("release.made", release.id, payload, context.run_id),)
+
+
+def _card(
+    context: Context, dossier: Dossier, verdicts: tuple[Verdict, ...]
+) -> Artifact | None:
+    funnel = context.session.funnel
+    if not funnel.has("render_card"):
+        return None
+    sections = sorted(funnel.every("describe_model", dossier=dossier), key=lambda part: part.order)
+    card: Artifact = funnel.one(
+        "render_card",
+        dossier=dossier,
+        sections=tuple(sections),
+        verdicts=verdicts,
+        ws=context.workspace,
+    )
+    return card
+
+
+def _stopped(context: Context, outcome: Outcome) -> Exception:
+    reasons = "\n".join(f"  - {reason}" for reason in outcome.reasons)
+    run = short(context.run_id)
+    if outcome.outcome == REFUSED:
+        return GateRefused(
+            f"the gates refuse this model:\n{reasons}", hint=f"interlock review {run} --explain"
+        )
+    return ApprovalNeeded(
+        f"this model waits for a person:\n{reasons}",
+        hint=f'interlock approve {run} --reason "..." and then interlock run --resume {run}',
+    )

@@ -1,0 +1,83 @@
+"""Validate: the candidate is opened from its file and measured on rows it has not seen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from interlock.codec import decode, encode
+from interlock.ledger import Entry
+from interlock.lifecycle.context import Context, Result
+from interlock.lifecycle.predictors import Remembering
+from interlock_hookspecs import Model, decide
+
+
+def inputs(context: Context) -> Mapping[str, Any] | None:
+    """The model, the rows, the champion, the task, the code and the plugins that measure."""
+    funnel = context.session.funnel
+    champion = _champion(context)
+    return {
+        "model": context.candidate.model.digest,
+        "data": context.dataset.digest,
+        "champion": champion.digest if champion else None,
+        "task": encode(context.task),
+        "code": context.code,
+        "makers": encode((*funnel.makers("check_model"), *funnel.makers("build_profile"))),
+    }
+
+
+def perform(context: Context) -> Result:
+    """Run every ``check_model``, and build the reference profiles."""
+    funnel, ws, task = context.session.funnel, context.workspace, context.task
+    predictor = Remembering(ws.open_model(context.candidate.model))
+    champion = _champion(context)
+    rival = Remembering(ws.open_model(champion)) if champion else None
+    checks = funnel.every(
+        "check_model",
+        predictor=predictor,
+        heldout=context.heldout,
+        training=context.training,
+        task=task,
+        champion=rival,
+    )
+    answers = decide(predictor.predict(context.heldout), predictor.signature, task.threshold)
+    profiles = funnel.every(
+        "build_profile", rows=context.heldout, predictions=answers, task=task, ws=ws
+    )
+    for check in checks:
+        if check.concern:
+            context.session.reporter.warn(f"{check.key}: {check.concern}")
+    outputs = {"checks": encode(checks), "profiles": encode(profiles)}
+    model = context.candidate.model.digest
+    entries = (
+        Entry(
+            "checks.measured",
+            context.run_id,
+            {"phase": "model", "model": model, "checks": outputs["checks"]},
+            context.run_id,
+        ),
+        Entry(
+            "profiles.built", context.run_id, {"profiles": outputs["profiles"]}, context.run_id
+        ),
+    )
+    return Result(outputs=outputs, entries=entries, text=_headline(context, len(checks), checks))
+
+
+def _headline(context: Context, count: int, checks: tuple[Any, ...]) -> str:
+    bounds = {bound.key for bound in context.session.stack.policy.bounds}
+    named = [check for check in checks if check.key in bounds and check.value is not None]
+    shown = ", ".join(f"{check.label} {check.value:.3f}" for check in named[:4])
+    held = f"{count} checks on {context.heldout.num_rows:,} held-out rows"
+    return f"{held}: {shown}" if shown else held
+
+
+def _champion(context: Context) -> Model | None:
+    """The model in use at this stack's endpoint, whatever trainer made it."""
+    session = context.session
+    row = session.ledger.reads.champion(
+        session.project, session.stack.name, session.stack.endpoint
+    )
+    if row is None:
+        return None
+    outputs = session.ledger.reads.stage_outputs(row["run"], "train")
+    return decode(Model, outputs["candidate"]["model"]) if outputs else None

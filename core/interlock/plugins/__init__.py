@@ -1,0 +1,1 @@
+"""Plugins: found through entry points, checked against the contract, asked through one funnel."""

@@ -1,0 +1,105 @@
+"""Whether a plugin keeps to the contract's form: each breach in one line, before anything runs."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from interlock.plugins.discover import nearest
+from interlock_hookspecs import (
+    CONTRACT_VERSION,
+    PROJECT,
+    Spec,
+    compatible,
+    contract_of,
+    specs,
+)
+
+_MARK = f"{PROJECT}_impl"
+
+
+@functools.cache
+def contract() -> Mapping[str, Spec]:
+    """Every hook of the contract by name."""
+    return specs()
+
+
+def implementations(plugin: Any) -> dict[str, Callable[..., Any]]:
+    """The hook implementations of a plugin, a class or a module: what ``@hookimpl`` marks."""
+    found = {}
+    for name in dir(plugin):
+        value = inspect.getattr_static(plugin, name, None)
+        value = getattr(value, "__func__", value)
+        if callable(value) and getattr(value, _MARK, None) is not None:
+            found[name] = value
+    return found
+
+
+def breaches(plugin: Any, role: str | None) -> Iterator[str]:
+    """What is wrong with a plugin's form.
+
+    Args:
+        plugin: a class decorated with ``@plugin``, or a project's module.
+        role: the role that it was installed for; None for a project's module, which has none.
+    """
+    if role is not None:
+        yield from _contract_breaches(plugin)
+    found = implementations(plugin)
+    for name, function in found.items():
+        yield from _hook_breaches(name, function)
+    if role is not None:
+        yield from _role_breaches(role, set(found))
+
+
+def _contract_breaches(plugin: Any) -> Iterator[str]:
+    stated = contract_of(plugin)
+    if stated is None:
+        yield 'it is no plugin: decorate the class with @plugin(contract="1.0")'
+    elif not compatible(stated):
+        yield (
+            f"it was written for contract {stated}, this is {CONTRACT_VERSION}: "
+            "install a version of it for this contract"
+        )
+
+
+def _hook_breaches(name: str, function: Callable[..., Any]) -> Iterator[str]:
+    options = getattr(function, _MARK)
+    name = options.get("specname") or name
+    spec = contract().get(name)
+    if spec is None:
+        yield f"the contract has no hook {name!r}{nearest(name, contract())}"
+        return
+    for option in ("wrapper", "hookwrapper", "tryfirst", "trylast"):
+        if options.get(option):
+            yield f"hook {name} asks for {option}: order is the stack's, and hooks are not wrapped"
+    if inspect.isgeneratorfunction(function):
+        yield f"hook {name} is a generator: return the list itself"
+    for parameter in list(inspect.signature(function).parameters.values()):
+        if parameter.name == "self":
+            continue
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            yield f"hook {name} takes {parameter}: name the arguments that it uses"
+        elif parameter.kind is parameter.KEYWORD_ONLY:
+            yield f"hook {name} takes {parameter.name!r} by keyword only: take it plainly"
+        elif parameter.name not in spec.parameters:
+            yield (
+                f"hook {name} wants the argument {parameter.name!r}, which the contract lacks"
+                f"{nearest(parameter.name, spec.parameters)}"
+            )
+        elif parameter.default is not parameter.empty:
+            yield f"hook {name} gives {parameter.name!r} a default, which the contract lacks"
+
+
+def _role_breaches(role: str, found: set[str]) -> Iterator[str]:
+    own = [spec for spec in contract().values() if spec.role == role]
+    stand_ins = {spec.instead: spec.name for spec in own if spec.instead and spec.name in found}
+    for spec in own:
+        if spec.required and not spec.instead and spec.name not in found | set(stand_ins):
+            instead = [other.name for other in own if other.instead == spec.name]
+            also = f" or {instead[0]}" if instead else ""
+            yield f"the role {role} requires the hook {spec.name}{also}"
+    if not found & {spec.name for spec in own}:
+        names = ", ".join(spec.name for spec in own)
+        yield f"it implements no hook of the role {role}: {names}"

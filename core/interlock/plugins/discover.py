@@ -1,0 +1,69 @@
+"""Which plugins are installed, without importing any of them."""
+
+from __future__ import annotations
+
+import difflib
+import functools
+from collections.abc import Iterable
+from importlib import metadata
+
+import attrs
+
+from interlock_hookspecs import PROJECT, ROLES
+
+
+@attrs.frozen(kw_only=True)
+class Installed:
+    """A plugin that an installed distribution offers.
+
+    Attributes:
+        role, word: ``registry`` and ``sql``; together the plugin's name.
+        target: the entry point's value, ``module:Class``.
+        distribution, version: who brought it.
+        entry_point: imports it.
+    """
+
+    role: str
+    word: str
+    target: str
+    distribution: str
+    version: str
+    entry_point: metadata.EntryPoint = attrs.field(repr=False, eq=False)
+
+    @property
+    def name(self) -> str:
+        """``<role>-<word>``."""
+        return f"{self.role}-{self.word}"
+
+
+@functools.cache
+def installed() -> dict[str, Installed]:
+    """Every installed plugin by name, in the order of roles and then of words."""
+    found = {}
+    for entry_point in _entry_points():
+        role = entry_point.group.removeprefix(f"{PROJECT}.")
+        distribution = entry_point.dist
+        plugin = Installed(
+            role=role,
+            word=entry_point.name,
+            target=entry_point.value,
+            distribution=distribution.name if distribution else "unknown",
+            version=distribution.version if distribution else "0",
+            entry_point=entry_point,
+        )
+        # A distribution that is found twice on sys.path counts once, the first.
+        found.setdefault(plugin.name, plugin)
+    order = {role: place for place, role in enumerate(ROLES)}
+    return dict(sorted(found.items(), key=lambda item: (order[item[1].role], item[1].word)))
+
+
+def _entry_points() -> Iterable[metadata.EntryPoint]:
+    everything = metadata.entry_points()
+    for role in ROLES:
+        yield from everything.select(group=f"{PROJECT}.{role}")
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """``; did you mean 'x'?`` where a known name is near, else nothing."""
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
+    return f"; did you mean {close[0]!r}?" if close else ""

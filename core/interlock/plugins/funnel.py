@@ -1,0 +1,306 @@
+"""The one place where hooks are called.
+
+pluggy registers and verifies; it does not call. Its own call drops None, forgets who answered,
+runs the last registered first and stops everybody at the first exception. Here every call knows
+its rule, checks the type of what comes back, is timed, stamps the maker, and names the culprit.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Callable, Iterator, Sequence
+from time import perf_counter
+from typing import Any, get_args, get_origin
+
+import attrs
+import pluggy
+
+from interlock.errors import HookFailed, UsageError
+from interlock.plugins.check import contract
+from interlock_hookspecs import PROJECT, SPEC_MODULES, Maker, PluginError, type_hints
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Member:
+    """A plugin of a loaded stack.
+
+    Attributes:
+        maker: its name, version and settings, as stamped on what it makes.
+        plugin: the instance, or the project's module.
+        roles: the roles that it serves in this stack.
+    """
+
+    maker: Maker
+    plugin: Any
+    roles: tuple[str, ...] = ()
+
+
+@attrs.frozen(eq=False)
+class _Call:
+    """One implementation, ready to be called."""
+
+    function: Callable[..., Any]
+    argnames: tuple[str, ...]
+    member: Member
+
+
+@attrs.define
+class Timing:
+    """How often a plugin was asked one hook, and for how many seconds in all."""
+
+    calls: int = 0
+    seconds: float = 0.0
+
+
+class Funnel:
+    """Calls hooks on the members of a stack, in stack order.
+
+    Args:
+        members: in the order of the stack file, the project's module last.
+        find_owner: gives the member for a name that no member has: an opener of a recorded
+            format, or the plugin that made a record before the stack swapped it.
+
+    Raises:
+        UsageError: two members implement a hook that only one may answer.
+    """
+
+    def __init__(
+        self,
+        members: Sequence[Member],
+        *,
+        find_owner: Callable[[Maker | str], Member] | None = None,
+    ) -> None:
+        self.members = tuple(members)
+        self.timings: dict[tuple[str, str], Timing] = {}
+        self._find_owner = find_owner
+        # By name and settings; None for the settings of this stack.
+        self._owners: dict[tuple[str, str | None], Member] = {
+            (member.maker.plugin, None): member for member in members
+        }
+        self._calls: dict[str, tuple[_Call, ...]] = {}
+        self._types: dict[str, tuple[type[Any], ...]] = {}
+        manager = pluggy.PluginManager(PROJECT)
+        for module in SPEC_MODULES:
+            manager.add_hookspecs(_module(module))
+        for member in self.members:
+            manager.register(member.plugin, member.maker.plugin)
+        manager.check_pending()
+        places = {id(member.plugin): place for place, member in enumerate(self.members)}
+        for name in contract():
+            found = sorted(
+                getattr(manager.hook, name).get_hookimpls(),
+                key=lambda found: places[id(found.plugin)],
+            )
+            self._calls[name] = tuple(
+                _Call(impl.function, impl.argnames, self.members[places[id(impl.plugin)]])
+                for impl in found
+            )
+        self._refuse_rivals()
+
+    def _refuse_rivals(self) -> None:
+        for name, calls in self._calls.items():
+            if contract()[name].rule == "one" and len(calls) > 1:
+                rivals = " and ".join(str(call.member.maker) for call in calls)
+                msg = f"both {rivals} implement {name}, which only one plugin of a stack may answer"
+                raise UsageError(msg, hint="name one of them in the stack file")
+
+    def has(self, hook: str) -> bool:
+        """Whether anybody in the stack implements a hook."""
+        return bool(self._calls[hook])
+
+    def makers(self, hook: str) -> tuple[Maker, ...]:
+        """Who implements a hook, in stack order."""
+        return tuple(call.member.maker for call in self._calls[hook])
+
+    def one(self, hook: str, **arguments: Any) -> Any:
+        """The answer of the only plugin that implements the hook.
+
+        Raises:
+            UsageError: nobody in the stack does.
+            HookFailed: it raised, or gave something of another type.
+        """
+        calls = self._calls[hook]
+        if not calls:
+            raise self._nobody(hook)
+        return self._single(hook, calls[0], arguments)
+
+    def first(self, hook: str, **arguments: Any) -> Any:
+        """The first answer other than None, in stack order.
+
+        Raises:
+            UsageError: nobody implements it, or everybody who does answered None.
+            HookFailed: a plugin raised before one answered.
+        """
+        calls = self._calls[hook]
+        if not calls:
+            raise self._nobody(hook)
+        for call in calls:
+            answer = self._single(hook, call, arguments)
+            if answer is not None:
+                return answer
+        asked = ", ".join(str(call.member.maker) for call in calls)
+        subject = next(iter(arguments.values()))
+        named = getattr(subject, "source", subject)
+        msg = f"{hook}: nobody answered for {named!r}; asked: {asked}"
+        raise UsageError(msg, hint="name a plugin in the stack file that can")
+
+    def every(self, hook: str, **arguments: Any) -> tuple[Any, ...]:
+        """All answers, flattened in stack order, each stamped with its maker.
+
+        Raises:
+            HookFailed: a plugin raised or gave something else than a list of the hook's record.
+        """
+        expected = self._expected(hook)
+        gathered: list[Any] = []
+        for call in self._calls[hook]:
+            answer = self._ask(hook, call, arguments)
+            if not isinstance(answer, list | tuple):
+                raise self._wrong_type(hook, call, answer, f"a list of {expected[0].__name__}")
+            maker = call.member.maker
+            for record in answer:
+                if not isinstance(record, expected):
+                    wanted = f"{expected[0].__name__} in its list"
+                    raise self._wrong_type(hook, call, record, wanted)
+                gathered.append(_stamped(record, maker))
+        return tuple(gathered)
+
+    def owner(self, hook: str, owner: Maker | str, **arguments: Any) -> Any:
+        """The answer of the plugin that the first argument names.
+
+        Args:
+            hook: which hook.
+            owner: the maker of a record, who answers configured as it was then; or a plugin's
+                name, which answers as this stack configures it.
+            arguments: the hook's arguments.
+
+        Raises:
+            UsageError: that plugin is not installed, or lacks the hook.
+            HookFailed: it raised or gave something of another type.
+        """
+        member = self._owner(owner)
+        function = getattr(member.plugin, hook, None)
+        if function is None:
+            msg = f"plugin {member.maker} has no {hook}: it cannot do this"
+            raise UsageError(msg)
+        argnames = tuple(name for name in contract()[hook].parameters if _takes(function, name))
+        call = _Call(function, argnames, member)
+        expected = self._expected(hook)
+        if get_origin(type_hints(contract()[hook].function)["return"]) is not tuple:
+            return self._single(hook, call, arguments)
+        answer = self._ask(hook, call, arguments)
+        for record in answer:
+            if not isinstance(record, expected):
+                raise self._wrong_type(hook, call, record, expected[0].__name__)
+        return tuple(_stamped(record, member.maker) for record in answer)
+
+    def observe(self, hook: str, **arguments: Any) -> tuple[HookFailed, ...]:
+        """Tell everybody; what failed comes back, so that the caller can warn of it."""
+        failed = []
+        for call in self._calls[hook]:
+            try:
+                self._ask(hook, call, arguments)
+            except HookFailed as error:
+                failed.append(error)
+        return tuple(failed)
+
+    def _owner(self, owner: Maker | str) -> Member:
+        name, settings = (owner, None) if isinstance(owner, str) else (owner.plugin, owner.settings)
+        member = self._owners.get((name, None))
+        if member is not None and settings in (None, member.maker.settings):
+            return member
+        if (name, settings) not in self._owners:
+            if self._find_owner is None:
+                msg = f"plugin {name} is not in this stack"
+                raise UsageError(msg)
+            self._owners[name, settings] = self._find_owner(owner)
+        return self._owners[name, settings]
+
+    def _single(self, hook: str, call: _Call, arguments: dict[str, Any]) -> Any:
+        answer = self._ask(hook, call, arguments)
+        expected = self._expected(hook)
+        if not isinstance(answer, expected):
+            wanted = " or ".join(kind.__name__.replace("NoneType", "None") for kind in expected)
+            raise self._wrong_type(hook, call, answer, wanted)
+        return _stamped(answer, call.member.maker)
+
+    def _ask(self, hook: str, call: _Call, arguments: dict[str, Any]) -> Any:
+        started = perf_counter()
+        try:
+            return call.function(*[arguments[name] for name in call.argnames])
+        except PluginError as error:
+            raise self._failed(hook, call, error, str(error)) from error
+        except Exception as error:
+            text = f"{type(error).__name__}: {error}"
+            raise self._failed(hook, call, error, text) from error
+        finally:
+            timing = self.timings.get((hook, call.member.maker.plugin))
+            if timing is None:
+                timing = self.timings[hook, call.member.maker.plugin] = Timing()
+            timing.calls += 1
+            timing.seconds += perf_counter() - started
+
+    def _expected(self, hook: str) -> tuple[type[Any], ...]:
+        expected = self._types.get(hook)
+        if expected is None:
+            expected = tuple(_runtime(type_hints(contract()[hook].function)["return"]))
+            self._types[hook] = expected
+        return expected
+
+    @staticmethod
+    def _failed(hook: str, call: _Call, error: Exception, text: str) -> HookFailed:
+        error.add_note(f"plugin {call.member.maker}, hook {hook}")
+        return HookFailed(text, plugin=str(call.member.maker), hook=hook)
+
+    @staticmethod
+    def _wrong_type(hook: str, call: _Call, found: Any, wanted: str) -> HookFailed:
+        text = f"gave {type(found).__name__}, expected {wanted}"
+        return HookFailed(text, plugin=str(call.member.maker), hook=hook)
+
+    def _nobody(self, hook: str) -> UsageError:
+        role = contract()[hook].role
+        members = ", ".join(str(member.maker) for member in self.members) or "none"
+        msg = f"no plugin of this stack implements {hook} (plugins: {members})"
+        return UsageError(msg, hint=f"name one in the stack file: {role} = ...")
+
+
+def _module(name: str) -> types.ModuleType:
+    import importlib
+
+    return importlib.import_module(f"interlock_hookspecs.{name}")
+
+
+def _takes(function: Callable[..., Any], name: str) -> bool:
+    import inspect
+
+    return name in inspect.signature(function).parameters
+
+
+def _stamped(record: Any, maker: Maker) -> Any:
+    """The record with its maker.
+
+    A record that nobody stamped is stamped in place, through its frozenness: ``maker`` is the
+    funnel's field, and a copy through attrs would cost ten times the rest of the call. One that
+    carries another stamp is copied: a plugin may hand on another's record, or a constant.
+    """
+    stamp = getattr(record, "maker", _NO_FIELD)
+    if stamp is _NO_FIELD or stamp is maker:
+        return record
+    if stamp is None:
+        object.__setattr__(record, "maker", maker)
+        return record
+    return attrs.evolve(record, maker=maker)
+
+
+_NO_FIELD = object()
+
+
+def _runtime(hint: Any) -> Iterator[type[Any]]:
+    """The classes that an annotation lets through; a tuple's are those of its members."""
+    origin = get_origin(hint)
+    if origin is types.UnionType:
+        for part in get_args(hint):
+            yield from _runtime(part)
+    elif origin is tuple:
+        yield from _runtime(get_args(hint)[0])
+    else:
+        yield hint

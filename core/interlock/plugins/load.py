@@ -1,0 +1,161 @@
+"""From a stack to its plugins: imported by name, checked, configured."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from interlock.errors import PluginLoadError, StackError
+from interlock.plugins.check import breaches
+from interlock.plugins.discover import Installed, installed, nearest
+from interlock.plugins.funnel import Funnel, Member
+from interlock_hookspecs import Maker
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from interlock.stack import Stack
+
+PROJECT_PLUGIN = "project"
+"""The name that the project's own module goes by."""
+
+
+def load(stack: Stack) -> Funnel:
+    """The funnel over the plugins that a stack names, and the project's module last.
+
+    Raises:
+        StackError: settings do not fit, all mistakes at once; or an unknown plugin is named.
+        PluginLoadError: a plugin fails to import or breaks the contract's form.
+    """
+    from interlock.stack import check_settings_names
+
+    known = installed()
+    problems = [
+        _unknown(name, known) for name in stack.plugin_names() if name not in known
+    ]
+    problems += check_settings_names(stack, known)
+    members = []
+    for name in stack.plugin_names():
+        if name not in known:
+            continue
+        try:
+            members.append(_member(known[name], stack))
+        except StackError as error:
+            problems += error.problems
+    if problems:
+        raise StackError(tuple(problems))
+    if stack.project.module is not None:
+        members.append(_project_member(stack.project.module))
+    return Funnel(members, find_owner=lambda owner: _absent_member(owner, stack))
+
+
+def load_class(plugin: Installed) -> type[Any]:
+    """Import a plugin's class and check its form.
+
+    Raises:
+        PluginLoadError: named, with the distribution and every breach.
+    """
+    where = f"plugin {plugin.name} {plugin.version} ({plugin.target})"
+    try:
+        cls = plugin.entry_point.load()
+    except Exception as error:
+        msg = f"{where} cannot be imported: {type(error).__name__}: {error}"
+        hint = f"reinstall {plugin.distribution}, or name another plugin in the stack file"
+        raise PluginLoadError(msg, hint=hint) from error
+    found = list(breaches(cls, plugin.role))
+    if found:
+        raise PluginLoadError("\n".join(f"{where}: {breach}" for breach in found))
+    return cls  # type: ignore[no-any-return]  # an entry point may load anything; breaches() looked
+
+
+def _member(plugin: Installed, stack: Stack) -> Member:
+    from interlock.stack import structure_settings
+
+    cls = load_class(plugin)
+    instance = structure_settings(
+        cls,
+        stack.settings.get(plugin.name, {}),
+        where=f"stack.{stack.name}.{plugin.name}",
+        origins=stack.origins,
+        root=stack.root,
+    )
+    maker = Maker(
+        plugin=plugin.name, version=plugin.version, settings=stack.settings_text(plugin.name)
+    )
+    return Member(maker=maker, plugin=instance, roles=(plugin.role,))
+
+
+def _absent_member(owner: Maker | str, stack: Stack) -> Member:
+    """A plugin that the stack does not name: an opener, or the maker of a record of old."""
+    known = installed()
+    name = owner if isinstance(owner, str) else owner.plugin
+    if name not in known:
+        msg = f"{name} is not installed, and only it can answer here"
+        raise PluginLoadError(msg, hint=f"pip install interlock-{name}")
+    if isinstance(owner, str):
+        return _member(known[name], stack)
+    from interlock.stack import recorded_settings, structure_settings
+
+    instance = structure_settings(
+        load_class(known[name]),
+        recorded_settings(owner.settings),
+        where=f"settings recorded for {owner}",
+        origins={},
+        root=stack.root,
+    )
+    return Member(maker=attrs.evolve(owner, version=known[name].version), plugin=instance)
+
+
+def _project_member(path: Path) -> Member:
+    from interlock_hookspecs import file_digest
+
+    module = import_project(path)
+    found = list(breaches(module, None))
+    if found:
+        raise PluginLoadError("\n".join(f"{path.name}: {breach}" for breach in found))
+    version = file_digest(path).removeprefix("sha256:")[:12]
+    return Member(maker=Maker(plugin=PROJECT_PLUGIN, version=version), plugin=module)
+
+
+def import_project(path: Path) -> ModuleType:
+    """Import the project's module from its file, once.
+
+    Its folder goes on sys.path, so that it can import its neighbours and so that what is
+    pickled by joblib's workers finds it again.
+
+    Raises:
+        PluginLoadError: there is no such file, or importing it fails.
+    """
+    name = f"interlock_project_{path.stem}"
+    loaded = sys.modules.get(name)
+    if loaded is not None and loaded.__file__ == str(path):
+        return loaded
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None or not path.is_file():
+        msg = f"[project] module: {path} is no Python file"
+        raise PluginLoadError(msg)
+    if str(path.parent) not in sys.path:
+        sys.path.insert(0, str(path.parent))
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        del sys.modules[name]
+        msg = f"[project] module {path.name} cannot be imported: {type(error).__name__}: {error}"
+        raise PluginLoadError(msg) from error
+    return module
+
+
+def _unknown(name: str, known: dict[str, Installed]) -> str:
+    role, _, word = name.partition("-")
+    words = [plugin.word for plugin in known.values() if plugin.role == role]
+    offered = f"; installed for {role}: {', '.join(words)}" if words else ""
+    return (
+        f"{role} = {word!r}: no such plugin is installed{nearest(word, words)}{offered}"
+        f" (pip install interlock-{name}, if that is its name)"
+    )

@@ -1,0 +1,80 @@
+"""Which process is it, and does it still live: so that no two go on with one run."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+
+import attrs
+
+
+@attrs.frozen(kw_only=True)
+class ProcessIdentity:
+    """A process, told apart from another that later gets the same number.
+
+    Attributes:
+        host: the machine's name.
+        pid: the process id.
+        started: clock ticks since boot when it started, as Linux counts; 0 where unknown.
+        boot: the id of the machine's boot; empty where unknown.
+    """
+
+    host: str
+    pid: int
+    started: int = 0
+    boot: str = ""
+
+
+def this_process() -> ProcessIdentity:
+    """The identity of the running process."""
+    pid = os.getpid()
+    return ProcessIdentity(host=socket.gethostname(), pid=pid, started=_started(pid), boot=_boot())
+
+
+def of_pid(pid: int) -> ProcessIdentity:
+    """The identity of a process of this machine."""
+    return ProcessIdentity(host=socket.gethostname(), pid=pid, started=_started(pid), boot=_boot())
+
+
+def is_alive(process: ProcessIdentity) -> bool | None:
+    """Whether the process still lives; None where it is on another machine and nobody can say."""
+    if process.host != socket.gethostname():
+        return None
+    if process.boot and process.boot != _boot():
+        return False
+    try:
+        os.kill(process.pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    if _state(process.pid) == "Z":
+        return False
+    return not process.started or _started(process.pid) == process.started
+
+
+def _stat(pid: int) -> list[str]:
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return []
+    # The command's name stands in parentheses and may hold anything, spaces included.
+    return text.rpartition(")")[2].split()
+
+
+def _started(pid: int) -> int:
+    fields = _stat(pid)
+    return int(fields[19]) if len(fields) > 19 else 0  # noqa: PLR2004  (proc(5), field 22)
+
+
+def _state(pid: int) -> str:
+    fields = _stat(pid)
+    return fields[0] if fields else ""
+
+
+def _boot() -> str:
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return ""

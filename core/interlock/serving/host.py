@@ -1,0 +1,174 @@
+"""Inside the server process: what the ledger lets it serve, opened, and kept up to date."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import attrs
+
+from interlock.codec import decode
+from interlock.errors import InterlockError, LedgerError, UsageError
+from interlock.lifecycle.endpoints import model_of
+from interlock.lifecycle.releases import unfit
+from interlock.processes import this_process
+from interlock.serving.capture import CaptureWriter
+from interlock.serving.process import folder
+from interlock_hookspecs import Deployment, Endpoint, OpenTarget, Release, Target
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from interlock.artifacts.workspace import CoreWorkspace
+    from interlock.session import Session
+
+_POLL_SECONDS = 0.1
+
+
+def captures_folder(session: Session, endpoint: Endpoint) -> Path:
+    """Where the answers of an endpoint are kept."""
+    return session.home / "captures" / endpoint.stack / endpoint.name
+
+
+def serve(session: Session, deployment_id: str) -> None:
+    """Serve a deployment from this process until it is told to stop.
+
+    Raises:
+        UsageError: the ledger has no such deployment.
+        GateRefused, HookFailed: it cannot be served.
+    """
+    row = session.ledger.reads.deployment(deployment_id)
+    if row is None:
+        msg = f"the ledger has no deployment {deployment_id}"
+        raise UsageError(msg)
+    deployment = decode(Deployment, row["body"])
+    endpoint = deployment.endpoint
+    captures = CaptureWriter(captures_folder(session, endpoint))
+    with session.workspace(deployment_id) as workspace:
+        feed = LedgerFeed(session, deployment, workspace)
+        feed.refresh()
+        poll = threading.Thread(target=feed.follow, name="ledger", daemon=True)
+        poll.start()
+        try:
+            maker = deployment.maker
+            plugin = maker if maker is not None else "deploy-unknown"
+            session.funnel.owner(
+                "serve_endpoint",
+                plugin,
+                endpoint=endpoint,
+                feed=feed,
+                captures=captures,
+                ws=workspace,
+            )
+        finally:
+            feed.stop()
+            captures.close()
+            poll.join()
+
+
+class LedgerFeed:
+    """The targets of a deployment as the ledger lets them be served.
+
+    Each change is verified and opened before it is handed over; a target whose release was
+    revoked or expired is dropped. When the ledger cannot be reached, what was last verified is
+    served on for the policy's ``offline_grace``, then nothing is.
+    """
+
+    def __init__(
+        self, session: Session, deployment: Deployment, workspace: CoreWorkspace
+    ) -> None:
+        self._session = session
+        self._deployment = deployment
+        self._workspace = workspace
+        self._current: tuple[OpenTarget, ...] = ()
+        self._problem = ""
+        self._watchers: list[Callable[[], None]] = []
+        self._stopping = threading.Event()
+        self._verified = time.monotonic()
+        self._opened: dict[str, OpenTarget] = {}
+
+    @property
+    def current(self) -> tuple[OpenTarget, ...]:
+        return self._current
+
+    @property
+    def problem(self) -> str:
+        return self._problem
+
+    def watch(self, changed: Callable[[], None]) -> None:
+        self._watchers.append(changed)
+
+    def started(self, address: str) -> None:
+        home = folder(self._session)
+        told = {"address": address, "process": attrs.asdict(this_process())}
+        temporary = home / f"{self._deployment.id}.json.tmp"
+        temporary.write_text(json.dumps(told), encoding="utf-8")
+        os.replace(temporary, home / f"{self._deployment.id}.json")
+
+    def stop(self) -> None:
+        """Stop following the ledger."""
+        self._stopping.set()
+
+    def follow(self) -> None:
+        """Look at the ledger again and again, until stopped."""
+        while not self._stopping.wait(_POLL_SECONDS):
+            self.refresh()
+
+    def refresh(self) -> None:
+        """Take over what the ledger says now."""
+        try:
+            targets = self._allowed()
+        except LedgerError as error:
+            self._without_ledger(error)
+            return
+        except InterlockError as error:
+            # What cannot be opened is not served; what is served goes on.
+            self._problem = str(error)
+            return
+        self._verified = time.monotonic()
+        self._problem = ""
+        self._take(targets)
+
+    def _allowed(self) -> tuple[OpenTarget, ...]:
+        reads = self._session.ledger.reads
+        row = reads.deployment(self._deployment.id)
+        wanted = decode(Deployment, row["body"]).targets if row else ()
+        now = datetime.now(UTC)
+        allowed = []
+        for target in wanted:
+            release = reads.release(target.release.id)
+            if release is None or unfit(release, self._deployment.endpoint, now):
+                continue
+            # The ledger's release counts, not the copy that the deployment carries.
+            allowed.append(self._open(attrs.evolve(target, release=decode(Release, release["body"]))))
+        return tuple(allowed)
+
+    def _open(self, target: Target) -> OpenTarget:
+        known = self._opened.get(target.release.id)
+        if known is None:
+            model = model_of(self._session, target.release)
+            predictor = self._workspace.open_model(model)
+            known = OpenTarget(target=target, predictor=predictor)
+            self._opened[target.release.id] = known
+        if known.target != target:
+            known = OpenTarget(target=target, predictor=known.predictor)
+        return known
+
+    def _take(self, targets: tuple[OpenTarget, ...]) -> None:
+        if [kept.target for kept in targets] == [kept.target for kept in self._current]:
+            return
+        self._current = targets
+        for changed in self._watchers:
+            changed()
+
+    def _without_ledger(self, error: LedgerError) -> None:
+        silent = time.monotonic() - self._verified
+        grace = self._session.stack.policy.offline_grace
+        self._problem = f"the ledger cannot be read for {silent:.0f} s (grace {grace:g} s): {error}"
+        if silent > grace:
+            self._take(())

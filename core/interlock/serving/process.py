@@ -1,0 +1,150 @@
+"""The server process of an endpoint: started, watched, ended."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import attrs
+
+from interlock.errors import InterlockError
+from interlock.processes import ProcessIdentity, is_alive
+from interlock_hookspecs import Deployment, Facts
+
+if TYPE_CHECKING:
+    from interlock.session import Session
+
+_START_SECONDS = 120.0
+_STOP_SECONDS = 30.0
+_POLL_SECONDS = 0.02
+
+
+def folder(session: Session) -> Path:
+    """Where servers leave their logs and say where they listen."""
+    return session.home / "servers"
+
+
+def is_ours(deployment: Deployment) -> bool:
+    """Whether the endpoint is a process that core started."""
+    return "pid" in deployment.facts
+
+
+def identity(deployment: Deployment) -> ProcessIdentity:
+    """The process of a deployment, as it was recorded."""
+    facts = deployment.facts
+    return ProcessIdentity(
+        host=str(facts["host"]),
+        pid=int(facts["pid"] or 0),
+        started=int(facts["started"] or 0),
+        boot=str(facts["boot"]),
+    )
+
+
+def is_running(deployment: Deployment) -> bool:
+    """Whether the process of a deployment lives on this machine."""
+    return is_ours(deployment) and is_alive(identity(deployment)) is True
+
+
+def start(session: Session, deployment: Deployment) -> Deployment:
+    """Start the server of a deployment, and wait until it says where it listens.
+
+    The process outlives this one: it has a session of its own, and its output goes to a log.
+
+    Raises:
+        InterlockError: it ended, or did not listen in time; the end of its log is shown.
+    """
+    home = folder(session)
+    home.mkdir(parents=True, exist_ok=True)
+    said = home / f"{deployment.id}.json"
+    said.unlink(missing_ok=True)
+    log = home / f"{deployment.id}.log"
+    command = [sys.executable, "-m", "interlock.serving", "--file", str(session.stack.file)]
+    command += ["--stack", session.stack.name, "--deployment", deployment.id]
+    with log.open("ab") as output:
+        server = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+            cwd=session.stack.root,
+        )
+    deadline = time.monotonic() + _START_SECONDS
+    while not said.exists():
+        if server.poll() is not None:
+            raise _failed(f"the server ended with exit code {server.returncode}", log)
+        if time.monotonic() > deadline:
+            server.terminate()
+            raise _failed(f"the server did not listen within {_START_SECONDS:.0f} s", log)
+        time.sleep(_POLL_SECONDS)
+    told = json.loads(said.read_bytes())
+    facts = Facts({**told["process"], "log": str(log)})
+    return attrs.evolve(deployment, address=told["address"], facts=facts)
+
+
+def wait_until_serving(session: Session, deployment: Deployment, release_id: str) -> None:
+    """Wait until an endpoint says that it serves a release.
+
+    Raises:
+        InterlockError: it ended, or did not come to it in time.
+    """
+    deadline = time.monotonic() + _START_SECONDS
+    detail = ""
+    while time.monotonic() < deadline:
+        status = session.funnel.owner(
+            "endpoint_status", _maker(deployment), deployment=deployment
+        )
+        if status.ready and release_id in status.serving:
+            return
+        detail = status.detail
+        if not is_running(deployment):
+            raise _failed("the server ended", Path(str(deployment.facts["log"])))
+        time.sleep(_POLL_SECONDS)
+    msg = f"{deployment.address} did not come to serve {release_id}: {detail}"
+    raise InterlockError(msg, hint=f"see {deployment.facts['log']}")
+
+
+def stop(deployment: Deployment) -> None:
+    """End the process of a deployment after its requests in flight. One that is gone is fine.
+
+    Raises:
+        InterlockError: it does not end.
+    """
+    process = identity(deployment)
+    if is_alive(process) is None:
+        msg = f"{deployment.endpoint.name} runs on {process.host}: end it there"
+        raise InterlockError(msg)
+    if not is_alive(process):
+        return
+    os.kill(process.pid, signal.SIGTERM)
+    deadline = time.monotonic() + _STOP_SECONDS
+    while is_alive(process):
+        if time.monotonic() > deadline:
+            msg = f"process {process.pid} does not end"
+            raise InterlockError(msg, hint=f"kill -9 {process.pid}")
+        _reap(process.pid)
+        time.sleep(_POLL_SECONDS)
+
+
+def _reap(pid: int) -> None:
+    """Collect the process where it is our own child, so that it does not stay as a zombie."""
+    try:
+        os.waitpid(pid, os.WNOHANG)
+    except ChildProcessError:
+        pass
+
+
+def _maker(deployment: Deployment) -> object:
+    return deployment.maker
+
+
+def _failed(what: str, log: Path) -> InterlockError:
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    last = next((line for line in reversed(lines) if line.strip()), "it wrote nothing")
+    return InterlockError(f"{what}: {last.strip()}", hint=f"see {log}")

@@ -1,0 +1,143 @@
+"""What a command works with: the stack, and the ledger, plugins and store behind it.
+
+Each is opened when it is first used, so that a listing never imports a plugin.
+"""
+
+from __future__ import annotations
+
+import functools
+import getpass
+import os
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from interlock_hookspecs import Actor, Event, reveal
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from interlock.artifacts import ArtifactStore
+    from interlock.artifacts.workspace import CoreWorkspace
+    from interlock.errors import HookFailed
+    from interlock.ledger import Ledger
+    from interlock.plugins.funnel import Funnel
+    from interlock.stack import Stack
+
+
+class Reporter(Protocol):
+    """Who is told how work goes on: the terminal, or nobody."""
+
+    def stage(self, name: str, text: str) -> None:
+        """A stage began; text says with what."""
+
+    def done(self, name: str, text: str, seconds: float) -> None:
+        """A stage ended; text says with what result."""
+
+    def progress(self, message: str, done: int | None, total: int | None) -> None:
+        """How far the work is."""
+
+    def note(self, text: str) -> None:
+        """Something a person should know."""
+
+    def warn(self, text: str) -> None:
+        """Something a person should look at."""
+
+
+class Silent:
+    """A reporter that tells nobody."""
+
+    def stage(self, name: str, text: str) -> None:
+        pass
+
+    def done(self, name: str, text: str, seconds: float) -> None:
+        pass
+
+    def progress(self, message: str, done: int | None, total: int | None) -> None:
+        pass
+
+    def note(self, text: str) -> None:
+        pass
+
+    def warn(self, text: str) -> None:
+        pass
+
+
+class Session:
+    """A stack, opened.
+
+    Args:
+        stack: as loaded from its file.
+        actor: who acts; the account of the operating system where nothing is said.
+        reporter: who is told.
+    """
+
+    def __init__(
+        self, stack: Stack, *, actor: Actor | None = None, reporter: Reporter | None = None
+    ) -> None:
+        self.stack = stack
+        self.actor = actor or current_actor()
+        self.reporter: Reporter = reporter or Silent()
+
+    @property
+    def project(self) -> str:
+        """The project's name: its chain in the ledger."""
+        return self.stack.project.name
+
+    @property
+    def home(self) -> Path:
+        """The project's folder for what is not configured elsewhere."""
+        return self.stack.root / ".interlock"
+
+    @functools.cached_property
+    def ledger(self) -> Ledger:
+        """The ledger, opened, and migrated where it is a file of ours."""
+        from interlock.ledger import Ledger
+
+        return Ledger.open(reveal(self.stack.ledger), actor=self.actor, observers=self._tell)
+
+    @functools.cached_property
+    def funnel(self) -> Funnel:
+        """The stack's plugins, loaded."""
+        from interlock.plugins.load import load
+
+        return load(self.stack)
+
+    @functools.cached_property
+    def store(self) -> ArtifactStore:
+        """The artifact store."""
+        from interlock.artifacts import open_store
+
+        return open_store(str(reveal(self.stack.artifacts)), self.home / "cache")
+
+    def workspace(self, run_id: str) -> CoreWorkspace:
+        """A workspace for the hooks of one run or command; leave it to clean up."""
+        from interlock.artifacts.workspace import CoreWorkspace
+
+        return CoreWorkspace(
+            run_id=run_id,
+            store=self.store,
+            funnel=self.funnel,
+            progress=self.reporter.progress,
+            project=self._project_module,
+        )
+
+    def _project_module(self) -> ModuleType | None:
+        from interlock.plugins.load import import_project
+
+        path = self.stack.project.module
+        return import_project(path) if path else None
+
+    def _tell(self, event: Event) -> None:
+        # Only plugins that are loaded anyway hear of it: a listing does not load them to tell.
+        if "funnel" in self.__dict__:
+            failed: tuple[HookFailed, ...] = self.funnel.observe("on_event", event=event)
+            for error in failed:
+                self.reporter.warn(str(error))
+
+
+def current_actor(environ: Mapping[str, str] = os.environ) -> Actor:
+    """Who acts: ``INTERLOCK_ACTOR``, else the account. Unverified either way."""
+    named = environ.get("INTERLOCK_ACTOR", "").strip()
+    return Actor(subject=named or getpass.getuser(), issuer=socket.gethostname())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
 from datetime import datetime
 from types import UnionType
 from typing import TYPE_CHECKING, Any, TypeVar, Union, get_args, get_origin
@@ -71,9 +70,7 @@ def _converter() -> Converter:
     converter = Converter(unstruct_collection_overrides={tuple: list})
 
     def structure_record(kind: Any) -> Any:
-        return make_dict_structure_fn(
-            resolve(kind), converter, _cattrs_detailed_validation=False
-        )
+        return make_dict_structure_fn(resolve(kind), converter, _cattrs_detailed_validation=False)
 
     def unstructure_record(kind: Any) -> Any:
         return make_dict_unstructure_fn(resolve(kind), converter)
@@ -92,7 +89,4 @@ def _converter() -> Converter:
     converter.register_unstructure_hook(Facts, dict)
     converter.register_structure_hook(datetime, lambda value, _: datetime.fromisoformat(value))
     converter.register_unstructure_hook(datetime, lambda value: value.isoformat())
-    converter.register_unstructure_hook_func(
-        lambda kind: get_origin(kind) is Mapping or kind is Mapping, dict
-    )
     return converter

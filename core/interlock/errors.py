@@ -80,7 +80,7 @@ class LedgerError(InterlockError):
     """The ledger cannot be read or written, or its version does not fit."""
 
 
-class Tampered(LedgerError):
+class Tampered(LedgerError):  # noqa: N818  (read as a sentence)
     """The ledger or an artifact is not what was recorded."""
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import sys
 import re
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, TextIO
@@ -82,8 +83,6 @@ class RedactingStream(io.TextIOBase):
         self._stream = stream
         self._redactor = redactor
         self._held = ""
-        # rich chooses the characters of its bars and boxes by it.
-        self.encoding = stream.encoding
 
     def write(self, text: str) -> int:
         """Pass text on; gives the number of characters taken."""
@@ -113,6 +112,11 @@ class RedactingStream(io.TextIOBase):
     def fileno(self) -> int:
         """Give the descriptor of the stream behind."""
         return self._stream.fileno()
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]  # typeshed's is writable, CPython's is not
+        """The encoding of the stream behind; rich chooses the characters of its bars by it."""
+        return self._stream.encoding
 
 
 class RedactingFilter(logging.Filter):
@@ -191,8 +195,19 @@ def _parts(text: str) -> Iterator[str]:
 def _forms(text: str) -> Iterator[str]:
     yield from (text, quote(text), quote(text, safe=""), quote_plus(text))
     # As a repr and as JSON write it, without the quotes around.
-    yield from (
-        repr(text)[1:-1],
-        json.dumps(text)[1:-1],
-        json.dumps(text, ensure_ascii=False)[1:-1],
-    )
+    written = (repr(text), json.dumps(text), json.dumps(text, ensure_ascii=False))
+    yield from (form[1:-1] for form in written)
+
+
+def redact_output(stack: Stack) -> Redactor:
+    """From here on, what this process prints or logs is without the stack's secrets.
+
+    Tracebacks of uncaught exceptions go through the replaced ``sys.stderr``, too.
+    """
+    redactor = Redactor(collect_secrets(stack))
+    if stack.secrets:
+        sys.stdout = RedactingStream(sys.stdout, redactor)
+        sys.stderr = RedactingStream(sys.stderr, redactor)
+        for handler in logging.getLogger().handlers:
+            handler.addFilter(RedactingFilter(redactor))
+    return redactor

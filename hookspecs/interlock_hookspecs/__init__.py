@@ -73,13 +73,14 @@ from interlock_hookspecs.rules import (
     one,
     owner,
     plugin,
+    project_root,
     setting,
     spec_of,
 )
 from interlock_hookspecs.train import ORIGINS, Candidate, Score
 from interlock_hookspecs.types import resolve, type_hints
 from interlock_hookspecs.validate import Check
-from interlock_hookspecs.values import Facts, Scalar, Secret, facts, reveal, utc
+from interlock_hookspecs.values import Facts, Scalar, Secret, as_facts, reveal, utc
 
 SPEC_MODULES = (
     "data",
@@ -170,12 +171,12 @@ __all__ = [
     "VersionPage",
     "Window",
     "Workspace",
+    "as_facts",
     "bytes_digest",
     "compatible",
     "contract_of",
     "decide",
     "every",
-    "facts",
     "fields_of",
     "file_digest",
     "first",
@@ -190,6 +191,7 @@ __all__ = [
     "parse_bound",
     "path_digest",
     "plugin",
+    "project_root",
     "resolve",
     "reveal",
     "scalar",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 import attrs
 
 from interlock_hookspecs.digests import digest_field
-from interlock_hookspecs.values import count, is_a, named, record
+from interlock_hookspecs.values import count, is_a, named
 
 if TYPE_CHECKING:
     import logging
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from interlock_hookspecs.model import Model, Predictor, Signature
 
 
-@record
+@attrs.frozen(kw_only=True)
 class Artifact:
     """A file or a folder that core keeps by its digest.
 
@@ -36,7 +36,7 @@ class Artifact:
     folder: bool = attrs.field(default=False, validator=is_a(bool))
 
 
-@record
+@attrs.frozen(kw_only=True)
 class Maker:
     """The plugin that made a record, as the funnel stamps it.
 

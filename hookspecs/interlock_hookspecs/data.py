@@ -14,14 +14,13 @@ from interlock_hookspecs.values import (
     Facts,
     Scalar,
     all_of,
+    as_facts,
+    as_tuple,
     count,
-    facts,
     finite,
     is_a,
     named,
     one_of,
-    optional,
-    record,
     texts,
 )
 
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
     from interlock_hookspecs.artifacts import Workspace
 
 
-@record
+@attrs.frozen(kw_only=True)
 class Field:
     """A named column with its logical type.
 
@@ -63,10 +62,10 @@ def fields_of(table: pa.Table) -> tuple[Field, ...]:
 
 
 def _types(value: Mapping[str, str]) -> Facts:
-    return facts(value)
+    return as_facts(value)
 
 
-@record
+@attrs.frozen(kw_only=True)
 class Task:
     """What is to be predicted, from what, and how rows are held out.
 
@@ -124,7 +123,7 @@ class Task:
         return tuple(column for column in columns if column not in aside)
 
 
-@record
+@attrs.frozen(kw_only=True)
 class SourceFile:
     """One file that a dataset was read from.
 
@@ -139,7 +138,7 @@ class SourceFile:
     digest: str | None = attrs.field(default=None, validator=digest_field)
 
 
-@record
+@attrs.frozen(kw_only=True)
 class Dataset:
     """Rows from a source: described after ``load_dataset``, fixed after ``snapshot_dataset``.
 
@@ -158,12 +157,12 @@ class Dataset:
 
     source: str = attrs.field(validator=named)
     format: str = attrs.field(validator=named)
-    files: tuple[SourceFile, ...] = attrs.field(default=(), converter=tuple)
-    fields: tuple[Field, ...] = attrs.field(default=(), converter=tuple, validator=all_of(Field))
+    files: tuple[SourceFile, ...] = attrs.field(default=(), converter=as_tuple)
+    fields: tuple[Field, ...] = attrs.field(default=(), converter=as_tuple, validator=all_of(Field))
     rows: int | None = attrs.field(default=None, validator=count)
     digest: str | None = attrs.field(default=None, validator=digest_field)
     artifact: Artifact | None = attrs.field(default=None, validator=is_a((Artifact, type(None))))
-    facts: Facts = attrs.field(factory=Facts, converter=facts)
+    facts: Facts = attrs.field(factory=Facts, converter=as_facts)
     maker: Maker | None = attrs.field(default=None, validator=is_a((Maker, type(None))))
 
 

@@ -20,12 +20,11 @@ from interlock_hookspecs.rules import one, owner
 from interlock_hookspecs.values import (
     Facts,
     all_of,
-    facts,
+    as_facts,
+    as_tuple,
     finite,
     is_a,
     named,
-    record,
-    table_record,
     texts,
     utc,
 )
@@ -37,7 +36,7 @@ if TYPE_CHECKING:
     from interlock_hookspecs.monitor import Instant
 
 
-@record
+@attrs.frozen(kw_only=True)
 class Endpoint:
     """A name that clients call, within a project and a stack.
 
@@ -54,7 +53,7 @@ class Endpoint:
     stack: str = attrs.field(validator=named)
 
 
-@record
+@attrs.frozen(kw_only=True)
 class Target:
     """A released model behind an endpoint.
 
@@ -71,7 +70,7 @@ class Target:
     mirror: bool = attrs.field(default=False, validator=is_a(bool))
 
 
-@table_record
+@attrs.frozen(kw_only=True, eq=False)
 class OpenTarget:
     """A target whose model core has verified against the ledger and opened.
 
@@ -84,7 +83,7 @@ class OpenTarget:
     predictor: Predictor
 
 
-@record
+@attrs.frozen(kw_only=True)
 class Deployment:
     """An endpoint as it was made by a plugin.
 
@@ -102,13 +101,15 @@ class Deployment:
 
     id: str = attrs.field(validator=named)
     endpoint: Endpoint = attrs.field(validator=is_a(Endpoint))
-    targets: tuple[Target, ...] = attrs.field(default=(), converter=tuple, validator=all_of(Target))
+    targets: tuple[Target, ...] = attrs.field(
+        default=(), converter=as_tuple, validator=all_of(Target)
+    )
     address: str = attrs.field(default="", validator=is_a(str))
-    facts: Facts = attrs.field(factory=Facts, converter=facts)
+    facts: Facts = attrs.field(factory=Facts, converter=as_facts)
     maker: Maker | None = attrs.field(default=None, validator=is_a((Maker, type(None))))
 
 
-@record
+@attrs.frozen(kw_only=True)
 class EndpointStatus:
     """How an endpoint is now.
 
@@ -128,7 +129,7 @@ class EndpointStatus:
     detail: str = attrs.field(default="", validator=is_a(str))
 
 
-@table_record
+@attrs.frozen(kw_only=True, eq=False)
 class Capture:
     """The requests of one call and the answers to them.
 
@@ -178,13 +179,15 @@ class TargetFeed(Protocol):
 
     @property
     def problem(self) -> str:
-        """Why the targets may be out of date, for readiness: the ledger cannot be reached since
-        when; empty where all is well."""
+        """Why the targets may be out of date, for readiness; empty where they are not."""
 
 
 @one("deploy")
 def apply_endpoint(
-    endpoint: Endpoint, id: str, targets: tuple[Target, ...], ws: Workspace  # noqa: A002  (the record's own word)
+    endpoint: Endpoint,
+    id: str,  # noqa: A002  (the record's own word)
+    targets: tuple[Target, ...],
+    ws: Workspace,
 ) -> Deployment:
     """Make an endpoint of a server elsewhere serve exactly these targets.
 

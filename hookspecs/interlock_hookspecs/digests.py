@@ -12,8 +12,6 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import attrs
-
 if TYPE_CHECKING:
     import pyarrow as pa
 
@@ -33,7 +31,7 @@ def is_digest(value: object) -> bool:
     return len(digits) == 64 and all(digit in "0123456789abcdef" for digit in digits)  # noqa: PLR2004  (SHA-256 in hex)
 
 
-def digest_field(instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
+def digest_field(instance: object, attribute: Any, value: Any) -> None:
     """Validator: a digest, or None."""
     if value is not None and not is_digest(value):
         msg = f"{type(instance).__name__}.{attribute.name} is {value!r}: expected sha256:<64 hex>"
@@ -233,19 +231,20 @@ class _ColumnHasher:
         return self._children.setdefault(name, _ColumnHasher())
 
     def _text(self, array: pa.Array) -> None:
+        import numpy as np
         import pyarrow as pa
         import pyarrow.compute as pc
 
         data = array.cast(pa.large_binary())
         lengths = pc.fill_null(pc.binary_length(data), 0).cast(pa.int64())
         self._lengths.update(lengths.to_numpy(zero_copy_only=False).tobytes())
-        # Joining drops the bytes that may lie under a null and outside a slice.
+        # The buffer may hold bytes under a null and outside a slice: neither is a value.
         kept = data.drop_null()
         if len(kept):
-            joined = pc.binary_join(
-                pa.LargeListArray.from_arrays(pa.array([0, len(kept)], pa.int64()), kept), b""
-            )
-            self._values.update(joined[0].as_buffer())
+            _, offsets, values = kept.buffers()
+            ends = np.frombuffer(offsets, np.int64)[kept.offset : kept.offset + len(kept) + 1]
+            if ends[-1] > ends[0]:
+                self._values.update(values.slice(ends[0], ends[-1] - ends[0]))
 
 
 def _fixed_width(array: pa.Array) -> bytes:
@@ -258,13 +257,14 @@ def _fixed_width(array: pa.Array) -> bytes:
     kind = array.type
     if t.is_boolean(kind):
         filled = pc.fill_null(array, False)  # noqa: FBT003  (a value, not a switch)
-        return filled.to_numpy(zero_copy_only=False).astype(np.uint8).tobytes()
+        return bytes(filled.to_numpy(zero_copy_only=False).astype(np.uint8).tobytes())
     if t.is_floating(kind):
         values = pc.fill_null(array, pa.scalar(0, kind)).to_numpy(zero_copy_only=False).copy()
         values[np.isnan(values)] = np.nan
-        return values.tobytes()
+        return bytes(values.tobytes())
     if t.is_integer(kind):
-        return pc.fill_null(array, pa.scalar(0, kind)).to_numpy(zero_copy_only=False).tobytes()
+        filled = pc.fill_null(array, pa.scalar(0, kind))
+        return bytes(filled.to_numpy(zero_copy_only=False).tobytes())
     if t.is_temporal(kind):
         width = pa.int32() if kind.bit_width == 32 else pa.int64()  # noqa: PLR2004  (bits)
         return _fixed_width(array.view(width)) if not t.is_interval(kind) else _spelled(array)

@@ -13,9 +13,9 @@ class PluginError(Exception):
     The message says what was found and what to write or do instead. It never carries a secret
     or a value of a data row.
 
-    >>> raise PluginError("data/2015.csv has no column 'employed': set [task] target")
+    >>> raise PluginError("2015.csv has no column 'employed': set [task] target")
     Traceback (most recent call last):
-    interlock_hookspecs.errors.PluginError: data/2015.csv has no column 'employed': set [task] target
+    interlock_hookspecs.errors.PluginError: 2015.csv has no column 'employed': set [task] target
     """
 
 

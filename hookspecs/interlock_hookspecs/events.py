@@ -11,10 +11,10 @@ import attrs
 
 from interlock_hookspecs.digests import digest_field
 from interlock_hookspecs.rules import observe
-from interlock_hookspecs.values import count, is_a, named, one_of, record, utc
+from interlock_hookspecs.values import count, is_a, named, one_of, utc
 
 
-@record
+@attrs.frozen(kw_only=True)
 class Actor:
     """Who did something, and how we know.
 
@@ -38,7 +38,7 @@ def _frozen(value: Mapping[str, Any]) -> Mapping[str, Any]:
     return MappingProxyType(dict(value))
 
 
-@record
+@attrs.frozen(kw_only=True)
 class Event:
     """One entry of the ledger.
 

@@ -1,4 +1,4 @@
-"""Governance: the policy, the dossier it is held against, the verdicts, and what core makes of them.
+"""Governance: the policy, the dossier held against it, the verdicts, and the release.
 
 A plugin gives verdicts and describes. Nothing that a plugin returns releases a model: core makes
 the `Release`, and only from verdicts.
@@ -22,14 +22,14 @@ from interlock_hookspecs.validate import Check
 from interlock_hookspecs.values import (
     Facts,
     all_of,
+    as_facts,
+    as_tuple,
     count,
-    facts,
     finite,
     is_a,
     named,
     one_of,
-    optional,
-    record,
+    optional_utc,
     texts,
     utc,
 )
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 _BOUND = re.compile(r"\s*(>=|<=|>|<|==)\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*")
 
 
-@record
+@attrs.frozen(kw_only=True)
 class Bound:
     """A limit on a check.
 
@@ -112,15 +112,12 @@ def parse_bound(text: str) -> tuple[str, float]:
     """
     match = _BOUND.fullmatch(text)
     if match is None or not math.isfinite(float(match[2])):
-        msg = (
-            f"{text!r} is no bound: write an operator and a number, "
-            'for example ">= 0.85"'
-        )
+        msg = f'{text!r} is no bound: write an operator and a number, for example ">= 0.85"'
         raise ValueError(msg)
     return match[1], float(match[2])
 
 
-@record
+@attrs.frozen(kw_only=True)
 class Policy:
     """By what a candidate is judged. Pinned in the ledger with every review.
 
@@ -147,12 +144,12 @@ class Policy:
     release_days: float | None = attrs.field(default=None, validator=finite)
     offline_grace: float = attrs.field(default=3600.0, validator=finite)
     origins: tuple[str, ...] = attrs.field(default=ORIGINS, converter=texts)
-    bounds: tuple[Bound, ...] = attrs.field(default=(), converter=tuple, validator=all_of(Bound))
+    bounds: tuple[Bound, ...] = attrs.field(default=(), converter=as_tuple, validator=all_of(Bound))
     validate: tuple[str, ...] = attrs.field(default=(), converter=texts)
     govern: tuple[str, ...] = attrs.field(default=(), converter=texts)
 
 
-@record
+@attrs.frozen(kw_only=True)
 class ModelFacts:
     """What ``[model]`` says of a model: shown on its card, gateable.
 
@@ -166,7 +163,7 @@ class ModelFacts:
     review_by: str = attrs.field(default="", validator=is_a(str))
 
 
-@record
+@attrs.frozen(kw_only=True)
 class Approval:
     """A person's yes or no to one dossier, with the reason.
 
@@ -194,10 +191,10 @@ class Approval:
     at: datetime = attrs.field(converter=utc)
     verified: str = attrs.field(default="unverified", validator=named)
     self_approved: bool = attrs.field(default=False, validator=is_a(bool))
-    expires: datetime | None = attrs.field(default=None, converter=optional(utc))
+    expires: datetime | None = attrs.field(default=None, converter=optional_utc)
 
 
-@record
+@attrs.frozen(kw_only=True)
 class Dossier:
     """Everything a review looks at, under one digest.
 
@@ -232,23 +229,23 @@ class Dossier:
     data: str = attrs.field(validator=[named, digest_field])
     code: str = attrs.field(validator=[named, digest_field])
     threshold: float = attrs.field(validator=finite)
-    checks: tuple[Check, ...] = attrs.field(converter=tuple, validator=all_of(Check))
+    checks: tuple[Check, ...] = attrs.field(converter=as_tuple, validator=all_of(Check))
     policy: Policy = attrs.field(validator=is_a(Policy))
     facts: ModelFacts = attrs.field(factory=ModelFacts, validator=is_a(ModelFacts))
     origin: str = attrs.field(default="trained", validator=one_of(*ORIGINS))
     estimator: str = attrs.field(default="", validator=is_a(str))
-    parameters: Facts = attrs.field(factory=Facts, converter=facts)
-    scores: tuple[Score, ...] = attrs.field(default=(), converter=tuple, validator=all_of(Score))
+    parameters: Facts = attrs.field(factory=Facts, converter=as_facts)
+    scores: tuple[Score, ...] = attrs.field(default=(), converter=as_tuple, validator=all_of(Score))
     training_rows: int | None = attrs.field(default=None, validator=count)
     source: str = attrs.field(default="", validator=is_a(str))
-    lineage: Facts = attrs.field(factory=Facts, converter=facts)
+    lineage: Facts = attrs.field(factory=Facts, converter=as_facts)
     approvals: tuple[Approval, ...] = attrs.field(
-        default=(), converter=tuple, validator=all_of(Approval)
+        default=(), converter=as_tuple, validator=all_of(Approval)
     )
     champion: str | None = attrs.field(default=None, validator=digest_field)
 
 
-@record
+@attrs.frozen(kw_only=True)
 class Verdict:
     """One judgement of a dossier.
 
@@ -272,7 +269,7 @@ class Verdict:
     maker: Maker | None = attrs.field(default=None, validator=is_a((Maker, type(None))))
 
 
-@record
+@attrs.frozen(kw_only=True)
 class Release:
     """The permission to serve a model. Core makes it, and the ledger's copy is the one that counts.
 
@@ -303,10 +300,10 @@ class Release:
     threshold: float = attrs.field(validator=finite)
     number: str = attrs.field(validator=is_a(str))
     at: datetime = attrs.field(converter=utc)
-    expires: datetime | None = attrs.field(default=None, converter=optional(utc))
+    expires: datetime | None = attrs.field(default=None, converter=optional_utc)
 
 
-@record
+@attrs.frozen(kw_only=True)
 class CardSection:
     """A part of a model card.
 
@@ -372,9 +369,12 @@ def describe_model(dossier: Dossier) -> tuple[CardSection, ...]:
 
 @one("govern", required=False)
 def render_card(
-    dossier: Dossier, sections: tuple[CardSection, ...], verdicts: tuple[Verdict, ...], ws: Workspace
+    dossier: Dossier,
+    sections: tuple[CardSection, ...],
+    verdicts: tuple[Verdict, ...],
+    ws: Workspace,
 ) -> Artifact:
-    """Put the sections of a card together into a folder of files that a person opens.
+    r"""Put the sections of a card together into a folder of files that a person opens.
 
     Asked: the only plugin of the stack that implements it.
 
@@ -392,7 +392,7 @@ def render_card(
         ...     @hookimpl
         ...     def render_card(self, dossier, sections, verdicts, ws):
         ...         folder = ws.scratch()
-        ...         text = "\\n\\n".join(f"## {part.title}\\n{part.body}" for part in sections)
+        ...         text = "\n\n".join(f"## {part.title}\n{part.body}" for part in sections)
         ...         (folder / "card.md").write_text(text)
         ...         (folder / "card.html").write_text(f"<pre>{text}</pre>")
         ...         return ws.keep(folder)

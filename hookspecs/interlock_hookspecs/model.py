@@ -9,7 +9,7 @@ import attrs
 from interlock_hookspecs.artifacts import Artifact
 from interlock_hookspecs.data import Field
 from interlock_hookspecs.rules import owner
-from interlock_hookspecs.values import Facts, all_of, facts, is_a, named, record, texts
+from interlock_hookspecs.values import Facts, all_of, as_facts, as_tuple, is_a, named, texts
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -26,7 +26,7 @@ PREDICTION = "prediction"
 """The output that is the answer: a class, or a number for a regression."""
 
 
-@record
+@attrs.frozen(kw_only=True)
 class Signature:
     """What goes into a model and what comes out, by name.
 
@@ -47,9 +47,9 @@ class Signature:
     """
 
     kind: str = attrs.field(validator=named)
-    inputs: tuple[Field, ...] = attrs.field(converter=tuple, validator=all_of(Field))
-    outputs: tuple[Field, ...] = attrs.field(converter=tuple, validator=all_of(Field))
-    classes: tuple[Label, ...] = attrs.field(default=(), converter=tuple)
+    inputs: tuple[Field, ...] = attrs.field(converter=as_tuple, validator=all_of(Field))
+    outputs: tuple[Field, ...] = attrs.field(converter=as_tuple, validator=all_of(Field))
+    classes: tuple[Label, ...] = attrs.field(default=(), converter=as_tuple)
     positive: Label | None = None
     id: Field | None = attrs.field(default=None, validator=is_a((Field, type(None))))
     time: Field | None = attrs.field(default=None, validator=is_a((Field, type(None))))
@@ -90,7 +90,7 @@ def decide(predictions: pa.Table, signature: Signature, threshold: float) -> pa.
         return predictions
     classes = pa.array(list(signature.classes))
     if signature.kind == "binary":
-        positive = signature.classes.index(signature.positive)  # type: ignore[arg-type]  # binary: set
+        positive = signature.classes.index(signature.positive)
         scores = predictions[SCORE].to_numpy()
         chosen = np.where(scores >= threshold, positive, 1 - positive)
     else:
@@ -99,7 +99,7 @@ def decide(predictions: pa.Table, signature: Signature, threshold: float) -> pa.
     return predictions.append_column(PREDICTION, classes.take(pa.array(chosen)))
 
 
-@record
+@attrs.frozen(kw_only=True)
 class Model:
     """A model file and what it takes to use it.
 
@@ -120,7 +120,7 @@ class Model:
     artifact: Artifact = attrs.field(validator=is_a(Artifact))
     signature: Signature = attrs.field(validator=is_a(Signature))
     requirements: tuple[str, ...] = attrs.field(default=(), converter=texts)
-    facts: Facts = attrs.field(factory=Facts, converter=facts)
+    facts: Facts = attrs.field(factory=Facts, converter=as_facts)
 
     @property
     def digest(self) -> str:

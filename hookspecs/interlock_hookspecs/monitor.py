@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -11,14 +11,12 @@ from interlock_hookspecs.artifacts import Artifact, Maker
 from interlock_hookspecs.rules import every, owner
 from interlock_hookspecs.values import (
     Facts,
+    as_facts,
     count,
-    facts,
     finite,
     is_a,
     named,
     one_of,
-    record,
-    table_record,
     utc,
 )
 
@@ -37,7 +35,7 @@ def _instant(value: Any) -> Instant:
     return value if type(value) is int else utc(value)
 
 
-@record
+@attrs.frozen(kw_only=True)
 class Profile:
     """What the reference rows looked like, small enough to keep for ever.
 
@@ -57,7 +55,7 @@ class Profile:
     maker: Maker | None = attrs.field(default=None, validator=is_a((Maker, type(None))))
 
 
-@table_record
+@attrs.frozen(kw_only=True, eq=False)
 class Window:
     """Served rows between two points of time, with their answers and what labels there are.
 
@@ -86,7 +84,7 @@ class Window:
     labelled: int = 0
 
 
-@record
+@attrs.frozen(kw_only=True)
 class Finding:
     """One thing that monitoring measured in a window.
 
@@ -122,7 +120,7 @@ class Finding:
     start: Instant = attrs.field(converter=_instant)
     end: Instant = attrs.field(converter=_instant)
     reason: str = attrs.field(default="", validator=is_a(str))
-    facts: Facts = attrs.field(factory=Facts, converter=facts)
+    facts: Facts = attrs.field(factory=Facts, converter=as_facts)
     maker: Maker | None = attrs.field(default=None, validator=is_a((Maker, type(None))))
 
     @property
@@ -158,7 +156,9 @@ def build_profile(
 
 
 @owner("monitor", required=False)
-def compare_window(profile: Profile, window: Window, task: Task, ws: Workspace) -> tuple[Finding, ...]:
+def compare_window(
+    profile: Profile, window: Window, task: Task, ws: Workspace
+) -> tuple[Finding, ...]:
     """Compare a window with a profile that this plugin made.
 
     Asked: the plugin that the first argument names.

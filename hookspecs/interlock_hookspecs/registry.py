@@ -13,20 +13,19 @@ from interlock_hookspecs.rules import one
 from interlock_hookspecs.values import (
     Facts,
     all_of,
-    facts,
+    as_facts,
+    as_tuple,
     is_a,
     named,
-    optional,
-    record,
+    optional_utc,
     texts,
-    utc,
 )
 
 if TYPE_CHECKING:
     from interlock_hookspecs.artifacts import Workspace
 
 
-@record
+@attrs.frozen(kw_only=True)
 class ModelVersion:
     """A registered model.
 
@@ -52,13 +51,13 @@ class ModelVersion:
     number: str = attrs.field(validator=named)
     model: Model = attrs.field(validator=is_a(Model))
     aliases: tuple[str, ...] = attrs.field(default=(), converter=texts)
-    at: datetime | None = attrs.field(default=None, converter=optional(utc))
-    facts: Facts = attrs.field(factory=Facts, converter=facts)
+    at: datetime | None = attrs.field(default=None, converter=optional_utc)
+    facts: Facts = attrs.field(factory=Facts, converter=as_facts)
     existing: bool = attrs.field(default=False, validator=is_a(bool))
     maker: Maker | None = attrs.field(default=None, validator=is_a((Maker, type(None))))
 
 
-@record
+@attrs.frozen(kw_only=True)
 class VersionPage:
     """Some versions of a listing, newest first, and where the next page starts.
 
@@ -71,7 +70,7 @@ class VersionPage:
     """
 
     items: tuple[ModelVersion, ...] = attrs.field(
-        default=(), converter=tuple, validator=all_of(ModelVersion)
+        default=(), converter=as_tuple, validator=all_of(ModelVersion)
     )
     cursor: str | None = attrs.field(default=None, validator=is_a((str, type(None))))
 

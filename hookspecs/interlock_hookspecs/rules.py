@@ -5,10 +5,13 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any, Literal, TypeVar, dataclass_transform
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, dataclass_transform
 
 import attrs
 import pluggy
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 CONTRACT_VERSION = "1.0"
 """The version of this contract. A plugin written for another major version, or for a newer minor
@@ -174,7 +177,8 @@ def setting(
 
     A field whose annotation admits `Secret` (``url: str | Secret[str]``) also takes ``${NAME}``
     from the environment; read it with `reveal` inside the hook. A mutable default is given by
-    ``attrs.Factory``. Fields that are not settings are ``attrs.field(init=False)``.
+    ``attrs.Factory``. Fields that are not settings are ``attrs.field(init=False)``, and
+    `project_root` for the project's folder.
 
     Args:
         default: the value where the stack file says nothing; without one the setting is required.
@@ -182,6 +186,32 @@ def setting(
         validator: an attrs validator; its message must not print the value.
     """
     return attrs.field(default=default, validator=validator, metadata={"doc": doc})
+
+
+def project_root() -> Any:
+    """A field of a plugin that core fills with the project's folder; it is no setting.
+
+    For what a setting names relative to the project: the current folder of the process is
+    whatever the user's shell was in. Without core it is the current folder.
+
+    >>> from pathlib import Path
+    >>> @plugin(contract="1.0")
+    ... class Notes:
+    ...     file: str = setting("notes.txt", doc="relative to the project")
+    ...     root: Path = project_root()
+    >>> notes = Notes(root=Path("/srv/employment"))
+    >>> (notes.root / notes.file).as_posix()
+    '/srv/employment/notes.txt'
+    >>> [field.name for field in attrs.fields(Notes) if "doc" in field.metadata]
+    ['file']
+    """
+    return attrs.field(factory=_current_folder, metadata={"interlock": "root"})
+
+
+def _current_folder() -> Path:
+    from pathlib import Path
+
+    return Path()
 
 
 def compatible(stated: str, ours: str = CONTRACT_VERSION) -> bool:

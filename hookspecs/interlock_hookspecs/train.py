@@ -13,13 +13,13 @@ from interlock_hookspecs.rules import one
 from interlock_hookspecs.values import (
     Facts,
     all_of,
+    as_facts,
+    as_tuple,
     count,
-    facts,
     finite,
     is_a,
     named,
     one_of,
-    record,
 )
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def _folds(value: object) -> tuple[float, ...]:
     return tuple(value)  # type: ignore[arg-type]  # an iterable, else tuple() says so
 
 
-@record
+@attrs.frozen(kw_only=True)
 class Score:
     """A cross-validation score on the training rows.
 
@@ -42,8 +42,8 @@ class Score:
         name: the metric, for example ``roc_auc``.
         folds: its value on each fold, in order.
 
-    >>> Score(name="roc_auc", folds=(0.9, 0.8)).mean
-    0.85
+    >>> Score(name="roc_auc", folds=(0.75, 0.5)).mean
+    0.625
     """
 
     name: str = attrs.field(validator=named)
@@ -55,7 +55,7 @@ class Score:
         return sum(self.folds) / len(self.folds)
 
 
-@record
+@attrs.frozen(kw_only=True)
 class Candidate:
     """A fitted model that nobody has judged yet.
 
@@ -78,12 +78,12 @@ class Candidate:
 
     model: Model = attrs.field(validator=is_a(Model))
     estimator: str = attrs.field(validator=named)
-    parameters: Facts = attrs.field(factory=Facts, converter=facts)
+    parameters: Facts = attrs.field(factory=Facts, converter=as_facts)
     rows: int | None = attrs.field(default=None, validator=count)
-    scores: tuple[Score, ...] = attrs.field(default=(), converter=tuple, validator=all_of(Score))
+    scores: tuple[Score, ...] = attrs.field(default=(), converter=as_tuple, validator=all_of(Score))
     seed: int | None = attrs.field(default=None, validator=finite)
     origin: str = attrs.field(default="trained", validator=one_of(*ORIGINS))
-    facts: Facts = attrs.field(factory=Facts, converter=facts)
+    facts: Facts = attrs.field(factory=Facts, converter=as_facts)
     maker: Maker | None = attrs.field(default=None, validator=is_a((Maker, type(None))))
 
 

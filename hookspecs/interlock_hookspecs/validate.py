@@ -8,7 +8,7 @@ import attrs
 
 from interlock_hookspecs.artifacts import Maker
 from interlock_hookspecs.rules import every
-from interlock_hookspecs.values import Facts, count, facts, finite, is_a, named, record, texts
+from interlock_hookspecs.values import Facts, as_facts, count, finite, is_a, named, texts
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from interlock_hookspecs.model import Predictor
 
 
-@record
+@attrs.frozen(kw_only=True)
 class Check:
     """One thing that was measured, with how sure we are of it.
 
@@ -55,7 +55,7 @@ class Check:
     undersized: tuple[str, ...] = attrs.field(default=(), converter=texts)
     concern: str = attrs.field(default="", validator=is_a(str))
     reason: str = attrs.field(default="", validator=is_a(str))
-    facts: Facts = attrs.field(factory=Facts, converter=facts)
+    facts: Facts = attrs.field(factory=Facts, converter=as_facts)
     maker: Maker | None = attrs.field(default=None, validator=is_a((Maker, type(None))))
 
     def __attrs_post_init__(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
-from typing import Any, Generic, TypeVar, dataclass_transform, overload
+from typing import Any, Generic, TypeVar, overload
 
 import attrs
 
@@ -128,20 +128,6 @@ def reveal(value: Any) -> Any:
     return value.reveal() if isinstance(value, Secret) else value
 
 
-@dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(attrs.field,))
-def record(cls: type[T]) -> type[T]:
-    """A frozen, keyword-only attrs value that is compared by its fields."""
-    return attrs.frozen(kw_only=True)(cls)
-
-
-@dataclass_transform(
-    kw_only_default=True, frozen_default=True, eq_default=False, field_specifiers=(attrs.field,)
-)
-def table_record(cls: type[T]) -> type[T]:
-    """A frozen, keyword-only attrs value that holds a table and so is compared by identity."""
-    return attrs.frozen(kw_only=True, eq=False)(cls)
-
-
 def utc(value: datetime) -> datetime:
     """The same instant in UTC, to the microsecond.
 
@@ -161,12 +147,17 @@ def utc(value: datetime) -> datetime:
     return value.astimezone(UTC)
 
 
-def optional(convert: Callable[[Any], T]) -> Callable[[Any], T | None]:
-    """The converter, letting None pass."""
-    return lambda value: None if value is None else convert(value)
+def optional_utc(value: datetime | None) -> datetime | None:
+    """As `utc`, letting None pass."""
+    return None if value is None else utc(value)
 
 
-def facts(value: Mapping[str, Scalar]) -> Facts:
+def as_tuple(value: Any) -> tuple[Any, ...]:
+    """A list, or any other iterable, as a tuple."""
+    return tuple(value)
+
+
+def as_facts(value: Mapping[str, Scalar]) -> Facts:
     """Any mapping as `Facts`; a `Facts` as it is."""
     return value if isinstance(value, Facts) else Facts(value)
 
@@ -179,17 +170,17 @@ def texts(value: Any) -> tuple[str, ...]:
     return tuple(value)
 
 
-def named(instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
+def named(instance: object, attribute: Any, value: Any) -> None:
     """Validator: a string that is not empty."""
     if not isinstance(value, str) or not value:
         msg = f"{type(instance).__name__}.{attribute.name} is {value!r}: expected a non-empty text"
         raise ValueError(msg)
 
 
-def one_of(*words: str) -> Callable[[object, Any, object], None]:
+def one_of(*words: str) -> Callable[[object, Any, Any], None]:
     """Validator: one of a closed set of words, which the error lists."""
 
-    def check(instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
+    def check(instance: object, attribute: Any, value: Any) -> None:
         if value not in words:
             msg = (
                 f"{type(instance).__name__}.{attribute.name} is {value!r}: "
@@ -200,11 +191,11 @@ def one_of(*words: str) -> Callable[[object, Any, object], None]:
     return check
 
 
-def finite(instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
+def finite(instance: object, attribute: Any, value: Any) -> None:
     """Validator: a plain finite float or int (not bool, not numpy's), or None."""
     if value is None:
         return
-    if type(value) not in (int, float) or not math.isfinite(value):  # type: ignore[arg-type]  # guarded by the first test
+    if type(value) not in (int, float) or not math.isfinite(value):
         msg = (
             f"{type(instance).__name__}.{attribute.name} is {value!r} ({type(value).__name__}): "
             "expected a plain finite number"
@@ -212,19 +203,21 @@ def finite(instance: object, attribute: attrs.Attribute[Any], value: object) -> 
         raise ValueError(msg)
 
 
-def count(instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
+def count(instance: object, attribute: Any, value: Any) -> None:
     """Validator: a plain int of at least 0, or None."""
     if value is None:
         return
     if type(value) is not int or value < 0:
-        msg = f"{type(instance).__name__}.{attribute.name} is {value!r}: expected a count, 0 or more"
+        msg = (
+            f"{type(instance).__name__}.{attribute.name} is {value!r}: expected a count, 0 or more"
+        )
         raise ValueError(msg)
 
 
-def all_of(kind: type[Any]) -> Callable[[object, Any, object], None]:
+def all_of(kind: type[Any]) -> Callable[[object, Any, Any], None]:
     """Validator: a tuple whose members are all of one type."""
 
-    def check(instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
+    def check(instance: object, attribute: Any, value: Any) -> None:
         if not isinstance(value, tuple) or not all(isinstance(item, kind) for item in value):
             msg = (
                 f"{type(instance).__name__}.{attribute.name}: "

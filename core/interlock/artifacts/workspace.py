@@ -84,7 +84,12 @@ class CoreWorkspace:
 
     def write_model(self, format: str, fitted: Any, signature: Signature) -> Model:  # noqa: A002  (the field's own word)
         model: Model = self._funnel.owner(
-            "write_model", _opener(format), format=format, fitted=fitted, signature=signature, ws=self
+            "write_model",
+            _opener(format),
+            format=format,
+            fitted=fitted,
+            signature=signature,
+            ws=self,
         )
         return model
 
@@ -113,7 +118,6 @@ class CoreWorkspace:
         except AttributeError:
             msg = f"{module.__file__} has no {name!r}"
             raise NotFound(msg) from None
-
 
 
 def _opener(format: str) -> str:  # noqa: A002  (the field's own word)

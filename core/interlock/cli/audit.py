@@ -49,8 +49,7 @@ def verify(
         click.echo(f"{click.style('✗', fg='red', bold=True)} {problem}")
     if report["ok"]:
         click.echo(
-            f"{click.style('✓', fg='green')} {report['events']:,} events verify: "
-            f"{report['anchor']}"
+            f"{click.style('✓', fg='green')} {report['events']:,} events verify: {report['anchor']}"
         )
         return DONE
     click.echo("The record was altered, or damaged: compare it with a backup.", err=True)

@@ -13,7 +13,7 @@ import click
 
 COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
-        "init": ("init:init", "Start a project: a stack file, and an example's data on request."),
+        "init": ("init:init", "Start a project: write its stack file."),
         "run": ("run:run", "Take a model through its life, stage by stage."),
         "train": ("run:train", "Begin a run and take it up to a candidate."),
         "validate": ("run:validate", "Take the latest run up to its checks."),
@@ -90,7 +90,7 @@ def _plugin_command(name: str) -> click.Command | None:
     return None
 
 
-def _show_version(ctx: click.Context, param: click.Parameter, value: bool) -> None:  # noqa: FBT001  (click's own signature)
+def _show_version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
     if value:
         from importlib.metadata import version
 
@@ -98,9 +98,7 @@ def _show_version(ctx: click.Context, param: click.Parameter, value: bool) -> No
         ctx.exit()
 
 
-@click.group(
-    cls=LazyGroup, help=_HELP, context_settings={"help_option_names": ["-h", "--help"]}
-)
+@click.group(cls=LazyGroup, help=_HELP, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
     "--version",
     is_flag=True,
@@ -110,7 +108,7 @@ def _show_version(ctx: click.Context, param: click.Parameter, value: bool) -> No
     help="Show the version and exit.",
 )
 @click.option("--debug", is_flag=True, help="Show tracebacks; may stand anywhere in the line.")
-def cli(debug: bool) -> None:  # noqa: FBT001  (click's own signature)
+def cli(debug: bool) -> None:
     """The root of all commands; its help is given above."""
 
 
@@ -131,7 +129,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 130
     except BrokenPipeError:
         # The reader of our output has gone, as `| head` does; that is no failure of ours.
-        sys.stdout = None  # type: ignore[assignment]  # nothing may be flushed to it at exit
+        sys.stdout = None
         return 0
     except Exception as error:
         if debug:

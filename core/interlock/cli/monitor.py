@@ -10,7 +10,7 @@ import click
 from interlock.cli.options import Chosen, json_option, stack_options
 
 
-class Instant(click.ParamType):
+class Instant(click.ParamType["int | datetime"]):
     """A point of a window: a period such as 2018, or a time such as 2018-01-31T00:00:00Z."""
 
     name = "instant"

@@ -85,8 +85,6 @@ class Chosen:
         from interlock.session import Session
         from interlock.stack import load_stack
 
-        stack = load_stack(
-            Path.cwd(), file=self._file, name=self._name, overrides=self._overrides
-        )
+        stack = load_stack(Path.cwd(), file=self._file, name=self._name, overrides=self._overrides)
         redact_output(stack)
         return Session(stack, reporter=reporter)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import click
 import orjson
 
-Column = tuple[str, Callable[[Mapping[str, Any]], Any]]
+Column = tuple[str, Callable[[Any], Any]]
 """A heading, and what of a row stands under it."""
 
 _COLOURS = {
@@ -37,7 +38,7 @@ _COLOURS = {
 
 def print_json(value: Any) -> None:
     """Print JSON values, indented on a terminal and compact elsewhere."""
-    option = orjson.OPT_INDENT_2 if click.get_text_stream("stdout").isatty() else 0
+    option = orjson.OPT_INDENT_2 if sys.stdout.isatty() else 0
     click.echo(orjson.dumps(value, default=_plain, option=option).decode())
 
 
@@ -59,7 +60,9 @@ def print_rows(
     if not listed:
         click.echo(empty)
         return
-    print_table([heading for heading, _ in columns], [[cell(row) for _, cell in columns] for row in listed])
+    print_table(
+        [heading for heading, _ in columns], [[cell(row) for _, cell in columns] for row in listed]
+    )
 
 
 def print_table(headings: Sequence[str], lines: Sequence[Sequence[Any]]) -> None:

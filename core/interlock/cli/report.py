@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -35,7 +36,7 @@ class TerminalReporter:
         self._clear()
 
     def stage(self, name: str, text: str) -> None:
-        if click.get_text_stream("stderr").isatty():
+        if sys.stderr.isatty():
             self.progress(f"{name} {text}".strip(), None, None)
 
     def done(self, name: str, text: str, seconds: float) -> None:
@@ -45,7 +46,7 @@ class TerminalReporter:
         click.echo(f"{tick} {name:<{_NAME_WIDTH}} {text}{took}", err=True)
 
     def progress(self, message: str, done: int | None, total: int | None) -> None:
-        if not click.get_text_stream("stderr").isatty():
+        if not sys.stderr.isatty():
             return
         if self._bar is None:
             from rich.console import Console

@@ -35,7 +35,7 @@ def show(chosen: Chosen, *, identifier: str, card: bool, as_json: bool) -> int:
         return 0
     _print_row(row)
     if table == "runs":
-        _print_related(session, row, related)
+        _print_related(row, related)
     return 0
 
 
@@ -71,7 +71,7 @@ def _print_row(row: Mapping[str, Any]) -> None:
             click.echo(f"{click.style(f'{name:<12}', dim=True)} {value}")
 
 
-def _print_related(session: Session, run: Mapping[str, Any], related: Mapping[str, Any]) -> None:
+def _print_related(run: Mapping[str, Any], related: Mapping[str, Any]) -> None:
     from interlock.cli.render import print_table, when
 
     facts = run["body"].get("facts", {})

@@ -21,12 +21,15 @@ def show(chosen: Chosen, *, origin: bool, as_json: bool) -> int:
     from interlock.cli.render import print_json, print_table
     from interlock.stack import describe
 
-    rows = [(str(key), str(value), str(place)) for key, value, place in describe(chosen.session().stack)]
+    rows = [
+        {"key": row.key, "value": row.value, "origin": row.origin}
+        for row in describe(chosen.session().stack)
+    ]
     if as_json:
-        print_json([{"key": key, "value": value, "origin": place} for key, value, place in rows])
+        print_json(rows)
         return 0
     headings = ["key", "value", "origin"] if origin else ["key", "value"]
-    print_table(headings, [row[: len(headings)] for row in rows])
+    print_table(headings, [[row[heading] for heading in headings] for row in rows])
     return 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import datetime
 
 import attrs
@@ -68,16 +69,20 @@ def _missing(dossier: Dossier, verdicts: tuple[Verdict, ...]) -> list[str]:
         return ["the policy has no bounds: a model that nothing is asked of is not released"]
     if not verdicts:
         return ["no plugin of govern gave a verdict"]
-    missing = []
     makers = {verdict.maker.word for verdict in verdicts if verdict.maker}
-    for word in dossier.policy.govern:
-        if word not in makers:
-            missing.append(f"the policy requires a verdict of govern {word!r}, which gave none")
-    judged = [verdict.subject for verdict in verdicts]
-    for bound in dossier.policy.bounds:
-        if judged.count(bound.key) < sum(b.key == bound.key for b in dossier.policy.bounds):
-            missing.append(f"nobody judged the bound {bound.key} {bound.text}")
-    return missing
+    judged = Counter(verdict.subject for verdict in verdicts)
+    asked = Counter(bound.key for bound in dossier.policy.bounds)
+    silent = [
+        f"the policy requires a verdict of govern {word!r}, which gave none"
+        for word in dossier.policy.govern
+        if word not in makers
+    ]
+    unjudged = [
+        f"nobody judged the bound {bound.key} {bound.text}"
+        for bound in dossier.policy.bounds
+        if judged[bound.key] < asked[bound.key]
+    ]
+    return silent + unjudged
 
 
 def _counting(dossier: Dossier, now: datetime) -> tuple[Approval, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -70,7 +71,7 @@ def serve_release(
 
 
 def current_deployment(session: Session) -> Deployment | None:
-    """The deployment of this stack's endpoint, with the targets it is to serve; None where it has none."""
+    """The deployment of this stack's endpoint; None where nothing is deployed."""
     row = session.ledger.reads.endpoint_deployment(
         session.project, session.stack.name, session.stack.endpoint
     )
@@ -216,7 +217,7 @@ def last_good_release(session: Session, history: list[Mapping[str, Any]]) -> str
     from datetime import UTC, datetime
 
     left: set[str] = set()
-    for before, after in zip(history, history[1:], strict=False):
+    for before, after in itertools.pairwise(history):
         if after["reason"] == "rollback":
             left.add(before["release"])
     present = history[-1]["release"] if history else ""
@@ -237,9 +238,7 @@ def _intend(
     targets: tuple[Target, ...],
     reason: str,
 ) -> None:
-    maker = (
-        session.funnel.makers("apply_endpoint") or session.funnel.makers("serve_endpoint")
-    )[0]
+    maker = (session.funnel.makers("apply_endpoint") or session.funnel.makers("serve_endpoint"))[0]
     record = Deployment(id=deployment_id, endpoint=endpoint, targets=targets, maker=maker)
     payload = {
         "record": encode(record),

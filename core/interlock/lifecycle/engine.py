@@ -28,14 +28,6 @@ if TYPE_CHECKING:
 STAGES = ("data", "train", "validate", "register", "review", "deploy", "monitor")
 """The stages of a run, in order."""
 
-_ROLES = {
-    "train": "fit_candidate",
-    "validate": "check_model",
-    "register": "register_version",
-    "deploy": None,
-    "monitor": None,
-}
-
 
 @attrs.frozen(kw_only=True)
 class RunEnd:
@@ -164,7 +156,7 @@ def _advance(session: Session, run_id: str, *, code: str, until: str, again: boo
 
 
 def _present(session: Session, name: str) -> bool:
-    """Whether the stack has this stage. One without it leaves it out: it is no error until asked."""
+    """Whether the stack has this stage; one that lacks it leaves it out."""
     funnel = session.funnel
     if name == "deploy":
         return funnel.has("apply_endpoint") or funnel.has("serve_endpoint")
@@ -230,9 +222,7 @@ def _perform(context: Context, stage: _Stage, digest: str | None) -> None:
         result = stage.perform(context)
     except BaseException as error:
         failed = {**about, "message": _message(error), "seconds": perf_counter() - started}
-        session.ledger.append(
-            session.project, "stage.failed", stage_id, failed, run=context.run_id
-        )
+        session.ledger.append(session.project, "stage.failed", stage_id, failed, run=context.run_id)
         raise
     seconds = perf_counter() - started
     ended = Entry(

@@ -26,7 +26,8 @@ def code_digest(root: Path) -> str:
         folders[:] = sorted(
             name
             for name in folders
-            if not name.startswith(".") and name != "__pycache__"
+            if not name.startswith(".")
+            and name != "__pycache__"
             and not Path(folder, name, "pyvenv.cfg").exists()
         )
         for name in files:

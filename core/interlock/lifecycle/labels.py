@@ -66,9 +66,7 @@ def add_labels(session: Session, source: str, task: Task) -> LabelsAdded:
     labels_id = new_id("labels")
     record = encode(attrs.evolve(dataset, artifact=kept, fields=(), source=source))
     payload = {"record": record, "rows": rows.num_rows}
-    session.ledger.append_all(
-        session.project, [Entry("labels.added", labels_id, payload)]
-    )
+    session.ledger.append_all(session.project, [Entry("labels.added", labels_id, payload)])
     return LabelsAdded(id=labels_id, rows=rows.num_rows, known=False)
 
 

@@ -78,7 +78,7 @@ def monitor_endpoint(
         Nothing where there was no traffic.
     """
     task = _task(session)
-    served = _served(session, task)
+    served = _served(session)
     if served is None or not served.num_rows:
         return []
     clock = _clock(served, task)
@@ -104,7 +104,7 @@ def _task(session: Session) -> Task:
     return session.stack.task
 
 
-def _served(session: Session, task: Task) -> pa.Table | None:
+def _served(session: Session) -> pa.Table | None:
     deployment = current_deployment(session)
     maker = deployment.maker if deployment else None
     elsewhere = deployment is not None and "pid" not in deployment.facts
@@ -148,7 +148,7 @@ def _bounds(
             kind = "a period, such as 2018" if periods else "a time, such as 2018-01-01T00:00:00Z"
             msg = f"windows are over {'periods' if periods else 'times'} here: give {kind}"
             raise UsageError(msg)
-    return start, max(start, end), latest if periods else datetime.now(UTC)  # type: ignore[type-var]  # both are of one kind: checked above
+    return start, max(start, end), latest if periods else datetime.now(UTC)
 
 
 def _same_kind(text: str, like: Instant) -> Instant:

@@ -76,7 +76,7 @@ def _column_hashes(column: pa.ChunkedArray) -> np.ndarray[Any, Any]:
         words = [_text_hash(f"{prefix}:{value}") for value in encoded.dictionary.to_pylist()]
         table = np.array([*words, null], dtype=np.uint64)
         hashes = table[pc.fill_null(encoded.indices, len(words)).to_numpy(zero_copy_only=False)]
-    return np.where(pc.is_null(column).to_numpy(), np.uint64(null), hashes)
+    return np.asarray(np.where(pc.is_null(column).to_numpy(), np.uint64(null), hashes))
 
 
 def _text_hash(text: str) -> int:
@@ -91,7 +91,7 @@ def _mixed(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         values = values + np.uint64(0x9E3779B97F4A7C15)
         values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
         values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        return values ^ (values >> np.uint64(31))
+        return np.asarray(values ^ (values >> np.uint64(31)))
 
 
 def _late_rows(rows: pa.Table, task: Task) -> np.ndarray[Any, Any]:

@@ -76,20 +76,23 @@ def _hook_breaches(name: str, function: Callable[..., Any]) -> Iterator[str]:
             yield f"hook {name} asks for {option}: order is the stack's, and hooks are not wrapped"
     if inspect.isgeneratorfunction(function):
         yield f"hook {name} is a generator: return the list itself"
-    for parameter in list(inspect.signature(function).parameters.values()):
-        if parameter.name == "self":
-            continue
-        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-            yield f"hook {name} takes {parameter}: name the arguments that it uses"
-        elif parameter.kind is parameter.KEYWORD_ONLY:
-            yield f"hook {name} takes {parameter.name!r} by keyword only: take it plainly"
-        elif parameter.name not in spec.parameters:
-            yield (
-                f"hook {name} wants the argument {parameter.name!r}, which the contract lacks"
-                f"{nearest(parameter.name, spec.parameters)}"
-            )
-        elif parameter.default is not parameter.empty:
-            yield f"hook {name} gives {parameter.name!r} a default, which the contract lacks"
+    for parameter in inspect.signature(function).parameters.values():
+        if parameter.name != "self":
+            yield from _parameter_breaches(name, spec, parameter)
+
+
+def _parameter_breaches(name: str, spec: Spec, parameter: inspect.Parameter) -> Iterator[str]:
+    if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+        yield f"hook {name} takes {parameter}: name the arguments that it uses"
+    elif parameter.kind is parameter.KEYWORD_ONLY:
+        yield f"hook {name} takes {parameter.name!r} by keyword only: take it plainly"
+    elif parameter.name not in spec.parameters:
+        yield (
+            f"hook {name} wants the argument {parameter.name!r}, which the contract lacks"
+            f"{nearest(parameter.name, spec.parameters)}"
+        )
+    elif parameter.default is not parameter.empty:
+        yield f"hook {name} gives {parameter.name!r} a default, which the contract lacks"
 
 
 def _role_breaches(role: str, found: set[str]) -> Iterator[str]:

@@ -39,7 +39,7 @@ class Installed:
 @functools.cache
 def installed() -> dict[str, Installed]:
     """Every installed plugin by name, in the order of roles and then of words."""
-    found = {}
+    found: dict[str, Installed] = {}
     for entry_point in _entry_points():
         role = entry_point.group.removeprefix(f"{PROJECT}.")
         distribution = entry_point.dist

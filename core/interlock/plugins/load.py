@@ -34,9 +34,7 @@ def load(stack: Stack) -> Funnel:
     from interlock.stack import check_settings_names
 
     known = installed()
-    problems = [
-        _unknown(name, known) for name in stack.plugin_names() if name not in known
-    ]
+    problems = [_unknown(name, known) for name in stack.plugin_names() if name not in known]
     problems += check_settings_names(stack, known)
     members = []
     for name in stack.plugin_names():

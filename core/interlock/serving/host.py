@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import threading
 import time
 from collections.abc import Callable
@@ -108,7 +107,7 @@ class LedgerFeed:
         told = {"address": address, "process": attrs.asdict(this_process())}
         temporary = home / f"{self._deployment.id}.json.tmp"
         temporary.write_text(json.dumps(told), encoding="utf-8")
-        os.replace(temporary, home / f"{self._deployment.id}.json")
+        temporary.replace(home / f"{self._deployment.id}.json")
 
     def stop(self) -> None:
         """Stop following the ledger."""
@@ -145,7 +144,8 @@ class LedgerFeed:
             if release is None or unfit(release, self._deployment.endpoint, now):
                 continue
             # The ledger's release counts, not the copy that the deployment carries.
-            allowed.append(self._open(attrs.evolve(target, release=decode(Release, release["body"]))))
+            recorded = decode(Release, release["body"])
+            allowed.append(self._open(attrs.evolve(target, release=recorded)))
         return tuple(allowed)
 
     def _open(self, target: Target) -> OpenTarget:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -94,12 +95,14 @@ def wait_until_serving(session: Session, deployment: Deployment, release_id: str
     Raises:
         InterlockError: it ended, or did not come to it in time.
     """
+    maker = deployment.maker
+    if maker is None:
+        msg = f"nobody made {deployment.id}"
+        raise InterlockError(msg)
     deadline = time.monotonic() + _START_SECONDS
     detail = ""
     while time.monotonic() < deadline:
-        status = session.funnel.owner(
-            "endpoint_status", _maker(deployment), deployment=deployment
-        )
+        status = session.funnel.owner("endpoint_status", maker, deployment=deployment)
         if status.ready and release_id in status.serving:
             return
         detail = status.detail
@@ -134,14 +137,8 @@ def stop(deployment: Deployment) -> None:
 
 def _reap(pid: int) -> None:
     """Collect the process where it is our own child, so that it does not stay as a zombie."""
-    try:
+    with contextlib.suppress(ChildProcessError):
         os.waitpid(pid, os.WNOHANG)
-    except ChildProcessError:
-        pass
-
-
-def _maker(deployment: Deployment) -> object:
-    return deployment.maker
 
 
 def _failed(what: str, log: Path) -> InterlockError:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def inputs(context: Context) -> Mapping[str, Any] | None:
-    """The run itself: only reading a source tells whether it changed, so every run reads it once."""
+    """The run: only reading a source tells whether it changed, so each run reads it once."""
     return {"run": context.run_id, "source": context.task.dataset}
 
 

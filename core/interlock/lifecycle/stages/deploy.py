@@ -22,6 +22,5 @@ def perform(context: Context) -> Result:
     )
     return Result(
         outputs={"deployment": encode(deployment)},
-        text=f"{deployment.endpoint.name} answers at {deployment.address}"
-        f" ({short(deployment.id)})",
+        text=f"{deployment.endpoint.name} answers at {deployment.address} ({short(deployment.id)})",
     )

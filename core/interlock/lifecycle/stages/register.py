@@ -1,4 +1,4 @@
-"""Register: the model becomes a numbered version. Its id is on record before the registry is asked."""
+"""Register: the model becomes a numbered version, its id on record before the registry is asked."""
 
 from __future__ import annotations
 

@@ -153,9 +153,7 @@ def _release(context: Context, dossier: Dossier) -> tuple[Release, tuple[Entry, 
     return release, (Entry("release.made", release.id, payload, context.run_id),)
 
 
-def _card(
-    context: Context, dossier: Dossier, verdicts: tuple[Verdict, ...]
-) -> Artifact | None:
+def _card(context: Context, dossier: Dossier, verdicts: tuple[Verdict, ...]) -> Artifact | None:
     funnel = context.session.funnel
     if not funnel.has("render_card"):
         return None

@@ -56,9 +56,7 @@ def perform(context: Context) -> Result:
             {"phase": "model", "model": model, "checks": outputs["checks"]},
             context.run_id,
         ),
-        Entry(
-            "profiles.built", context.run_id, {"profiles": outputs["profiles"]}, context.run_id
-        ),
+        Entry("profiles.built", context.run_id, {"profiles": outputs["profiles"]}, context.run_id),
     )
     return Result(outputs=outputs, entries=entries, text=_headline(context, len(checks), checks))
 
@@ -74,9 +72,7 @@ def _headline(context: Context, count: int, checks: tuple[Any, ...]) -> str:
 def _champion(context: Context) -> Model | None:
     """The model in use at this stack's endpoint, whatever trainer made it."""
     session = context.session
-    row = session.ledger.reads.champion(
-        session.project, session.stack.name, session.stack.endpoint
-    )
+    row = session.ledger.reads.champion(session.project, session.stack.name, session.stack.endpoint)
     if row is None:
         return None
     outputs = session.ledger.reads.stage_outputs(row["run"], "train")

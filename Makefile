@@ -1,0 +1,78 @@
+# Needs Python 3.11 or later, git and make. All else goes into .venv.
+#
+#   make demo        a model's whole life on census data, told step by step
+#   make test        every test
+#   make lint        style, types, import arrows, documentation, licences
+#   make docs        the documentation, in build/docs
+#   make bench       every benchmark; make bench-NAME for one
+#   make dist        every wheel and source distribution, in dist/
+#   make clean       away with builds and caches; the environment stays
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+MEMBERS := hookspecs core $(sort $(patsubst %/pyproject.toml,%,$(wildcard plugins/*/pyproject.toml)))
+PROJECTS := pyproject.toml $(MEMBERS:%=%/pyproject.toml)
+BENCHMARKS := $(sort $(patsubst tests/benchmarks/bench_%.py,bench-%,$(wildcard tests/benchmarks/bench_*.py)))
+
+# pip says what goes wrong, and nothing else.
+PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
+INSTALL := $(PIP) install --only-binary :all: --constraint constraints.txt
+
+# Bytecode is written once, whatever the caller's environment says: start-up times depend on it.
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: demo test lint docs bench dist clean $(BENCHMARKS)
+.DELETE_ON_ERROR:
+.SUFFIXES:
+
+demo: .venv/.runtime
+	@$(BIN)/python contrib/examples/employment/demo.py
+
+test: .venv/.dev
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
+
+lint: .venv/.dev docs
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/pip-licenses --order=license --output-file=build/licences.txt >/dev/null
+	@$(BIN)/pip-licenses --summary --partial-match --fail-on "AGPL;Affero;SSPL;Commercial;Proprietary"
+	@echo "Each package with its licence is in build/licences.txt"
+
+docs: .venv/.dev
+	@$(BIN)/python -m sphinx -q -W -n --keep-going -b html docs build/docs
+	@echo "The documentation is in build/docs/index.html"
+
+bench: $(BENCHMARKS)
+
+$(BENCHMARKS): bench-%: .venv/.dev
+	@$(BIN)/python tests/benchmarks/bench_$*.py
+
+dist: .venv/.dev
+	@rm -rf dist && mkdir -p build
+	@printf '%s\n' . $(MEMBERS) | xargs -P 2 -I MEMBER \
+		$(BIN)/python -m build --no-isolation --outdir dist MEMBER >build/dist.log 2>&1 || { tail -n 40 build/dist.log; echo "The whole log is build/dist.log"; exit 1; }
+	@echo "$$(ls dist/*.whl | wc -l) wheels and $$(ls dist/*.tar.gz | wc -l) source distributions are in dist/"
+
+clean:
+	@rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@rm -rf $(foreach member,. $(MEMBERS),$(member)/build $(member)/*.egg-info)
+	@find . -path ./.venv -prune -o -name __pycache__ -prune -exec rm -rf {} +
+
+.venv/bin/pip:
+	@echo "Making the environment in .venv ..."
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=...")'
+	@$(PYTHON) -m venv .venv
+
+.venv/.runtime: constraints.txt $(PROJECTS) | .venv/bin/pip
+	@echo "Installing Interlock and what it runs on ..."
+	@$(INSTALL) setuptools
+	@$(INSTALL) --no-build-isolation $(MEMBERS:%=--editable %) .
+	@$(BIN)/python -m compileall -q $(MEMBERS)
+	@touch $@
+
+.venv/.dev: requirements-dev.txt .venv/.runtime
+	@echo "Installing what tests and checks need ..."
+	@$(INSTALL) -r requirements-dev.txt
+	@touch $@

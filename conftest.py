@@ -1,0 +1,51 @@
+"""What every test run of this repository shares: where examples run, and what is counted."""
+
+from pathlib import Path
+
+import pytest
+
+COUNTED = ("real_backend", "schema", "stand_in")
+ROOT = Path(__file__).parent
+
+
+def pytest_ignore_collect(collection_path, config):
+    """Run the examples of docstrings in the members only; elsewhere collect tests and no script."""
+    if collection_path.suffix != ".py" or collection_path.name == "conftest.py":
+        return None
+    if any(collection_path.match(pattern) for pattern in config.getini("python_files")):
+        return None
+    parts = collection_path.relative_to(ROOT).parts
+    examples = parts[0] in {"hookspecs", "core", "plugins"}
+    # Alembic runs its own files, and a `__main__` runs when it is imported.
+    return None if examples and not {"migrations", "__main__.py"} & {*parts} else True
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _import_of_examples(doctest_namespace):
+    """Let every example use the contract, as a plugin does after its one import."""
+    import interlock_hookspecs
+
+    names = interlock_hookspecs.__all__
+    doctest_namespace.update({name: getattr(interlock_hookspecs, name) for name in names})
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items):
+    """Note on each test the markers that are counted: a report keeps them, across processes."""
+    for item in items:
+        item.user_properties += [
+            ("counted", name) for name in COUNTED if item.get_closest_marker(name)
+        ]
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_terminal_summary(terminalreporter):
+    """Say, just above the closing line, how many tests of each counted marker passed."""
+    yield
+    passed = terminalreporter.stats.get("passed", [])
+    counted = [
+        name for report in passed for key, name in report.user_properties if key == "counted"
+    ]
+    terminalreporter.ensure_newline()
+    for name in COUNTED:
+        terminalreporter.write_line(f"{name}: {counted.count(name)}")

@@ -1,0 +1,58 @@
+"""The ledger: what happened, kept by core, whatever backends come and go.
+
+Events are the truth. Each project has one chain of them, every event's digest covering its stored
+bytes and the digest before it. All other tables are projections that `verify` recomputes.
+
+Importing this package costs nothing: the database libraries come with `Ledger.open`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from interlock.ledger.values import Entry, Problem, Report
+
+if TYPE_CHECKING:
+    from interlock.ledger.checkpoint import Checkpoint, head, read_checkpoint, write_checkpoint
+    from interlock.ledger.migrate import upgrade
+    from interlock.ledger.queries import Reads
+    from interlock.ledger.store import Ledger
+    from interlock.ledger.verify import verify, verify_checkpoint
+
+_HOMES = {
+    "Checkpoint": "checkpoint",
+    "Ledger": "store",
+    "Reads": "queries",
+    "head": "checkpoint",
+    "read_checkpoint": "checkpoint",
+    "upgrade": "migrate",
+    "verify": "verify",
+    "verify_checkpoint": "verify",
+    "write_checkpoint": "checkpoint",
+}
+
+__all__ = [
+    "Checkpoint",
+    "Entry",
+    "Ledger",
+    "Problem",
+    "Reads",
+    "Report",
+    "head",
+    "read_checkpoint",
+    "upgrade",
+    "verify",
+    "verify_checkpoint",
+    "write_checkpoint",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib
+
+    # `verify` is a function and the module that holds it: the function is the public one.
+    value = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value

@@ -1,0 +1,92 @@
+"""A stack as it was read: who does each stage, under which policy, with which settings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import attrs
+
+from interlock.stack.problems import Origin
+from interlock_hookspecs import ROLES, ModelFacts, Policy, Secret, Task
+
+DEFAULT_LEDGER = "sqlite:///.interlock/ledger.db"
+DEFAULT_ARTIFACTS = ".interlock/artifacts"
+
+
+def _read_only(value: Mapping[str, Any]) -> Mapping[str, Any]:
+    return MappingProxyType(dict(value))
+
+
+@attrs.frozen(kw_only=True)
+class Project:
+    """Whose models these are.
+
+    Attributes:
+        name: in the ledger, and of the endpoint where the stack names no other.
+        module: the project's own hooks, an absolute path; None where it has none.
+    """
+
+    name: str
+    module: Path | None = None
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Stack:
+    """A stack, ready to load its plugins.
+
+    Attributes:
+        name: which stack of the file.
+        root: the folder of the project's stack file; what plugins resolve their paths against.
+        file: the project's stack file.
+        files: every file that was read, that one last.
+        project, task, model, policy: the tables of these names; task is None where the file has
+            no ``[task]``.
+        roles: the words of the plugins by role, in the order written; a role that the stack
+            lacks is absent.
+        settings: the values said for each plugin by its name, a `Secret` for each text with
+            ``${NAME}``; also of plugins that the stack does not select.
+        written: the same with ``${NAME}`` unexpanded, as the ledger keeps them.
+        ledger: a database URL, relative SQLite paths made absolute.
+        artifacts: an absolute folder, or an fsspec address.
+        endpoint: the name of the endpoint.
+        origins: where each value comes from, by dotted key: ``task.target``,
+            ``policy.bounds.metrics.roc_auc``, ``stack.dev.train``,
+            ``stack.dev.train-sklearn.estimator``.
+        names: every stack of the file, the default first.
+        secrets: everything that the environment gave.
+    """
+
+    name: str
+    root: Path
+    file: Path
+    files: tuple[Path, ...]
+    project: Project
+    task: Task | None
+    model: ModelFacts
+    policy: Policy
+    roles: Mapping[str, tuple[str, ...]] = attrs.field(converter=_read_only)
+    settings: Mapping[str, Mapping[str, Any]] = attrs.field(converter=_read_only)
+    written: Mapping[str, Mapping[str, Any]] = attrs.field(converter=_read_only, repr=False)
+    ledger: str | Secret[str]
+    artifacts: str | Secret[str]
+    endpoint: str
+    origins: Mapping[str, Origin] = attrs.field(converter=_read_only, repr=False)
+    names: tuple[str, ...]
+    secrets: tuple[Secret[str], ...] = attrs.field(repr=False)
+
+    def selected(self, role: str) -> tuple[str, ...]:
+        """The words that the stack names for a role, in order; none where it lacks the role."""
+        return self.roles.get(role, ())
+
+    def plugin_names(self) -> tuple[str, ...]:
+        """The names of the stack's plugins, ``<role>-<word>``, in the order of roles and words."""
+        return tuple(f"{role}-{word}" for role in ROLES for word in self.selected(role))
+
+    def settings_text(self, plugin: str) -> str:
+        """A plugin's settings as canonical JSON with every ``${NAME}`` unexpanded."""
+        from interlock.codec import canonical
+
+        return canonical(self.written.get(plugin, {})).decode()

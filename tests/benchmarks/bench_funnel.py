@@ -1,0 +1,58 @@
+"""What the funnel costs: ten implementers through it, less the same ten called directly.
+
+Type check, timing, provenance and ordering are on.
+"""
+
+import statistics
+import time
+
+from timing import finish, judge
+
+from interlock.plugins.funnel import Funnel, Member
+from interlock_hookspecs import Check, Maker, hookimpl
+
+CALLS = 2_000
+BOUND_MICROSECONDS = 20.0
+
+
+class Implementer:
+    """Answers with one record."""
+
+    @hookimpl
+    def check_data(self, rows, task, reference):
+        return [Check(name="rows", value=1.0)]
+
+
+def microseconds(call) -> float:
+    """The median time of one call."""
+    times = []
+    for _ in range(CALLS):
+        started = time.perf_counter_ns()
+        call()
+        times.append(time.perf_counter_ns() - started)
+    return statistics.median(times) / 1_000
+
+
+def main() -> None:
+    members = [
+        Member(maker=Maker(plugin=f"validate-{place}", version="1"), plugin=Implementer())
+        for place in range(10)
+    ]
+    funnel = Funnel(members)
+    functions = [member.plugin.check_data for member in members]
+
+    def through() -> None:
+        funnel.every("check_data", rows=None, task=None, reference=None)
+
+    def directly() -> None:
+        for function in functions:
+            function(None, None, None)
+
+    rounds = [(microseconds(through), microseconds(directly)) for _ in range(7)]
+    overhead = statistics.median(ours - theirs for ours, theirs in rounds[1:])
+    print(f"ten direct calls: {rounds[-1][1]:.1f} us, through the funnel: {rounds[-1][0]:.1f} us")
+    finish(judge("funnel, ten implementers, overhead", overhead, BOUND_MICROSECONDS, unit="us"))
+
+
+if __name__ == "__main__":
+    main()

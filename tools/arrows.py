@@ -1,0 +1,51 @@
+"""An import-linter contract for plugins: a folder each, most of them a single module."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+from grimp import ImportGraph
+from importlinter import Contract, ContractCheck, fields, output
+
+CONTRACT = "interlock_hookspecs"
+
+
+def imported(path: Path) -> Iterator[tuple[int, str]]:
+    """The line and the top-level name of everything of ours that a file imports."""
+    for node in ast.walk(ast.parse(path.read_bytes(), path.as_posix())):
+        names = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            names = [node.module or ""]
+        for name in names:
+            top = name.partition(".")[0]
+            if top == "interlock" or top.startswith("interlock_"):
+                yield node.lineno, top
+
+
+class PluginsContract(Contract):
+    """Each folder below ``folders`` imports the contract and itself, its tests included."""
+
+    type_name = "plugins"
+    folders = fields.ListField(subfield=fields.StringField())
+
+    def check(self, graph: ImportGraph, verbose: bool) -> ContractCheck:  # noqa: ARG002  # import-linter's signature
+        """Read every Python file of every plugin."""
+        broken = []
+        for plugin in sorted(p for top in self.folders for p in Path(top).iterdir() if p.is_dir()):
+            own = f"interlock_{plugin.name.replace('-', '_')}"
+            for path in sorted(plugin.rglob("*.py")):
+                if "build" in path.relative_to(plugin).parts:
+                    continue
+                broken += [
+                    f"{path}:{line} imports {name}"
+                    for line, name in imported(path)
+                    if name not in {CONTRACT, own}
+                ]
+        return ContractCheck(kept=not broken, metadata={"broken": broken})
+
+    def render_broken_contract(self, check: ContractCheck) -> None:
+        """Name the lines."""
+        for line in check.metadata["broken"]:
+            output.print_error(line)

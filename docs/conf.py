@@ -1,22 +1,39 @@
 """How Sphinx builds these pages: strictly, and without a network."""
 
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
+
+sys.path.insert(0, str(Path(__file__).parent))
+
 project = "Interlock"
 author = "The Interlock authors"
 copyright = author  # noqa: A001  # Sphinx asks for this name
 release = "0.1.0"
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+extensions = ["myst_parser"]
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
 
-autodoc_member_order = "bysource"
-autodoc_typehints = "description"
-napoleon_google_docstring = True
-napoleon_numpy_docstring = False
-napoleon_use_ivar = True
-
-# Only our own names can be looked up; those of other projects would need their inventories.
-nitpick_ignore_regex = [(r"py:.*", r"(?!interlock).*")]
-
 html_theme = "furo"
 html_title = "Interlock"
+html_static_path = ["static"]
+
+
+def setup(app: Sphinx) -> None:
+    """Put the generated parts of the reference into the pages that ask for them."""
+    import reference
+
+    def expand(_app: Sphinx, _page: str, source: list[str]) -> None:
+        source[0] = reference.expand(source[0])
+
+    app.connect("source-read", expand)
+    # What is generated changes without its page: these are read anew each time.
+    app.connect("env-get-outdated", lambda _app, env, *_: [
+        page for page in env.found_docs if page.startswith("reference/")
+    ])

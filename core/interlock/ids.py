@@ -28,6 +28,11 @@ def short(identifier: str) -> str:
 
     >>> short("run-0190f3c2a1b27def8a1b2c3d4e5f6071")
     'run-4e5f6071'
+    >>> short("sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")
+    'sha256:e3b0c44298fc'
     """
     kind, dash, digits = identifier.partition("-")
+    if not dash:
+        # A digest is known by its beginning.
+        return identifier[:19]
     return f"{kind}{dash}{digits[-_SHOWN:]}"

@@ -9,8 +9,8 @@ from __future__ import annotations
 import io
 import json
 import logging
-import sys
 import re
+import sys
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, TextIO
 from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlsplit

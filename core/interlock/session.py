@@ -71,12 +71,19 @@ class Session:
         stack: as loaded from its file.
         actor: who acts; the account of the operating system where nothing is said.
         reporter: who is told.
+        overrides: the ``key=value`` that were laid over the stack file, recorded with a run.
     """
 
     def __init__(
-        self, stack: Stack, *, actor: Actor | None = None, reporter: Reporter | None = None
+        self,
+        stack: Stack,
+        *,
+        actor: Actor | None = None,
+        reporter: Reporter | None = None,
+        overrides: tuple[str, ...] = (),
     ) -> None:
         self.stack = stack
+        self.overrides = overrides
         self.actor = actor or current_actor()
         self.reporter: Reporter = reporter or Silent()
 

@@ -226,8 +226,9 @@ def snapshot_dataset(dataset: Dataset, ws: Workspace) -> Dataset | None:
         ...         import pyarrow as pa, pyarrow.parquet as pq
         ...         values = [int(text) for text in dataset.source[7:].split(",")]
         ...         table = pa.table({"x": values})
-        ...         pq.write_table(table, ws.scratch() / "rows.parquet")
-        ...         kept = ws.keep(ws.scratch() / "rows.parquet")
+        ...         path = ws.scratch() / "rows.parquet"
+        ...         pq.write_table(table, path)
+        ...         kept = ws.keep(path)
         ...         return attrs.evolve(dataset, rows=len(values), digest=table_digest(table),
         ...                             artifact=kept)
         >>> Inline().snapshot_dataset.__name__

@@ -153,6 +153,12 @@ class Policy:
 class ModelFacts:
     """What ``[model]`` says of a model: shown on its card, gateable.
 
+    Attributes:
+        owner: who answers for it.
+        purpose: what it is for.
+        tier: how much depends on it, in the organisation's own words.
+        review_by: until when somebody looks at it again, as a date such as ``2027-01-31``.
+
     >>> ModelFacts(owner="labour-insights").tier
     ''
     """
@@ -172,7 +178,8 @@ class Approval:
         dossier: the digest of what was approved. It is void for any other.
         decision: ``approve`` or ``reject``.
         reason: in the person's words.
-        actor: who, and ``verified``: how we know; ``unverified`` for an account's own word.
+        actor: who.
+        verified: how we know; ``unverified`` for an account's own word.
         self_approved: whether the person also started the run.
         at, expires: from when and until when it holds.
 

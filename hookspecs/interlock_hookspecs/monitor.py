@@ -101,6 +101,7 @@ class Finding:
         low, high: its interval, where one is known.
         start, end: the window.
         reason: one sentence for a person.
+        facts: the numbers behind the value.
 
     >>> Finding(name="psi", subject="AGEP", status="alert", value=7.6, threshold=0.1, op=">",
     ...         n=1000, served=1000, start=2018, end=2019).label
@@ -239,6 +240,7 @@ def measure_performance(window: Window, task: Task) -> tuple[Finding, ...]:
 def window_text(start: Instant, end: Instant) -> str:
     """A window as a person writes it.
 
+    >>> from datetime import UTC, datetime
     >>> window_text(2016, 2018)
     '2016 to before 2018'
     >>> window_text(datetime(2018, 1, 1, tzinfo=UTC), datetime(2018, 2, 1, tzinfo=UTC))

@@ -42,7 +42,10 @@ class _Names(dict[str, Any]):
 
 
 def type_hints(thing: type[Any] | Callable[..., Any]) -> dict[str, Any]:
-    """The annotations of a record, of a hook specification or of a hook's implementation.
+    """The annotations of a record, of a plugin's settings, or of a hook.
+
+    Fields of an attrs class that its constructor does not take are left out: they are the
+    class's own, and may name what is imported for type checking only.
 
     Raises:
         NameError: an annotation names something that neither its module nor the contract has.
@@ -52,7 +55,15 @@ def type_hints(thing: type[Any] | Callable[..., Any]) -> dict[str, Any]:
     'Candidate'
     """
     module = sys.modules.get(thing.__module__)
-    return typing.get_type_hints(thing, globalns=vars(module) if module else None, localns=_Names())
+    names = vars(module) if module else None
+    return typing.get_type_hints(_without_own(thing), globalns=names, localns=_Names())
+
+
+def _without_own(thing: Any) -> Any:
+    if not (isinstance(thing, type) and attrs.has(thing)):
+        return thing
+    annotations = {field.name: field.type for field in attrs.fields(thing) if field.init}
+    return type(thing.__name__, (), {"__annotations__": annotations})
 
 
 def resolve(cls: type[Any]) -> type[Any]:

@@ -103,21 +103,27 @@ def documents(tables):
     return "\n".join((*lines, *headers, ""))
 
 
+def attempt(folder, **options):
+    """The stack and no problems, or none and the problems."""
+    try:
+        return load_stack(folder, environ={"X": "planted-value"}, **options), ()
+    except StackError as error:
+        return None, error.problems
+
+
 def load_or_refuse(folder, text, **options):
     (folder / "interlock.toml").write_bytes(text.encode())
-    try:
-        stack = load_stack(folder, environ={"X": "planted-value"}, **options)
-    except StackError as error:
-        assert error.problems
-        for line in error.problems:
-            file, _, rest = line.partition(": ")
-            assert file.startswith(("interlock.toml", "--set")), line
-            assert rest
-        assert "planted-value" not in str(error)
-        return None
-    assert "planted-value" not in repr(stack) + repr(describe(stack))
-    for name in stack.settings:
-        json.loads(stack.settings_text(name))
+    stack, problems = attempt(folder, **options)
+    assert (stack is None) == bool(problems)
+    for line in problems:
+        file, _, rest = line.partition(": ")
+        assert file.startswith(("interlock.toml", "--set")), line
+        assert rest
+        assert "planted-value" not in line
+    if stack is not None:
+        assert "planted-value" not in repr(stack) + repr(describe(stack))
+        for name in stack.settings:
+            json.loads(stack.settings_text(name))
     return stack
 
 

@@ -1,6 +1,5 @@
 """The stack file: what is read, where from, and what is said of its mistakes."""
 
-import sys
 from pathlib import Path
 
 import attrs
@@ -156,22 +155,22 @@ registry = ["sql", "mlflow"]
 x = 1
 """
     found = problems_of(write({"interlock.toml": text}))
-    assert [line.partition(" (")[0] for line in found] == [
-        "interlock.toml:3: [task] dataset: is missing: where the rows are: a path, a glob or an "
-        "address",
-        "interlock.toml:4: [task] targt: unknown key; did you mean 'target'?",
-        "interlock.toml:5: [task] holdout: expected a share between 0 and 1, for example 0.25, "
-        "found 2",
-        "interlock.toml:6: [task] seed: expected a whole number, 0 or more, found '5'",
-        "interlock.toml:7: [task] threshold: expected a score from 0 to 1, found true",
-        'interlock.toml:8: [task] split: split = "time" needs the time column: time = "..."',
-        "interlock.toml:9: [task] min_group: unknown key; it belongs in [policy]",
-        "interlock.toml:10: polcy: unknown table or key; did you mean 'policy'?",
-        "interlock.toml:12: [stack.dev] trian: unknown key; did you mean 'train'?",
-        "interlock.toml:13: [stack.dev] registry: expected the word of one plugin",
-        "interlock.toml:14: [stack.dev] tain-sklearn: unknown table: settings stand under a "
-        "plugin's name, for example [stack.dev.train-sklearn]; did you mean 'train-sklearn'?",
-    ]
+    expected = """\
+3: [task] dataset: is missing
+4: [task] targt: unknown key; did you mean 'target'?
+5: [task] holdout: expected a share between 0 and 1, for example 0.25, found 2
+6: [task] seed: expected a whole number, 0 or more, found '5'
+7: [task] threshold: expected a score from 0 to 1, found true
+8: [task] split: split = "time" needs the time column
+9: [task] min_group: unknown key; it belongs in [policy]
+10: polcy: unknown table or key; did you mean 'policy'?
+12: [stack.dev] trian: unknown key; did you mean 'train'?
+13: [stack.dev] registry: expected the word of one plugin
+14: [stack.dev] tain-sklearn: unknown table
+"""
+    for line, start in zip(found, expected.splitlines(), strict=True):
+        assert line.startswith(f"interlock.toml:{start}")
+    assert found[-1].endswith("did you mean 'train-sklearn'?")
 
 
 @pytest.mark.parametrize(
@@ -229,62 +228,6 @@ def test_nesting_without_end(write):
     """A file nested beyond reason is refused as one."""
     (problem,) = problems_of(write({"interlock.toml": f"a = {'[' * 5000}{']' * 5000}"}))
     assert "nested too deep" in problem
-
-
-def test_include_lies_below(write):
-    """An included file's values hold where the project says nothing; paths are its own."""
-    folder = write(
-        {
-            "interlock.toml": 'include = "../platform/p.toml"\n'
-            '[project]\nname = "p"\n[stack.dev]\nregistry = "sql"\n',
-            "../platform/p.toml": '[model]\nowner = "platform"\n[task]\ndataset = "shared.csv"\n'
-            '[stack.base]\ntrain = "x"\n[stack.dev]\nregistry = "mlflow"\ntrain = "sklearn"\n'
-            'artifacts = "kept"\n',
-        }
-    )
-    stack = load_stack(folder)
-    assert stack.names == ("dev", "base")
-    assert stack.selected("registry") == ("sql",)
-    assert stack.selected("train") == ("sklearn",)
-    assert stack.artifacts == str(folder.parent / "platform" / "kept")
-    assert stack.task.dataset == str(folder.parent / "platform" / "shared.csv")
-    assert stack.origins["model.owner"].via == "include"
-    assert str(stack.origins["model.owner"]) == "../platform/p.toml:2"
-    assert [path.name for path in stack.files] == ["p.toml", "interlock.toml"]
-
-
-def test_include_from_a_package(write, tmp_path, monkeypatch):
-    """A platform team may ship its stacks in a package, which is read and not executed."""
-    package = tmp_path / "site" / "acme_platform"
-    package.mkdir(parents=True)
-    (package / "__init__.py").write_text("raise RuntimeError('executed')")
-    (package / "stacks.toml").write_text('include = ["more.toml"]\n[stack.dev]\ntrain = "x"\n')
-    (package / "more.toml").write_text("[policy]\napprovals = 2\n")
-    monkeypatch.syspath_prepend(package.parent)
-    text = 'include = ["package:acme_platform/stacks.toml"]\n[project]\nname = "p"\n'
-    stack = load_stack(write({"interlock.toml": text}))
-    assert stack.policy.approvals == 2
-    assert str(stack.origins["policy.approvals"]) == "package:acme_platform/more.toml:2"
-    assert "acme_platform" not in sys.modules
-
-
-@pytest.mark.parametrize(
-    ("include", "expected"),
-    [
-        ('"gone.toml"', "there is no such file"),
-        ('"package:no_such_package_here/a.toml"', "no package 'no_such_package_here'"),
-        ('"package:json/stacks.toml"', "has no such file"),
-        ('"package:json/../os.py"', "has no such file"),
-        ('"interlock.toml"', "a circle"),
-        ("3", "expected a list of paths"),
-        ('"${WHERE}"', "takes no ${...}"),
-    ],
-)
-def test_include_mistakes(write, include, expected):
-    """An include that cannot be followed is said with its line."""
-    (problem,) = problems_of(write({"interlock.toml": f"include = [{include}]\n{SMALL}"}))
-    assert problem.startswith("interlock.toml:1: include: ")
-    assert expected in problem
 
 
 def test_circle_of_extends(write):
@@ -369,6 +312,8 @@ def test_overrides(example):
         ("stack.dev.train=x", "leave out 'stack.NAME'"),
         ("task.seed", "is no assignment"),
         ("=5", "is no assignment"),
+        ("#=5", "is no assignment"),
+        ('"\\q".a=5', "is no assignment"),
         ("task.seed=1\nx=2", "expected a whole number"),
         ("a\nb.c=5", "is no assignment"),
         ("train-sklearn=5", "names a plugin and no setting"),

@@ -25,8 +25,12 @@ class Grid:
     rows: int
     name: str = ""
 
+    def __attrs_post_init__(self):
+        if self.name == "bad":
+            raise RuntimeError("no such name")
 
-def _short(instance, attribute, value):
+
+def _short(_, attribute, value):
     if len(reveal(value)) > 300:
         raise ValueError(f"{attribute.name} is {reveal(value)!r}: too long")
 
@@ -38,7 +42,7 @@ class Every:
     estimator: str = setting(doc="what to fit")
     rows: int = setting(5, doc="")
     share: float = setting(0.5, doc="")
-    on: bool = setting(False, doc="")
+    on: bool = setting(default=False, doc="")
     words: tuple[str, ...] = setting((), doc="")
     pair: tuple[int, str] | None = setting(None, doc="")
     table: dict[str, str | int | float | bool] = setting(attrs.Factory(dict), doc="")
@@ -50,7 +54,7 @@ class Every:
     folder: Path | None = setting(None, doc="")
     url: str | Secret[str] = setting("sqlite:///.interlock/x.db", doc="", validator=_short)
     port: int | Secret[int] = setting(80, doc="")
-    switch: bool | Secret[bool] = setting(False, doc="")
+    switch: bool | Secret[bool] = setting(default=False, doc="")
     token: Secret[str] | None = setting(None, doc="")
     headers: Mapping[str, str | Secret[str]] = setting(attrs.Factory(dict), doc="")
     anything: Any = setting(None, doc="")
@@ -89,7 +93,7 @@ def refused(**raw):
         ({"url": "plain"}, "plain"),
         ({"url": Secret("hidden")}, Secret("hidden")),
         ({"port": Secret("8080")}, Secret(8080)),
-        ({"switch": Secret("true")}, Secret(True)),
+        ({"switch": Secret("true")}, Secret(value=True)),
         ({"token": Secret("t")}, Secret("t")),
         ({"headers": {"a": "x", "b": Secret("y")}}, {"a": "x", "b": Secret("y")}),
         ({"anything": {"a": [1, Secret("s")]}}, {"a": [1, Secret("s")]}),
@@ -118,8 +122,10 @@ def test_values_that_fit(raw, expected):
         ({"table": {"a": []}}, "table.a: expected"),
         ({"facts": {"a": {}}}, "'a' is dict"),
         ({"kind": "c"}, "expected 'a' or 'b', found 'c'"),
-        ({"grid": {"rws": 1}}, "grid.rws: unknown key; did you mean 'rows'?"),
+        ({"grid": {"rows": 1, "nme": ""}}, "grid.nme: unknown key; did you mean 'name'?"),
         ({"grid": {}}, "grid.rows: is missing"),
+        ({"grid": {"rows": 1, "name": "bad"}}, "grid: no such name"),
+        ({"grid": {"rows": 1, "name": Secret("bad")}}, "name: takes no ${...}"),
         ({"grids": [{"rows": "x"}]}, "grids.0.rows: expected a whole number"),
         ({"estimater": "x"}, "unknown setting; did you mean 'estimator'?"),
         ({"cache": {}}, "unknown setting"),
@@ -155,6 +161,16 @@ def test_all_mistakes_of_a_plugin_at_once():
         "limit",
         "nothing",
         "estimator",
+    ]
+
+
+def test_all_mistakes_inside_a_setting_at_once():
+    """Every wrong part of a table is said, not the first alone."""
+    found = refused(grids=[{"rows": "x"}, {"nme": "y"}])
+    assert [line.split()[1] for line in found] == [
+        "grids.0.rows:",
+        "grids.1.nme:",
+        "grids.1.rows:",
     ]
 
 

@@ -199,12 +199,11 @@ def main() -> None:
         promote_options="permissive",
     )
     pq.write_table(everything.sort_by("id"), HOME / "2015-2018.parquet")
-    challenge = ("--set", "task.dataset=2015-2018.parquet")
-    interlock("run", *challenge, expect=4)
+    interlock("run", "--set", "task.dataset=2015-2018.parquet", expect=4)
     challenger = listed("runs", "--limit", "1")[0]["id"]
     interlock("approve", challenger, "--reason", "four years of labels", actor="ravi")
     with Load(address, traffic.slice(0, 20)) as load:
-        interlock("run", "--resume", challenger, *challenge)
+        interlock("run", "--resume", challenger)
     both = len(set(load.answered))
     print(f"  {len(load.answered):,} requests answered by {both} releases, {len(load.failed)} failed")
     assert not load.failed, load.failed[:3]

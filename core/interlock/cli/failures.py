@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import traceback
+
 import click
 
 from interlock.errors import FAILED, InterlockError
 
 
-def explain(error: Exception) -> int:
-    """Print an error for a person and give the exit code."""
+def explain(error: Exception, *, debug: bool) -> int:
+    """Print an error for a person, its traceback before it when asked; give the exit code."""
+    if debug:
+        traceback.print_exception(error)
     if isinstance(error, InterlockError):
         word = {3: "refused", 4: "waiting"}.get(error.exit_code, "error")
         colour = "yellow" if error.exit_code == 4 else "red"  # noqa: PLR2004  (errors.WAITING)

@@ -131,12 +131,10 @@ def main(arguments: list[str] | None = None) -> int:
         # The reader of our output has gone, as `| head` does; that is no failure of ours.
         sys.stdout = None
         return 0
-    except Exception as error:
-        if debug:
-            raise
+    except Exception as error:  # noqa: BLE001  (the last place that can tell a person)
         from interlock.cli.failures import explain
 
-        return explain(error)
+        return explain(error, debug=debug)
     return code if isinstance(code, int) else 0
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -75,6 +75,14 @@ class Chosen:
         self._file = file
         self._overrides = overrides
 
+    def session_of(self, run: Mapping[str, Any], reporter: Reporter | None = None) -> Session:
+        """The stack as a run was begun with it: with the ``--set`` that were given then.
+
+        New ones come on top.
+        """
+        before = tuple(run["body"].get("overrides", ()))
+        return Chosen(self._name, self._file, before + self._overrides).session(reporter)
+
     def session(self, reporter: Reporter | None = None) -> Session:
         """The stack, opened; from here on its secrets are not printed.
 
@@ -87,4 +95,4 @@ class Chosen:
 
         stack = load_stack(Path.cwd(), file=self._file, name=self._name, overrides=self._overrides)
         redact_output(stack)
-        return Session(stack, reporter=reporter)
+        return Session(stack, reporter=reporter, overrides=self._overrides)

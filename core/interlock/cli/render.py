@@ -10,6 +10,8 @@ from typing import Any
 import click
 import orjson
 
+_WIDE = 240
+
 Column = tuple[str, Callable[[Any], Any]]
 """A heading, and what of a row stands under it."""
 
@@ -79,10 +81,8 @@ def print_table(headings: Sequence[str], lines: Sequence[Sequence[Any]]) -> None
     for line in lines:
         cells = [shown(cell) for cell in line]
         table.add_row(*(Text(cell, style=_COLOURS.get(cell, "")) for cell in cells))
-    console = Console()
-    # Output that goes to a file or a pipe is not cut to eighty columns.
-    width = console.width if console.is_terminal else 240
-    console.print(table, width=width)
+    # Output that goes to a file or a pipe is not folded to eighty columns.
+    Console(width=None if sys.stdout.isatty() else _WIDE).print(table)
 
 
 def shown(value: Any) -> str:

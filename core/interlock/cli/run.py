@@ -35,8 +35,9 @@ def run(
     with TerminalReporter() as reporter:
         session = chosen.session(reporter)
         if resumed:
-            run_id = find_run(session, resumed)["id"]
-            end = resume_run(session, run_id, until=until, again=again)
+            found = find_run(session, resumed)
+            session = chosen.session_of(found, reporter)
+            end = resume_run(session, found["id"], until=until, again=again)
         else:
             end = start_run(session, until=until or "monitor", again=again)
     return _report(end, as_json=as_json)
@@ -66,6 +67,7 @@ def advance(chosen: Chosen, stage: str, run_id: str | None, *, again: bool, as_j
             end = start_run(session, until=stage, again=again)
         else:
             found = find_run(session, run_id)
+            session = chosen.session_of(found, reporter)
             end = resume_run(session, found["id"], until=stage, again=again)
     return _report(end, as_json=as_json)
 

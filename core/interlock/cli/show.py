@@ -16,9 +16,10 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("identifier", metavar="ID")
 @click.option("--card", "card", is_flag=True, help="Print where the model card of a run lies.")
+@click.option("--concerns", is_flag=True, help="Print what the checks of a run found worth a look.")
 @json_option
 @stack_options
-def show(chosen: Chosen, *, identifier: str, card: bool, as_json: bool) -> int:
+def show(chosen: Chosen, *, identifier: str, card: bool, concerns: bool, as_json: bool) -> int:
     """Show a run, version, release, deployment, approval, window or digest.
 
     An id may be written short, as the listings show it; a digest by its first digits.
@@ -29,6 +30,8 @@ def show(chosen: Chosen, *, identifier: str, card: bool, as_json: bool) -> int:
     table, row = session.ledger.reads.find(identifier, project=session.project)
     if card:
         return _show_card(session, row["id"] if table == "runs" else row.get("run"))
+    if concerns:
+        return _show_concerns(session, row["id"] if table == "runs" else row.get("run"))
     related = _related(session, row["id"]) if table == "runs" else {}
     if as_json:
         print_json({**row, **related})
@@ -51,6 +54,13 @@ def _show_card(session: Session, run_id: str | None) -> int:
     folder = session.store.locate(decode(Artifact, held["body"]["card"]))
     for path in sorted(folder.iterdir()):
         click.echo(path)
+    return 0
+
+
+def _show_concerns(session: Session, run_id: str | None) -> int:
+    for row in session.ledger.reads.checks(run_id) if run_id else ():
+        if row["body"]["concern"]:
+            click.echo(f"{row['key']}: {row['body']['concern']}")
     return 0
 
 

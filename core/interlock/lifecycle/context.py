@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from interlock.codec import decode
+from interlock.codec import decode, encode
 from interlock.errors import UsageError
+from interlock.ids import short
 from interlock_hookspecs import (
     Candidate,
     Check,
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     from interlock.artifacts.workspace import CoreWorkspace
     from interlock.ledger import Entry
     from interlock.session import Session
+
+_CONCERNS_SHOWN = 3
 
 _OUTPUTS: Mapping[str, Any] = {
     "dataset": Dataset,
@@ -83,6 +87,19 @@ class Context:
             raise UsageError(msg, hint='add [task] with dataset = "...", target = "..." and kind')
         return task
 
+    @property
+    def asked(self) -> Any:
+        """The task as JSON values, without the place of its rows: where they lie is no input."""
+        return encode(attrs.evolve(self.task, dataset="-"))
+
+    @property
+    def source(self) -> str:
+        """Where the rows are, as the stack file says it from the project's folder."""
+        root, source = self.session.stack.root, self.task.dataset
+        if "://" in source or not Path(source).is_relative_to(root):
+            return source
+        return Path(source).relative_to(root).as_posix()
+
     def restore(self, outputs: Mapping[str, Any]) -> None:
         """Take the outputs of a stage."""
         self.outputs.update(outputs)
@@ -123,6 +140,17 @@ class Context:
     def heldout(self) -> pa.Table:
         """The rows that no model of this project has been fitted on."""
         return self._sides[1]
+
+
+def warn_of_concerns(context: Context, checks: tuple[Check, ...]) -> None:
+    """Tell of what the makers of checks find worth a look, the first few of it."""
+    concerns = [f"{check.key}: {check.concern}" for check in checks if check.concern]
+    for concern in concerns[:_CONCERNS_SHOWN]:
+        context.session.reporter.warn(concern)
+    more = len(concerns) - _CONCERNS_SHOWN
+    if more > 0:
+        run = short(context.run_id)
+        context.session.reporter.warn(f"{more} more concerns: interlock show {run} --concerns")
 
 
 def read_rows(session: Session, dataset: Dataset) -> pa.Table:

@@ -85,6 +85,7 @@ def start_run(session: Session, *, until: str = "monitor", again: bool = False) 
         "task": encode(session.stack.task) if session.stack.task else None,
         "facts": dict(facts),
         "code": code,
+        "overrides": list(session.overrides),
         "settings": {member.maker.plugin: member.maker.settings for member in funnel.members},
         **attrs.asdict(process),
     }

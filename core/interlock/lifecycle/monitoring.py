@@ -151,8 +151,8 @@ def _bounds(
     return start, max(start, end), latest if periods else datetime.now(UTC)
 
 
-def _same_kind(text: str, like: Instant) -> Instant:
-    return int(text) if isinstance(like, int) else datetime.fromisoformat(text)
+def _same_kind(text: int | str, like: Instant) -> Instant:
+    return int(text) if isinstance(like, int) else datetime.fromisoformat(str(text))
 
 
 def _between(rows: pa.Table, column: str, start: Instant, end: Instant) -> pa.Table:

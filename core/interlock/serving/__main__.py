@@ -25,7 +25,7 @@ def main() -> int:
         redact_output(stack)
         serve(Session(stack), options.deployment)
     except InterlockError as error:
-        print(error, file=sys.stderr)
+        sys.stderr.write(f"{error}\n")
         return error.exit_code
     return 0
 

@@ -78,9 +78,7 @@ class LedgerFeed:
     served on for the policy's ``offline_grace``, then nothing is.
     """
 
-    def __init__(
-        self, session: Session, deployment: Deployment, workspace: CoreWorkspace
-    ) -> None:
+    def __init__(self, session: Session, deployment: Deployment, workspace: CoreWorkspace) -> None:
         self._session = session
         self._deployment = deployment
         self._workspace = workspace

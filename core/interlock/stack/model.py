@@ -20,6 +20,10 @@ def _read_only(value: Mapping[str, Any]) -> Mapping[str, Any]:
     return MappingProxyType(dict(value))
 
 
+def _read_only_tables(value: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Mapping[str, Any]]:
+    return _read_only({name: _read_only(table) for name, table in value.items()})
+
+
 @attrs.frozen(kw_only=True)
 class Project:
     """Whose models these are.
@@ -47,7 +51,8 @@ class Stack:
         roles: the words of the plugins by role, in the order written; a role that the stack
             lacks is absent.
         settings: the values said for each plugin by its name, a `Secret` for each text with
-            ``${NAME}``; also of plugins that the stack does not select.
+            ``${NAME}``. Those of plugins that the stack does not select are here too, with an
+            `Unset` for each text whose variable is missing.
         written: the same with ``${NAME}`` unexpanded, as the ledger keeps them.
         ledger: a database URL, relative SQLite paths made absolute.
         artifacts: an absolute folder, or an fsspec address.
@@ -68,8 +73,8 @@ class Stack:
     model: ModelFacts
     policy: Policy
     roles: Mapping[str, tuple[str, ...]] = attrs.field(converter=_read_only)
-    settings: Mapping[str, Mapping[str, Any]] = attrs.field(converter=_read_only)
-    written: Mapping[str, Mapping[str, Any]] = attrs.field(converter=_read_only, repr=False)
+    settings: Mapping[str, Mapping[str, Any]] = attrs.field(converter=_read_only_tables)
+    written: Mapping[str, Mapping[str, Any]] = attrs.field(converter=_read_only_tables, repr=False)
     ledger: str | Secret[str]
     artifacts: str | Secret[str]
     endpoint: str
@@ -89,4 +94,4 @@ class Stack:
         """A plugin's settings as canonical JSON with every ``${NAME}`` unexpanded."""
         from interlock.codec import canonical
 
-        return canonical(self.written.get(plugin, {})).decode()
+        return canonical(dict(self.written.get(plugin, {}))).decode()

@@ -37,7 +37,7 @@ def apply(
         text, equals, value = override.partition("=")
         try:
             path = key_path(text)
-        except (tomllib.TOMLDecodeError, RecursionError):
+        except ValueError:
             path = ()
         if not equals or not path:
             # Without a key, what was typed may be a value: it is not repeated.

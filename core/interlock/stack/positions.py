@@ -14,10 +14,9 @@ Path = tuple[str, ...]
 
 _STRING = r'"""(?:[^\\]|\\.)*?"""+|\'\'\'.*?\'\'\'+|"(?:[^"\\\n]|\\.)*"|\'[^\'\n]*\''
 _BLANK = re.compile(r"(?:[ \t\r\n]|#[^\n]*)*")
-_KEY = re.compile(
-    r'[ \t]*(?:[A-Za-z0-9_-]+|"(?:[^"\\\n]|\\.)*"|\'[^\'\n]*\')'
-    r'(?:[ \t]*\.[ \t]*(?:[A-Za-z0-9_-]+|"(?:[^"\\\n]|\\.)*"|\'[^\'\n]*\'))*'
-)
+_ONE = r"""(?:[A-Za-z0-9_-]+|"(?:[^"\\\n]|\\.)*"|'[^'\n]*')"""
+_PART = re.compile(_ONE)
+_KEY = re.compile(rf"[ \t]*{_ONE}(?:[ \t]*\.[ \t]*{_ONE})*[ \t]*")
 _VALUE_PART = re.compile(rf"{_STRING}|#[^\n]*|[\[\]{{}}\n]|[^\"'#\[\]{{}}\n]+", re.DOTALL)
 
 
@@ -39,7 +38,8 @@ def key_lines(text: str) -> dict[Path, int]:
         if at >= len(text):
             return lines
         header = text[at] == "["
-        at += len(text[at:]) - len(text[at:].lstrip("[")) if header else 0
+        if header:
+            at += 2 if text.startswith("[[", at) else 1
         key = _KEY.match(text, at)
         if key is None:
             return lines
@@ -56,27 +56,21 @@ def key_path(text: str) -> Path:
     """The parts of a dotted key as TOML reads it.
 
     Raises:
-        tomllib.TOMLDecodeError: it is no key.
+        ValueError: it is no key.
 
     >>> key_path('bounds."metrics.roc_auc"')
     ('bounds', 'metrics.roc_auc')
     """
-    if "\n" in text or ("=" in text and not re.search(r"[\"']", text)):
-        msg = "a key stands on one line and has no '='"
-        raise tomllib.TOMLDecodeError(msg)
-    if '"' not in text and "'" not in text and re.fullmatch(r"[A-Za-z0-9_.-]+", text.strip()):
-        parts = tuple(text.strip().split("."))
-        if all(parts):
-            return parts
-    path = []
-    value: object = tomllib.loads(f"{text} = 0")
-    while isinstance(value, dict):
-        (key, value), *others = value.items()
-        if others:
-            msg = "more than one key"
-            raise tomllib.TOMLDecodeError(msg)
-        path.append(key)
-    return tuple(path)
+    if _KEY.fullmatch(text) is None:
+        msg = f"{text!r} is no key"
+        raise ValueError(msg)
+    return tuple(_unquoted(part) for part in _PART.findall(text))
+
+
+def _unquoted(part: str) -> str:
+    if part[0] == '"':
+        return str(tomllib.loads(f"key = {part}")["key"])
+    return part[1:-1] if part[0] == "'" else part
 
 
 def _end_of_value(text: str, at: int) -> int:

@@ -14,7 +14,7 @@ from interlock.stack.environment import expand, unset
 from interlock.stack.model import Stack
 from interlock.stack.paths import absolute, absolute_sqlite
 from interlock.stack.problems import Origin, nearest
-from interlock.stack.structure import MisfitError, settable, structure
+from interlock.stack.structure import MisfitError, complaint, settable, structure
 from interlock_hookspecs import Secret, reveal, type_hints
 
 T = TypeVar("T")
@@ -87,11 +87,13 @@ class _Reading:
         self.root = root
         self.fields = settable(cls)
         self.hints = type_hints(cls)
+        self.said: dict[str, Any] = {}
         self.values: dict[str, Any] = {}
         self.problems: dict[str, None] = {}
 
     def take(self, key: str, value: Any) -> None:
         """Read a value that the stack file says."""
+        self.said[key] = value
         field = self.fields.get(key)
         if field is None:
             names = ", ".join(self.fields)
@@ -103,15 +105,16 @@ class _Reading:
             return
         try:
             fitted = structure(self.hints.get(field.name, Any), value)
-        except MisfitError as misfit:
-            self._add(".".join((key, *misfit.path)), str(misfit))
+        except MisfitError as error:
+            for path, message in error.found:
+                self._add(".".join((key, *path)), message)
             return
         origin = self.origins.get(f"{self.where}.{key}")
         folder = origin.folder if origin and origin.folder else self.root
         self.values[key] = _resolved(fitted, folder)
-        message = _validated(self.cls, field, self.values[key])
-        if message:
-            self._add(key, message)
+        wrong = _validated(self.cls, field, self.values[key], value)
+        if wrong:
+            self._add(key, wrong)
 
     def take_default(self, key: str, field: Any) -> None:
         """Note that a required value is missing; make a default's relative path absolute."""
@@ -132,7 +135,7 @@ class _Reading:
             try:
                 made = self.cls(**self.values)
             except Exception as error:  # noqa: BLE001  (a plugin's validator may raise anything)
-                self._add("", _message(error, list(self.values.values())))
+                self._add("", complaint(error, self.said))
         if made is None:
             raise StackError(tuple(self.problems))
         return made
@@ -174,7 +177,7 @@ def _resolved(value: Any, folder: Path | None) -> Any:
     return value
 
 
-def _validated(cls: type[Any], field: Any, value: Any) -> str:
+def _validated(cls: type[Any], field: Any, value: Any, said: Any) -> str:
     """What a field's own validator says against a value; nothing where it has none."""
     if field.validator is None or field.converter is not None:
         return ""
@@ -186,22 +189,5 @@ def _validated(cls: type[Any], field: Any, value: Any) -> str:
     except AttributeError:
         return ""
     except Exception as error:  # noqa: BLE001  (a plugin's validator may raise anything)
-        return _message(error, [value])
+        return complaint(error, said)
     return ""
-
-
-def _message(error: Exception, values: Collection[Any]) -> str:
-    """An exception's first line, withheld where a secret could be in it."""
-    if any(_holds_secret(value) for value in values):
-        return f"the plugin refuses the settings, one being secret ({type(error).__name__})"
-    # attrs' validators raise with the attribute and the value beside the message.
-    text = error.args[0] if error.args and isinstance(error.args[0], str) else str(error)
-    return text.strip().split("\n")[0] or type(error).__name__
-
-
-def _holds_secret(value: Any) -> bool:
-    if isinstance(value, Mapping):
-        return any(_holds_secret(item) for item in value.values())
-    if isinstance(value, list | tuple):
-        return any(_holds_secret(item) for item in value)
-    return isinstance(value, Secret)

@@ -151,6 +151,8 @@ class _Reader:
         except UnicodeDecodeError as error:
             self.problems.add(source.place("file"), f"is not UTF-8 at byte {error.start}")
         except RecursionError:
+            # What cannot be parsed is not searched for lines either.
+            source.lines = {}
             self.problems.add(source.place("file"), "is nested too deep")
         except ValueError as error:
             self.problems.add(_syntax_place(source, error), _syntax_text(error))

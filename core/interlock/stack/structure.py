@@ -9,7 +9,8 @@ from __future__ import annotations
 import math
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from itertools import repeat
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
 
@@ -31,12 +32,17 @@ class MisfitError(ValueError):
     """A value that does not fit its type.
 
     Attributes:
-        path: the keys inside the setting that lead to it.
+        found: each misfit, as the keys inside the setting that lead to it, and what is wrong.
     """
 
-    def __init__(self, message: str, path: tuple[str, ...] = ()) -> None:
-        super().__init__(message)
-        self.path = path
+    def __init__(self, *found: tuple[tuple[str, ...], str]) -> None:
+        super().__init__("; ".join(message for _, message in found))
+        self.found = found
+
+
+def misfit(message: str, *path: str) -> MisfitError:
+    """One misfit."""
+    return MisfitError((path, message))
 
 
 def settable(cls: type[Any]) -> dict[str, Any]:
@@ -62,21 +68,21 @@ def structure(kind: Any, value: Any) -> Any:
     members = [part for part in members_of(kind) if part is not aside and not _is_secret(part)]
     if not members:
         msg = "is a secret, and is not written in a file: write ${NAME}, and set that variable"
-        raise MisfitError(msg)
+        raise misfit(msg)
     fitting = [member for member in members if _shape_fits(member, value)]
     if not fitting:
         expected = " or ".join(dict.fromkeys(words_for(member) for member in members))
         found = "something else" if admits_secret(kind) else shown(value)
         msg = f"expected {expected}, found {found}"
-        raise MisfitError(msg)
+        raise misfit(msg)
     # The exact type first: 1 stays an integer where int | float takes both.
     exact = [member for member in fitting if type(value) is member]
-    misfits = []
+    misfits: list[MisfitError] = []
     for member in exact or fitting:
         try:
             return _as(member, value)
-        except MisfitError as misfit:
-            misfits.append(misfit)
+        except MisfitError as error:
+            misfits.append(error)
     raise misfits[0]
 
 
@@ -158,58 +164,86 @@ def _as(kind: Any, value: Any) -> Any:
 
 def _as_sequence(kind: Any, value: Any) -> Any:
     arguments = get_args(kind)
+    kinds: Iterable[Any] = repeat(arguments[0] if arguments else Any, len(value))
     if get_origin(kind) is tuple and arguments and arguments[-1] is not Ellipsis:
         if len(arguments) != len(value):
             msg = f"expected a list of {len(arguments)}, found a list of {len(value)}"
-            raise MisfitError(msg)
-        pairs = enumerate(zip(arguments, value, strict=True))
-        return tuple(_part(part, item, str(at)) for at, (part, item) in pairs)
-    part = arguments[0] if arguments else Any
-    items = [_part(part, item, str(at)) for at, item in enumerate(value)]
-    if kind is Any:
-        return value
-    return (get_origin(kind) or kind)(items)
+            raise misfit(msg)
+        kinds = arguments
+    items = _parts(
+        (str(place), part, item)
+        for place, (part, item) in enumerate(zip(kinds, value, strict=True))
+    )
+    return value if kind is Any else (get_origin(kind) or kind)(items.values())
 
 
 def _as_table(kind: Any, value: Mapping[str, Any]) -> Any:
     if kind is Facts:
-        return _made(Facts, value)
+        return _made(Facts, value, value)
     if _is_mapping(kind):
-        arguments = get_args(kind)
-        return {
-            key: _part(arguments[1] if arguments else Any, item, key) for key, item in value.items()
-        }
+        part = (*get_args(kind), Any, Any)[1]
+        return _parts((key, part, item) for key, item in value.items())
     hints, fields = type_hints(kind), settable(kind)
+    wrong = []
     for key in value:
         if key not in fields:
             known = nearest(key, fields) or f"; known: {', '.join(fields)}"
-            msg = f"unknown key{known}"
-            raise MisfitError(msg, (key,))
+            wrong.append(((key,), f"unknown key{known}"))
     for key, field in fields.items():
         if key not in value and field.default is attrs.NOTHING:
-            msg = "is missing"
-            raise MisfitError(msg, (key,))
-    return _made(
-        kind,
-        {key: _part(hints.get(fields[key].name, Any), item, key) for key, item in value.items()},
-    )
+            wrong.append(((key,), "is missing"))
+    said = [(key, hints.get(fields[key].name, Any), value[key]) for key in value if key in fields]
+    return _made(kind, _parts(said, wrong), value)
 
 
-def _part(kind: Any, value: Any, key: str) -> Any:
-    try:
-        return structure(kind, value)
-    except MisfitError as misfit:
-        raise MisfitError(str(misfit), (key, *misfit.path)) from None
+def _parts(
+    parts: Iterable[tuple[str, Any, Any]], wrong: Iterable[tuple[tuple[str, ...], str]] = ()
+) -> dict[str, Any]:
+    """Each part of a table or list as its type, by key.
+
+    Raises:
+        MisfitError: parts do not fit: all of them, after what was wrong before.
+    """
+    made, found = {}, list(wrong)
+    for key, kind, value in parts:
+        try:
+            made[key] = structure(kind, value)
+        except MisfitError as error:
+            found += [((key, *path), message) for path, message in error.found]
+    if found:
+        raise MisfitError(*found)
+    return made
 
 
-def _made(kind: Any, values: Mapping[str, Any]) -> Any:
+def _made(kind: Any, values: Mapping[str, Any], said: Any) -> Any:
     try:
         return Facts(values) if kind is Facts else kind(**values)
-    except (TypeError, ValueError) as error:
-        secret = any(isinstance(value, Secret) for value in values.values())
-        text = error.args[0] if error.args else ""
-        msg = f"is refused ({type(error).__name__})" if secret else f"{text}"
-        raise MisfitError(msg) from None
+    except Exception as error:  # noqa: BLE001  (a plugin's own class may raise anything)
+        wrong = complaint(error, said)
+    raise misfit(wrong)
+
+
+def complaint(error: Exception, said: Any) -> str:
+    """The first line of what a plugin's code raised, withheld where a secret could be in it.
+
+    Args:
+        error: what it raised.
+        said: the values that it was given, as the stack has them.
+    """
+    if holds_secret(said):
+        return f"the plugin refuses it, a secret being in it ({type(error).__name__})"
+    # attrs' validators raise with the attribute and the value beside the message.
+    text = error.args[0] if error.args and isinstance(error.args[0], str) else str(error)
+    return text.strip().split("\n")[0] or type(error).__name__
+
+
+def holds_secret(value: Any) -> bool:
+    """Whether a value of a stack has a secret anywhere in it."""
+    if isinstance(value, Mapping):
+        return any(holds_secret(item) for item in value.values())
+    if isinstance(value, list | tuple):
+        return any(holds_secret(item) for item in value)
+    return isinstance(value, Secret)
 
 
 def _structure_secret(kind: Any, value: Secret[str]) -> Any:
@@ -218,7 +252,7 @@ def _structure_secret(kind: Any, value: Secret[str]) -> Any:
     wrapped = [member for member in members_of(kind) if _is_secret(member)]
     if not wrapped:
         msg = "takes no ${...}: this plugin shows and records the value; write it out"
-        raise MisfitError(msg)
+        raise misfit(msg)
     inner = [part for member in wrapped for part in members_of(inner_of(member))]
     for part in inner:
         parsed = _parsed(part, reveal(value))
@@ -226,7 +260,7 @@ def _structure_secret(kind: Any, value: Secret[str]) -> Any:
             return Secret(parsed)
     expected = " or ".join(words_for(part) for part in inner)
     msg = f"expected {expected}; the text from the environment is something else"
-    raise MisfitError(msg)
+    raise misfit(msg)
 
 
 def _parsed(kind: Any, text: str) -> Any:

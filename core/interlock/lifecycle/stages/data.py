@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from interlock.codec import decode, encode
 from interlock.errors import UsageError
 from interlock.ledger import Entry
-from interlock.lifecycle.context import Context, Result, read_rows
+from interlock.lifecycle.context import Context, Result, read_rows, warn_of_concerns
 from interlock.plugins.discover import nearest
 from interlock_hookspecs import Dataset, Task
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def inputs(context: Context) -> Mapping[str, Any] | None:
     """The run: only reading a source tells whether it changed, so each run reads it once."""
-    return {"run": context.run_id, "source": context.task.dataset}
+    return {"run": context.run_id, "source": context.source}
 
 
 def perform(context: Context) -> Result:
@@ -40,9 +40,7 @@ def perform(context: Context) -> Result:
             context.run_id,
         ),
     )
-    for check in checks:
-        if check.concern:
-            context.session.reporter.warn(f"{check.key}: {check.concern}")
+    warn_of_concerns(context, checks)
     return Result(
         outputs={"dataset": encode(dataset), "data_checks": encode(checks)},
         entries=entries,

@@ -103,7 +103,7 @@ def make_dossier(context: Context) -> Dossier:
         parameters=candidate.parameters,
         scores=candidate.scores,
         training_rows=candidate.rows,
-        source=context.task.dataset,
+        source=context.source,
         lineage=Facts(run["body"]["facts"]) if run else Facts(),
         approvals=approvals_of(session, digest),
         champion=champion["model"] if champion else None,

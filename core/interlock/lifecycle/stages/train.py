@@ -15,7 +15,7 @@ def inputs(context: Context) -> Mapping[str, Any] | None:
     """The rows, the task, the code, and the trainer with its settings."""
     return {
         "data": context.dataset.digest,
-        "task": encode(context.task),
+        "task": context.asked,
         "project": context.session.project,
         "code": context.code,
         "makers": encode(context.session.funnel.makers("fit_candidate")),

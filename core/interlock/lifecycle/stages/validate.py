@@ -7,7 +7,7 @@ from typing import Any
 
 from interlock.codec import decode, encode
 from interlock.ledger import Entry
-from interlock.lifecycle.context import Context, Result
+from interlock.lifecycle.context import Context, Result, warn_of_concerns
 from interlock.lifecycle.predictors import Remembering
 from interlock_hookspecs import Model, decide
 
@@ -20,7 +20,7 @@ def inputs(context: Context) -> Mapping[str, Any] | None:
         "model": context.candidate.model.digest,
         "data": context.dataset.digest,
         "champion": champion.digest if champion else None,
-        "task": encode(context.task),
+        "task": context.asked,
         "code": context.code,
         "makers": encode((*funnel.makers("check_model"), *funnel.makers("build_profile"))),
     }
@@ -44,9 +44,7 @@ def perform(context: Context) -> Result:
     profiles = funnel.every(
         "build_profile", rows=context.heldout, predictions=answers, task=task, ws=ws
     )
-    for check in checks:
-        if check.concern:
-            context.session.reporter.warn(f"{check.key}: {check.concern}")
+    warn_of_concerns(context, checks)
     outputs = {"checks": encode(checks), "profiles": encode(profiles)}
     model = context.candidate.model.digest
     entries = (

@@ -1,0 +1,119 @@
+"""The database behind a ledger: how it is reached, how it is locked, how it keeps what it was told."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import create_engine, event
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+
+from interlock.errors import LedgerError
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+SCHEMA = "interlock"
+"""The schema of a PostgreSQL database that the tables live in, so that others fit beside them."""
+
+_WAIT = 120  # seconds: 32 writers on one SQLite file waited up to 5.4 s for their turn
+_WRITES = "interlock_writes"
+
+
+def parse_url(text: str) -> URL:
+    """The URL of a ledger.
+
+    Raises:
+        LedgerError: it is no URL, or of a database that a ledger cannot be kept in.
+    """
+    try:
+        url = make_url(text)
+    except ArgumentError:
+        # The text may hold a password, so it is not shown.
+        raise LedgerError(
+            "the ledger's address is no URL", hint='ledger = "sqlite:///.interlock/ledger.db"'
+        ) from None
+    backend = url.get_backend_name()
+    if backend not in ("sqlite", "postgresql"):
+        raise LedgerError(
+            f"a ledger cannot be kept in {backend}", hint="use sqlite:/// or postgresql://"
+        )
+    if backend == "sqlite" and url.database in (None, "", ":memory:"):
+        raise LedgerError(
+            "a ledger in memory keeps nothing", hint='ledger = "sqlite:///.interlock/ledger.db"'
+        )
+    return url.set(drivername="postgresql+psycopg") if backend == "postgresql" else url
+
+
+def place(url: URL) -> str:
+    """Where a ledger is, without anything of its URL that may be secret."""
+    if url.get_backend_name() == "sqlite":
+        return str(url.database)
+    return f"postgresql {url.host or 'local'}/{url.database or ''}"
+
+
+def connect(url: URL) -> Engine:
+    """An engine whose commits are durable and whose statements show no parameters.
+
+    Raises:
+        LedgerError: the driver is not installed.
+    """
+    try:
+        if url.get_backend_name() == "sqlite":
+            engine = create_engine(url, hide_parameters=True, connect_args={"timeout": _WAIT})
+            event.listen(engine, "connect", _prepare_sqlite)
+            event.listen(engine, "begin", _begin_sqlite)
+        else:
+            engine = create_engine(url, hide_parameters=True, pool_pre_ping=True)
+            event.listen(engine, "connect", _prepare_postgresql)
+    except (ModuleNotFoundError, NoSuchModuleError) as error:
+        raise LedgerError(
+            f"a ledger in {url.get_backend_name()} needs a driver that is not installed",
+            hint="pip install 'interlock-core[postgresql]'",
+        ) from error
+    return engine
+
+
+def for_writing(engine: Engine) -> Engine:
+    """The same engine, its transactions taking the write lock when they begin."""
+    return engine.execution_options(**{_WRITES: True})
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    # We begin transactions ourselves: the driver would begin them too late for a lock.
+    connection.isolation_level = None
+    connection.execute("PRAGMA synchronous=FULL")
+    connection.execute("PRAGMA foreign_keys=ON")
+
+
+def _begin_sqlite(connection: Any) -> None:
+    writes = connection.get_execution_options().get(_WRITES)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _prepare_postgresql(connection: Any, _record: Any) -> None:
+    autocommit = connection.autocommit
+    # A setting made in a transaction would be undone with it.
+    connection.autocommit = True
+    connection.execute(f"SET search_path TO {SCHEMA}")
+    connection.execute("SET synchronous_commit TO on")
+    connection.execute(f"SET lock_timeout TO '{_WAIT}s'")
+    connection.autocommit = autocommit
+
+
+_HINTS = (
+    ("locked", "another process holds it: wait for it or end it, then run the command again"),
+    ("full", "free some space, then run the command again: nothing was half written"),
+    ("readonly", "give this account the right to write the file and its folder"),
+    ("read-only", "give this account the right to write the file and its folder"),
+    ("unable to open", "check that the folder exists and that this account may write it"),
+    ("malformed", "it is damaged: restore a copy, then interlock audit verify"),
+    ("not a database", "it is no SQLite file: check the ledger's address"),
+)
+
+
+def failed(url: URL, doing: str, error: Exception) -> LedgerError:
+    """What a database said, in a line, with what to do about it."""
+    said = str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
+    hint = next((hint for word, hint in _HINTS if word in said), "")
+    return LedgerError(f"the ledger {place(url)} cannot be {doing}: {said}", hint=hint)

@@ -1,0 +1,41 @@
+"""What was live at an endpoint: read from the events, which say more than the row of today."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from interlock.ledger.queries import Reads
+    from interlock.ledger.rows import Row
+
+
+def endpoint_history(reads: Reads, project: str, stack: str, endpoint: str) -> list[Row]:
+    """Each time that a release went live at an endpoint, oldest first.
+
+    A change of targets is live when it is written, for the server follows the ledger; a
+    deployment that was intended is live when it was applied, and not where it failed.
+    """
+    found: list[dict[str, Any]] = []
+    deployments = reads.deployments(project, stack=stack, endpoint=endpoint, limit=None)
+    for deployment in deployments:
+        intended: dict[str, Any] = {}
+        for event in reads.events(project, subject=deployment["id"], after=0, limit=None):
+            said = event["payload"] or {}
+            if event["kind"] == "deployment.intended":
+                intended = said
+            elif event["kind"] == "deployment.applied" and intended:
+                found.append(_line(event, intended))
+            elif event["kind"] == "deployment.targets" and said:
+                found.append(_line(event, said))
+    return sorted(found, key=lambda line: line["sequence"])
+
+
+def _line(event: Row, said: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "deployment": event["subject"],
+        "sequence": event["sequence"],
+        "at": event["at"],
+        "actor": event["actor"],
+        "release": said.get("release"),
+        "reason": said.get("reason"),
+    }

@@ -1,0 +1,157 @@
+"""Whether a database holds a ledger that this version can work with; making one where it may."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Column, Engine, MetaData, Table, Text, create_engine, insert, inspect, text
+from sqlalchemy.exc import SQLAlchemyError
+
+from interlock.errors import LedgerError
+from interlock.ids import new_id
+from interlock.ledger import engine as engines
+from interlock.ledger.tables import meta, metadata
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+    from sqlalchemy.engine import URL
+
+REVISION = "0002"
+"""The newest revision of the schema that this version knows. Revisions are numbered in order."""
+
+_LOCK = 0x1A7E710C  # of PostgreSQL's advisory locks, the one that making and migrating take
+
+
+def ready(engine: Engine, url: URL, *, create: bool) -> str:
+    """The id of a ledger that this version can work with.
+
+    Raises:
+        LedgerError: there is none and none may be made, or it is of another version.
+    """
+    if url.get_backend_name() == "sqlite":
+        return _ready_file(engine, url, create=create)
+    try:
+        with engine.connect() as connection:
+            there = inspect(connection).has_table("meta", schema=engines.SCHEMA)
+        if not there:
+            if not create:
+                raise LedgerError(f"there is no ledger at {engines.place(url)}")
+            _create_in_server(engine)
+        with engine.connect() as connection:
+            found, revision = stamp(connection)
+    except SQLAlchemyError as error:
+        raise engines.failed(url, "opened", error) from error
+    if revision != REVISION:
+        refuse_newer(url, revision)
+        raise LedgerError(
+            f"the ledger {engines.place(url)} has schema {revision}, this Interlock needs "
+            f"{REVISION}",
+            hint="interlock ledger upgrade",
+        )
+    return found
+
+
+def stamp(connection: Connection) -> tuple[str, str]:
+    """The ledger's id and the revision of its schema."""
+    rows = connection.execute(
+        text("SELECT meta.id, alembic_version.version_num FROM meta, alembic_version")
+    ).all()
+    if len(rows) != 1:
+        raise LedgerError(f"the ledger says {len(rows)} times who it is and of which version")
+    return str(rows[0][0]), str(rows[0][1])
+
+
+def refuse_newer(url: URL, revision: str) -> None:
+    """Refuse a ledger of a revision that this version does not know.
+
+    Raises:
+        LedgerError: naming both.
+    """
+    if not revision.isdigit() or revision > REVISION:
+        raise LedgerError(
+            f"the ledger {engines.place(url)} has schema {revision}, this Interlock knows up to "
+            f"{REVISION}",
+            hint="pip install --upgrade interlock",
+        )
+
+
+def _ready_file(engine: Engine, url: URL, *, create: bool) -> str:
+    path = Path(str(url.database))
+    if not path.exists():
+        if not create:
+            raise LedgerError(f"there is no ledger at {path}")
+        _create_file(path)
+    try:
+        with engine.connect() as connection:
+            found, revision = stamp(connection)
+    except SQLAlchemyError as error:
+        if "no such table" in str(error):
+            raise LedgerError(
+                f"{path} holds no ledger", hint="restore it, or name another file as the ledger"
+            ) from error
+        raise engines.failed(url, "opened", error) from error
+    if revision != REVISION:
+        refuse_newer(url, revision)
+        from interlock.ledger.migrate import migrate_file
+
+        migrate_file(engine, url)
+    return found
+
+
+def _create_file(path: Path) -> None:
+    """Make the file whole under another name first: nobody ever sees half a ledger.
+
+    Of two processes that make it at once, one wins and the other finds it.
+    """
+    draft = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # The journal's mode is kept in the file: it is set once, where nobody else is.
+        with sqlite3.connect(draft) as connection:
+            connection.execute("PRAGMA journal_mode=WAL")
+        connection.close()
+        engine = create_engine(f"sqlite:///{draft}")
+        with engine.begin() as connected:
+            create_all(connected)
+        engine.dispose()
+        _sync(draft)
+        try:
+            os.link(draft, path)
+        except FileExistsError:
+            return
+        _sync(path.parent)
+    except (OSError, sqlite3.Error, SQLAlchemyError) as error:
+        url = engines.parse_url(f"sqlite:///{path}")
+        raise engines.failed(url, "made", error) from error
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _create_in_server(engine: Engine) -> None:
+    with engine.begin() as connection:
+        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+        connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {engines.SCHEMA}"))
+        if not inspect(connection).has_table("meta", schema=engines.SCHEMA):
+            create_all(connection)
+
+
+def create_all(connection: Connection) -> None:
+    """Make the tables as the migrations would, without importing Alembic."""
+    metadata.create_all(connection)
+    version = Table(
+        "alembic_version", MetaData(), Column("version_num", Text, primary_key=True)
+    )
+    version.create(connection)
+    connection.execute(insert(version).values(version_num=REVISION))
+    connection.execute(insert(meta).values(id=new_id("ledger")))

@@ -1,0 +1,267 @@
+"""The files that hold what endpoints answered: written whole, read back by window.
+
+A file is written under another name, synced and renamed, so that whatever is named
+``captures-*.parquet`` is whole. Its name begins with the time of its latest capture, in
+microseconds since 1970 in hexadecimal, then random digits: names sort by time, and a file is
+known to be too old without opening it.
+
+Columns, in order: ``request_id``, ``row`` (its place in the request), ``at`` (when it was
+answered, UTC), ``release``, ``mirror``; then what was sent: the features, and the id and time
+columns where the client sent them; then what was answered: the outputs and ``prediction``. What
+was sent under a name that is taken is kept under `stored_name`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from interlock.errors import ArtifactError, InterlockError, UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from interlock_hookspecs import Instant
+
+ABOUT = ("request_id", "row", "at", "release", "mirror")
+"""The columns that say which request, beside what was sent and what was answered."""
+
+_INPUT = "input."
+_PREFIX, _SUFFIX = "captures-", ".parquet"
+_TIME_DIGITS = 16
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+def stored_name(name: str, answered: Sequence[str]) -> str:
+    """The column under which an input is kept: its own name, unless that is taken.
+
+    `sent_name` gives the name back.
+
+    Args:
+        name: as the client sent it.
+        answered: the columns of the answer.
+
+    >>> [stored_name(name, ["score"]) for name in ("AGEP", "row", "score")]
+    ['AGEP', 'input.row', 'input.score']
+    """
+    taken = name in ABOUT or name in answered or name.startswith(_INPUT)
+    return f"{_INPUT}{name}" if taken else name
+
+
+def sent_name(column: str) -> str:
+    """The name under which the client sent a column.
+
+    >>> sent_name("input.row"), sent_name("AGEP"), sent_name(stored_name("input.x", []))
+    ('row', 'AGEP', 'input.x')
+    """
+    return column.removeprefix(_INPUT)
+
+
+def write_file(folder: Path, table: pa.Table, latest: datetime) -> None:
+    """Write one file of captures, or none.
+
+    Args:
+        folder: where to; made where it is missing.
+        table: with the columns that this module names.
+        latest: the latest ``at`` in it.
+
+    Raises:
+        OSError: the disk does not take it; nothing of it is left.
+    """
+    import pyarrow.parquet as pq
+
+    folder.mkdir(parents=True, exist_ok=True)
+    name = f"{_PREFIX}{_microseconds(latest):0{_TIME_DIGITS}x}{os.urandom(8).hex()}{_SUFFIX}"
+    temporary = folder / f".{name}.tmp"
+    try:
+        with temporary.open("xb") as file:
+            pq.write_table(table, file, compression="zstd")
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.rename(folder / name)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    _sync(folder)
+
+
+def _sync(folder: Path) -> None:
+    """Make a rename in a folder outlive a power cut."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def read_captures(
+    folder: Path,
+    start: Instant | None,
+    end: Instant | None,
+    *,
+    time_column: str | None = None,
+    release: str | None = None,
+) -> pa.Table:
+    """The captures of a window, half-open: from ``start`` on, before ``end``.
+
+    Args:
+        folder: where a `CaptureWriter` writes; one that does not exist holds nothing.
+        start, end: None where the window has no such side.
+        time_column: the window is over this column of event time, an integer or a timestamp, and
+            rows without it are in no window; by default it is over ``at``, the time of answering.
+        release: only what this release answered.
+
+    Returns:
+        The rows of all files, oldest file first, mirrored ones included; where models differ in
+        their columns, null stands where a model has none.
+
+    Raises:
+        ArtifactError: a file is not what was written.
+        UsageError: the window does not fit the column, or columns of two models do not fit.
+    """
+    import pyarrow as pa
+
+    tables = []
+    for path in _files(folder, start if time_column is None else None):
+        table = _read_file(path, start, end, time_column, release)
+        if table is not None:
+            tables.append(table)
+    if not tables:
+        return _nothing()
+    try:
+        return pa.concat_tables(tables, promote_options="permissive")
+    except (pa.ArrowTypeError, pa.ArrowInvalid) as error:
+        msg = f"the captures in {folder} do not fit together: {error}"
+        raise UsageError(msg, hint="read the captures of one release") from error
+
+
+def _files(folder: Path, start: Instant | None) -> Iterator[Path]:
+    if isinstance(start, int):
+        raise _misfit("at", start, "a time")
+    for path in sorted(folder.glob(f"{_PREFIX}*{_SUFFIX}")):
+        digits = path.name[len(_PREFIX) :][:_TIME_DIGITS]
+        try:
+            latest = int(digits, 16)
+        except ValueError as error:
+            raise _corrupt(path, "its name says no time") from error
+        if start is None or latest >= _microseconds(start):
+            yield path
+
+
+def _read_file(
+    path: Path,
+    start: Instant | None,
+    end: Instant | None,
+    time_column: str | None,
+    release: str | None,
+) -> pa.Table | None:
+    """The rows of a file that are in a window; None where it has none."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(path) as file:
+            if not set(ABOUT) <= set(file.schema_arrow.names):
+                raise _corrupt(path, "it lacks columns that captures have")
+            column = _clock(file.schema_arrow.names, time_column)
+            if column is None:
+                return None
+            _check_fits(column, file.schema_arrow.field(column).type, start, end)
+            if not _may_overlap(file, column, start, end):
+                return None
+            table = file.read()
+    except (pa.ArrowException, OSError) as error:
+        raise _corrupt(path, reason(error)) from error
+    values = table[column]
+    keep = pc.is_valid(values)
+    if start is not None:
+        keep = pc.and_(keep, pc.greater_equal(values, _side(start, values.type)))
+    if end is not None:
+        keep = pc.and_(keep, pc.less(values, _side(end, values.type)))
+    if release is not None:
+        keep = pc.and_(keep, pc.equal(table["release"], release))
+    table = table.filter(keep)
+    return table if table.num_rows else None
+
+
+def _clock(columns: list[str], time_column: str | None) -> str | None:
+    """The column that a window is over; None where nothing was sent under that name."""
+    if time_column is None:
+        return "at"
+    for column in (f"{_INPUT}{time_column}", time_column):
+        if column in columns and column not in ABOUT:
+            return column
+    return None
+
+
+def _may_overlap(
+    file: pq.ParquetFile, column: str, start: Instant | None, end: Instant | None
+) -> bool:
+    """Whether a file may hold rows of a window, by the smallest and largest value it notes."""
+    position = file.schema_arrow.names.index(column)
+    for group in range(file.metadata.num_row_groups):
+        noted = file.metadata.row_group(group).column(position).statistics
+        if noted is None or not noted.has_min_max:
+            return True
+        late = end is not None and noted.min >= end
+        early = start is not None and noted.max < start
+        if not (late or early):
+            return True
+    return False
+
+
+def _check_fits(column: str, kind: pa.DataType, start: Instant | None, end: Instant | None) -> None:
+    import pyarrow as pa
+
+    for side in (start, end):
+        if side is None:
+            continue
+        if pa.types.is_integer(kind) and not isinstance(side, int):
+            raise _misfit(column, side, "an integer")
+        zoned = pa.types.is_timestamp(kind) and kind.tz is not None
+        if zoned and not (isinstance(side, datetime) and side.tzinfo is not None):
+            raise _misfit(column, side, "a time with its zone")
+        if not zoned and not pa.types.is_integer(kind):
+            msg = f"the captured column {column!r} is {kind}: windows are over integers or times"
+            raise UsageError(msg, hint="name another [task] time")
+
+
+def _side(side: Instant, kind: pa.DataType) -> pa.Scalar:
+    import pyarrow as pa
+
+    # An integer may be out of a narrow column's range, and is compared all the same.
+    return pa.scalar(side) if isinstance(side, int) else pa.scalar(side, kind)
+
+
+def _nothing() -> pa.Table:
+    import pyarrow as pa
+
+    kinds = (pa.string(), pa.int64(), pa.timestamp("us", "UTC"), pa.string(), pa.bool_())
+    return pa.schema(list(zip(ABOUT, kinds, strict=True))).empty_table()
+
+
+def _microseconds(at: datetime) -> int:
+    return (at - _EPOCH) // _MICROSECOND
+
+
+def _misfit(column: str, side: Instant, wanted: str) -> InterlockError:
+    msg = f"the window's side {side} does not fit the captured column {column!r}: it is {wanted}"
+    return UsageError(msg)
+
+
+def _corrupt(path: Path, why: str) -> InterlockError:
+    msg = f"{path} is no file of captures: {why}"
+    return ArtifactError(msg, hint=f"move it away, and count its rows as lost: mv {path} /tmp")
+
+
+def reason(error: Exception) -> str:
+    """An error in one line."""
+    strerror = getattr(error, "strerror", None)
+    return strerror or f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"

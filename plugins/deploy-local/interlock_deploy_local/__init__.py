@@ -1,0 +1,88 @@
+"""Serves released models from this machine over the Open Inference Protocol V2 (REST, JSON)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from interlock_hookspecs import (
+    CaptureSink,
+    Deployment,
+    Endpoint,
+    EndpointStatus,
+    TargetFeed,
+    hookimpl,
+    plugin,
+    setting,
+)
+
+if TYPE_CHECKING:
+    import attrs
+
+    from interlock_hookspecs import Workspace
+
+_LAST_PORT = 65_535
+
+
+def _port(_: object, attribute: attrs.Attribute[Any], value: int) -> None:
+    if not 0 <= value <= _LAST_PORT:
+        raise ValueError(f"{attribute.name} is out of range: 0 (any free one) to {_LAST_PORT}")
+
+
+def _positive(_: object, attribute: attrs.Attribute[Any], value: float) -> None:
+    if not value > 0:
+        raise ValueError(f"{attribute.name} is out of range: more than 0")
+
+
+@plugin(contract="1.0")
+class LocalServer:
+    """An HTTP server in one process: batches what waits, swaps models without a failed request."""
+
+    host: str = setting("127.0.0.1", doc="the address to listen on; others than loopback reach it")
+    port: int = setting(0, doc="the port to listen on; 0 takes a free one", validator=_port)
+    max_body: int = setting(
+        8 * 1024 * 1024, doc="bytes of a request's body, at most", validator=_positive
+    )
+    max_rows: int = setting(10_000, doc="rows of a request, at most", validator=_positive)
+    batch_rows: int = setting(
+        4_096, doc="rows scored at once, at most, where requests wait", validator=_positive
+    )
+    queue_rows: int = setting(
+        20_000, doc="rows that wait for a model, at most; then 429", validator=_positive
+    )
+    max_connections: int = setting(
+        1_000, doc="open connections, at most; then idle ones are closed", validator=_positive
+    )
+    header_seconds: float = setting(
+        10.0, doc="seconds for a request's header to arrive", validator=_positive
+    )
+    body_seconds: float = setting(
+        30.0, doc="seconds for a request's body to arrive", validator=_positive
+    )
+    answer_seconds: float = setting(
+        30.0, doc="seconds for a model to answer; then 503", validator=_positive
+    )
+    write_seconds: float = setting(
+        30.0, doc="seconds for a client to take its answer", validator=_positive
+    )
+    idle_seconds: int = setting(
+        60, doc="seconds that a connection stays open between requests", validator=_positive
+    )
+    drain_seconds: int = setting(
+        20, doc="seconds for requests in flight when told to stop", validator=_positive
+    )
+
+    @hookimpl
+    def serve_endpoint(
+        self, endpoint: Endpoint, feed: TargetFeed, captures: CaptureSink, ws: Workspace
+    ) -> None:
+        """Serve until SIGTERM or SIGINT."""
+        from interlock_deploy_local.server import LocalEndpoint
+
+        LocalEndpoint(self, endpoint, feed, captures, ws.log).run()
+
+    @hookimpl
+    def endpoint_status(self, deployment: Deployment) -> EndpointStatus:
+        """Ask the server's own readiness."""
+        from interlock_deploy_local.status import ask
+
+        return ask(deployment)

@@ -1,0 +1,470 @@
+"""Hostile and broken clients: each gets a clear answer or is cut off, and the server goes on."""
+
+import contextlib
+import http.client
+import json
+import resource
+import socket
+import time
+
+import pytest
+
+pytestmark = pytest.mark.real_backend
+
+INFER = "/v2/models/employment/infer"
+ROW = {"age": 40, "income": 30_000.0, "city": "Lowell"}
+
+
+@pytest.fixture(autouse=True)
+def _goes_on(shared):
+    """After each test the server answers as ever."""
+    yield
+    assert shared.infer(ROW)[0] == 200
+
+
+@contextlib.contextmanager
+def raw(client, sent=b""):
+    with socket.create_connection(client.at, timeout=10) as link:
+        link.sendall(sent)
+        yield link
+
+
+def everything(link):
+    """All that arrives until the server closes."""
+    parts = []
+    with contextlib.suppress(ConnectionResetError):
+        while part := link.recv(65536):
+            parts.append(part)
+    return b"".join(parts)
+
+
+def response(link):
+    """Status and JSON of the next response."""
+    answer = http.client.HTTPResponse(link)
+    answer.begin()
+    return answer.status, json.loads(answer.read())
+
+
+def head(length, *more):
+    lines = [f"POST {INFER} HTTP/1.1", "Host: x", f"Content-Length: {length}", *more]
+    return "\r\n".join([*lines, "", ""]).encode()
+
+
+def request(tensors, *more):
+    body = json.dumps({"inputs": tensors(ROW)}).encode()
+    return head(len(body), *more) + body
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"null",
+        b"[]",
+        b'"text"',
+        b"{}",
+        b'{"inputs": {}}',
+        b'{"inputs": [1]}',
+        b'{"inputs": [{"name": "age", "datatype": "INT64", "shape": [1], "data": [NaN]}]}',
+        b'{"inputs": [{"name": "age", "datatype": "INT64", "shape": [1], "data": [Infinity]}]}',
+        b'{"inputs": "\xff\xfe"}',
+        b'{"inputs": "\\ud800"}',
+        b"\x00" * 100,
+        b"[" * 50_000,
+        b'{"inputs":' * 5_000,
+        b'{"inputs": [], "id": {}}',
+        b'{"inputs": [], "id": "\\n"}',
+        b'{"inputs": [], "parameters": []}',
+        b'{"inputs": [], "parameters": {"sticky_key": [1]}}',
+    ],
+    ids=lambda body: repr(body[:40]),
+)
+def test_a_body_that_is_no_request_is_refused(shared, body):
+    """What is not JSON, or not the protocol's, is answered 400 with a reason."""
+    status, _, value = shared.call("POST", INFER, body)
+    assert status == 400
+    assert value["error"]
+
+
+def bad(name, data, datatype=None, shape=None):
+    """A request of two rows in which one input is replaced."""
+    good = {"age": ("INT64", [1, 2]), "income": ("FP64", [1.0, 2.0]), "city": ("BYTES", ["a", "b"])}
+    good[name] = (datatype or good.get(name, ("INT64",))[0], data)
+    return {
+        "inputs": [
+            {
+                "name": each,
+                "datatype": kind,
+                "shape": shape if each == name and shape is not None else [len(values)],
+                "data": values,
+            }
+            for each, (kind, values) in good.items()
+        ]
+    }
+
+
+@pytest.mark.parametrize(
+    ("body", "error"),
+    [
+        (bad("age", [1, "x"]), "input 'age', row 1: a text, expected INT64"),
+        (bad("age", [1, 2.5]), "input 'age', row 1: a number, expected INT64"),
+        (
+            bad("age", [1.0, 2.5], "FP64"),
+            "input 'age', row 1: a number that INT64 does not hold exactly",
+        ),
+        (bad("age", [1, True]), "input 'age', row 1: a boolean, expected INT64"),
+        (
+            bad("age", [1, None]),
+            "input 'age', row 1: null, and the model was fitted without missing values here",
+        ),
+        (bad("age", [1, 2**63]), "input 'age', row 1: a number out of the range of INT64"),
+        (bad("age", [1, 300], "INT8"), "input 'age', row 1: a number out of the range of INT8"),
+        (bad("age", [1, -1], "UINT8"), "input 'age', row 1: a number out of the range of UINT8"),
+        (bad("age", [1, 10**30]), "input 'age', row 1: a number, expected INT64"),
+        (bad("age", ["a", "b"], "BYTES"), "input 'age': datatype BYTES, expected INT64"),
+        (bad("city", [1, 2], "INT64"), "input 'city': datatype INT64, expected BYTES"),
+        (bad("city", ["a", 5]), "input 'city', row 1: a integer, expected BYTES"),
+        (bad("city", ["a", ["b"]]), "input 'city', row 1: a list, expected BYTES"),
+        (bad("city", ["a", {}]), "input 'city', row 1: a object, expected BYTES"),
+        (bad("income", [1, 2, 3]), "input 'income' has 3 rows, 'age' has 2"),
+        (bad("age", [1, 2, 3]), "input 'income' has 2 rows, 'age' has 3"),
+        (bad("age", [1, 2], shape=[3]), "input 'age': 2 values do not fill the shape [3]"),
+        (
+            bad("age", [1, 2], shape=[1, 2]),
+            "input 'age': shape [1, 2], expected [n] or [n, 1]",
+        ),
+        (bad("age", [1, 2], shape=[]), "input 'age': the shape is neither [n] nor [n, k]"),
+        (bad("age", [], shape=[0]), "input 'age': the shape is neither [n] nor [n, k]"),
+        (bad("age", [1, 2], shape=[-2]), "input 'age': the shape is neither [n] nor [n, k]"),
+        (bad("age", [1, 2], shape=[True]), "input 'age': the shape is neither [n] nor [n, k]"),
+        (bad("age", [1], shape=[1, 1, 1]), "input 'age': the shape is neither [n] nor [n, k]"),
+        (bad("age", {"0": 1}, shape=[1]), "input 'age': \"data\" is no list"),
+        (bad("agee", [1, 2]), "input 'agee' is unknown: did you mean 'age'?"),
+        (bad("zzzz", [1, 2]), "input 'zzzz' is unknown"),
+        (bad("m", [1, 2], shape=[1, 2]), "input 'm': shape [1, 2], expected [n, 3]"),
+        (bad("age", [[1], [2]], shape=[2]), "input 'age', row 0: a list, expected INT64"),
+        (
+            {"inputs": bad("age", [1, 2])["inputs"][:2]},
+            "input 'city' is missing",
+        ),
+        (
+            {"inputs": bad("age", [1, 2])["inputs"] + bad("age", [1, 2])["inputs"][:1]},
+            "input 'age' is given twice",
+        ),
+        (
+            {**bad("age", [1, 2]), "outputs": [{"name": "scor"}]},
+            "output 'scor' is unknown: did you mean 'score'?",
+        ),
+        (
+            {**bad("age", [1, 2]), "outputs": [{"name": "score"}] * 2},
+            "output 'score' is given twice",
+        ),
+        ({**bad("age", [1, 2]), "outputs": [1]}, "outputs[0] has no name"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_wrong_input_is_named(shared, body, error):
+    """What does not fit the model's signature is answered 400 with the field, and the row."""
+    status, _, value = shared.call("POST", INFER, body)
+    assert status == 400
+    assert value["error"].startswith(error)
+
+
+def test_an_unknown_datatype_lists_the_known(shared):
+    """A datatype that the protocol lacks is answered with those that it has."""
+    status, _, value = shared.call("POST", INFER, bad("age", [1, 2], "INT63"))
+    assert status == 400
+    assert "the datatype is none of" in value["error"]
+
+
+def test_a_value_of_a_row_is_never_echoed(shared):
+    """An error names field and row; the value may be personal and stays out."""
+    for data in (["1", "Secretia"], [1, "Secretia"]):
+        _, _, value = shared.call("POST", INFER, bad("age", data))
+        assert "Secretia" not in value["error"]
+
+
+def test_1e999_is_no_number(shared):
+    """A number larger than a double is refused, wherever the parser lets it pass."""
+    body = json.dumps(bad("income", [1.0, 12345.0])).replace("12345.0", "1e999").encode()
+    assert shared.call("POST", INFER, body)[0] == 400
+
+
+def test_strange_texts_are_scored_as_they_are(shared):
+    """Text may hold any character: nulls, quotes, other scripts, right-to-left marks."""
+    for text in ("\x00", '"', "東京", "\u202e", "a" * 10_000, ""):
+        status, value = shared.infer({**ROW, "city": text})
+        assert (status, len(value["outputs"])) == (200, 2)
+
+
+def test_integers_beyond_doubles_are_kept_exactly(shared):
+    """An id of 2^53 + 1 is captured as that."""
+    shared.infer({**ROW, "person": 2**53 + 1}, id="exact")
+    deadline = time.monotonic() + 10
+    while not (got := [each for each in shared.captures.all if each.request_id == "exact"]):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert got[0].rows["person"].to_pylist() == [2**53 + 1]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "allow"),
+    [
+        ("GET", INFER, 405, "POST"),
+        ("DELETE", INFER, 405, "POST"),
+        ("POST", "/v2/health/live", 405, "GET, HEAD"),
+        ("PUT", "/v2/models/employment", 405, "GET, HEAD"),
+        ("OPTIONS", "/v2", 405, "GET, HEAD"),
+        ("GET", "/", 404, None),
+        ("GET", "/v2/", 404, None),
+        ("GET", "/v2/health", 404, None),
+        ("GET", "/v2/models/unknown", 404, None),
+        ("POST", "/v2/models/unknown/infer", 404, None),
+        ("GET", "/v2/models/employment/versions/9", 404, None),
+        ("GET", "/v2/models/employment/versions", 404, None),
+        ("POST", "/v2/models/employment/infer/more", 404, None),
+        ("GET", "/v2/models/..%2f..%2fetc%2fpasswd", 404, None),
+        ("GET", "/v2/models/%00", 404, None),
+        ("GET", "/%ff%fe", 404, None),
+        ("GET", "/" + "a" * 10_000, 404, None),
+    ],
+)
+def test_other_paths_and_methods_are_refused(shared, method, path, status, allow):
+    """An unknown path is 404; a known one with another method is 405 and says which it takes."""
+    got, headers, value = shared.call(method, path)
+    assert (got, headers["allow"], bool(value["error"])) == (status, allow, True)
+
+
+def test_a_model_with_a_near_name_is_suggested(shared):
+    """A misspelled model gets the right name."""
+    assert shared.get("/v2/models/employmen")[1]["error"].endswith("did you mean 'employment'?")
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        {"content_type": "text/plain"},
+        {"content_type": "application/x-www-form-urlencoded"},
+        {"content_encoding": "gzip"},
+        {"inference_header_content_length": "10"},
+    ],
+)
+def test_a_body_that_is_not_plain_json_is_415(shared, header):
+    """Forms, compression and binary tensors are refused before they are read."""
+    assert shared.call("POST", INFER, b"{}", **header)[0] == 415
+
+
+@pytest.mark.parametrize("name", ["\xe9", "a" * 129, " "])
+def test_a_strange_request_id_is_replaced(shared, name):
+    """A header that is no request id is not echoed; the server makes its own."""
+    _, headers, _ = shared.call("GET", "/v2", x_request_id=name)
+    assert headers["x-request-id"].isalnum()
+    assert headers["x-request-id"] != name
+
+
+def test_a_declared_body_that_is_too_large_is_refused_unread(shared):
+    """By its declared length a body is 413 before a byte of it was sent."""
+    with raw(shared, head(10**12)) as link:
+        assert response(link)[0] == 413
+
+
+def test_a_chunked_body_that_grows_too_large_is_refused(shared):
+    """A body without a declared length is 413 as soon as it is too long."""
+    start = head(0).replace(b"Content-Length: 0", b"Transfer-Encoding: chunked")
+    with raw(shared, start) as link:
+        for _ in range(11):
+            link.sendall(b"2710\r\n" + b" " * 10_000 + b"\r\n")
+        assert response(link)[0] == 413
+
+
+def test_a_chunked_body_is_read(shared, tensors):
+    """A body in chunks is a body."""
+    body = json.dumps({"inputs": tensors(ROW)}).encode()
+    start = head(0).replace(b"Content-Length: 0", b"Transfer-Encoding: chunked")
+    chunks = b"".join(b"1\r\n%c\r\n" % byte for byte in body)
+    with raw(shared, start + chunks + b"0\r\n\r\n") as link:
+        assert response(link)[0] == 200
+
+
+def test_a_large_refused_body_leaves_the_connection_in_order(shared, tensors):
+    """The rest of a refused body is not taken for the next request."""
+    with raw(shared, head(200_000) + b"GET / HTTP/1.1\r\n\r\n".ljust(200_000)) as link:
+        assert response(link)[0] == 413
+        link.sendall(request(tensors))
+        assert response(link)[0] == 200
+
+
+def test_too_many_rows_are_413(shared, tensors):
+    """More rows than a request may have are refused with the limit."""
+    status, _, value = shared.call("POST", INFER, {"inputs": tensors(*[ROW] * 51)})
+    assert (status, value["error"]) == (413, "51 rows: this server takes up to 50 in a request")
+
+
+def test_an_enormous_shape_costs_nothing(shared):
+    """A shape is compared with the data, never allocated."""
+    body = bad("age", [1, 2], shape=[2, 10**18])
+    began = time.monotonic()
+    assert shared.call("POST", INFER, body)[0] == 400
+    assert time.monotonic() - began < 2
+
+
+def test_pipelined_requests_are_answered_in_order(shared, tensors):
+    """Requests sent without waiting are all answered, in the order in which they were sent."""
+    sent = b"".join(request(tensors, f"X-Request-Id: call-{number}") for number in range(20))
+    with raw(shared, sent) as link:
+        answered = []
+        reader = link.makefile("rb")
+        for _ in range(20):
+            assert reader.readline().startswith(b"HTTP/1.1 200")
+            length = 0
+            while (line := reader.readline()) != b"\r\n":
+                if line.startswith(b"content-length"):
+                    length = int(line.split()[1])
+            answered.append(json.loads(reader.read(length))["id"])
+    assert answered == [f"call-{number}" for number in range(20)]
+
+
+def test_a_flood_of_pipelined_requests_is_cut_off(shared):
+    """A connection that sends ahead without end is closed, not remembered without end."""
+    with raw(shared, request(lambda _: []) * 5_000) as link:
+        assert everything(link).count(b"HTTP/1.1") < 200
+
+
+def test_a_header_that_does_not_end_is_cut_off(shared):
+    """A client that feeds its header byte by byte has a deadline for the whole of it."""
+    began = time.monotonic()
+    with raw(shared, b"GET /v2 HTTP/1.1\r\nX-Slow: ") as link:
+        link.settimeout(0.05)
+        answer = b""
+        while time.monotonic() - began < 8:
+            try:
+                link.sendall(b"a")
+                part = link.recv(65536)
+            except TimeoutError:
+                continue
+            except ConnectionError:
+                break
+            if not part:
+                break
+            answer += part
+    assert time.monotonic() - began < 5
+    assert answer.startswith(b"HTTP/1.1 408") or not answer
+
+
+@pytest.mark.parametrize("sent", [b"", b"\r\n", b"G", b"GET /v2 HTTP/1.1\r\n"])
+def test_a_connection_that_asks_nothing_is_closed(shared, sent):
+    """A connection that never completes a header is closed when its time is up."""
+    began = time.monotonic()
+    with raw(shared, sent) as link:
+        everything(link)
+    assert time.monotonic() - began < 5
+
+
+def test_line_feeds_do_not_keep_a_connection_open(shared, tensors):
+    """Between requests, too, a client that sends bytes without a request is cut off."""
+    with raw(shared, request(tensors)) as link:
+        assert response(link)[0] == 200
+        began = time.monotonic()
+        with contextlib.suppress(ConnectionError):
+            while time.monotonic() - began < 8:
+                link.sendall(b"\r\n")
+                time.sleep(0.05)
+        assert time.monotonic() - began < 5
+
+
+def test_a_body_that_does_not_end_is_408(shared):
+    """A client that starves its body has a deadline for the whole of it."""
+    began = time.monotonic()
+    with raw(shared, head(100) + b'{"inputs"') as link:
+        assert response(link)[0] == 408
+        assert everything(link) == b""
+    assert time.monotonic() - began < 5
+
+
+def test_a_body_cut_short_harms_nobody(shared):
+    """A client that leaves in the middle of its body is forgotten."""
+    for _ in range(20):
+        with raw(shared, head(100) + b'{"inputs"'):
+            pass
+
+
+def test_a_client_that_leaves_before_its_answer_harms_nobody(shared, tensors):
+    """A client that closes at once after asking is forgotten."""
+    for _ in range(20):
+        with raw(shared, request(tensors)):
+            pass
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",  # a TLS hello
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        b"GET  / HTTP/9.9\r\n\r\n",
+        b"GET /v2 HTTP/1.1\r\nContent-Length: -1\r\n\r\n",
+        b"GET /v2 HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+        b"GET /v2 HTTP/1.1\r\nBad Header: x\r\n\r\n",
+        b"GET /v2 HTTP/1.1\r\n\x00: x\r\n\r\n",
+        b"GET http://[ HTTP/1.1\r\n\r\n",
+        b"OPTIONS * HTTP/1.1\r\nConnection: close\r\n\r\n",
+        b"CONNECT x:1 HTTP/1.1\r\n\r\n",
+        "GET /é HTTP/1.1\r\n\r\n".encode(),
+        b"POST /v2 HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\n",
+        b"\x00" * 1000,
+    ],
+    ids=repr,
+)
+def test_what_is_no_http_is_refused(shared, sent):
+    """Bytes that are no HTTP, and requests that contradict themselves, are 400 or cut off."""
+    with raw(shared, sent) as link:
+        answer = everything(link)
+    assert not answer or answer.startswith((b"HTTP/1.1 4", b"HTTP/1.0 4"))
+
+
+def test_a_header_without_end_is_refused(serving, target, shared):
+    """A header that grows without end is cut off by its size, long before its time is up."""
+    with serving(target(1), header_seconds=60) as client:
+        began = time.monotonic()
+        with raw(client, b"GET /v2 HTTP/1.1\r\nX: ") as link:
+            link.sendall(b"a" * 60_000)
+            time.sleep(0.1)
+            link.sendall(b"a" * 10_000)
+            assert everything(link).startswith(b"HTTP/1.1 431")
+        assert time.monotonic() - began < 5
+
+
+def test_hundreds_of_idle_connections_hinder_nobody(serving, target, shared):
+    """More idle connections than the server takes: those who ask are answered all the same."""
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = min(400, (files - 200) // 2)
+    with (
+        serving(target(1), max_connections=100) as client,
+        contextlib.ExitStack() as idle,
+        client.connect() as connection,
+    ):
+        assert client.infer(ROW, connection=connection)[0] == 200
+        for _ in range(wanted):
+            idle.enter_context(socket.create_connection(client.at, timeout=10))
+        began = time.monotonic()
+        for _ in range(20):
+            assert client.infer(ROW)[0] == 200
+        assert client.infer(ROW, connection=connection)[0] == 200
+        assert time.monotonic() - began < 5
+
+
+def test_a_client_that_does_not_take_its_answers_is_cut_off(serving, target, tensors, shared):
+    """Answers that nobody reads are not held for ever."""
+    many = json.dumps({"inputs": tensors(*[ROW] * 2_000), "outputs": []}).encode()
+    with serving(target(1), write_seconds=0.3, drain_seconds=5) as client:
+        with socket.socket() as link:
+            link.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            link.connect(client.at)
+            link.settimeout(0.5)
+            began = time.monotonic()
+            with contextlib.suppress(OSError):
+                while time.monotonic() - began < 20:
+                    with contextlib.suppress(TimeoutError):
+                        link.sendall(head(len(many)) + many)
+            assert time.monotonic() - began < 15
+        assert client.infer(ROW)[0] == 200

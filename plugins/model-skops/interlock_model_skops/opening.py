@@ -1,0 +1,90 @@
+"""From a file's bytes to a checked object, and from an object to a file's bytes."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from interlock_hookspecs import InvalidInput, Unsupported
+
+
+def read_file(path: Path, max_bytes: int) -> bytes:
+    """A file's bytes.
+
+    Raises:
+        InvalidInput: it has more than ``max_bytes``; none was read.
+    """
+    size = path.stat().st_size
+    if size > max_bytes:
+        raise InvalidInput(f"it has {size} bytes, more than max_bytes = {max_bytes}")
+    return path.read_bytes()
+
+
+def load_checked(data: bytes, *, allow: Iterable[str], max_bytes: int) -> Any:
+    """Build the object that a skops file holds, after and before every guard.
+
+    Raises:
+        InvalidInput: the file was refused; the message says by what.
+    """
+    from interlock_model_skops.allowed import allowed_types
+    from interlock_model_skops.archive import check_archive
+    from interlock_model_skops.checks import check_model
+
+    allowed = allowed_types(allow)
+    try:
+        check_archive(data, allowed, max_bytes)
+        fitted = _load(data, sorted(set().union(*allowed.values())))
+        check_model(fitted)
+    except InvalidInput:
+        raise
+    except Exception as error:
+        # Whatever a crafted file provokes, in zipfile, json, numpy, skops or scikit-learn, is the
+        # file's fault. The message is the type: the text may repeat what the file says.
+        raise InvalidInput(f"it is malformed ({type(error).__name__})") from error
+    return fitted
+
+
+def _load(data: bytes, trusted: list[str]) -> Any:
+    import skops.io
+    from sklearn.exceptions import InconsistentVersionWarning
+
+    with warnings.catch_warnings():
+        # The plugin compares versions itself, once a model and not once a tree.
+        warnings.simplefilter("ignore", InconsistentVersionWarning)
+        return skops.io.loads(data, trusted=trusted)
+
+
+def dump_checked(fitted: Any, *, allow: Iterable[str], max_bytes: int) -> bytes:
+    """The canonical file of a fitted object.
+
+    Raises:
+        Unsupported: it holds a type that would not be opened again, or `memory`.
+    """
+    import skops.io
+    from skops.io.exceptions import UnsupportedTypeException
+
+    from interlock_model_skops.allowed import allowed_types
+    from interlock_model_skops.archive import check_archive
+    from interlock_model_skops.canonical import canonical
+
+    try:
+        _settle(fitted)
+        data = canonical(skops.io.dumps(fitted))
+        check_archive(data, allowed_types(allow), max_bytes)
+    except (InvalidInput, UnsupportedTypeException) as error:
+        raise Unsupported(f"{type(fitted).__name__} cannot be written as skops: {error}") from error
+    return data
+
+
+def _settle(fitted: Any) -> None:
+    """Take the machine out of the state: how many threads binned the training rows."""
+    from sklearn.ensemble._hist_gradient_boosting.binning import _BinMapper
+
+    from interlock_model_skops.checks import reachable, refuse_memory
+
+    for part in reachable(fitted):
+        refuse_memory(part)
+        if isinstance(part, _BinMapper):
+            part.n_threads = 1

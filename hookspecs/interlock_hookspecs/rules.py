@@ -55,6 +55,7 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 _hookspec = pluggy.HookspecMarker(PROJECT)
 _SPEC = "_interlock_spec"
 _CONTRACT = "_interlock_contract"
+_KINDS = "_interlock_kinds"
 
 
 @attrs.frozen(kw_only=True)
@@ -133,7 +134,7 @@ def spec_of(function: Callable[..., Any]) -> Spec | None:
 
 
 @dataclass_transform(kw_only_default=True, eq_default=False, field_specifiers=(attrs.field,))
-def plugin(*, contract: str) -> Callable[[type[T]], type[T]]:
+def plugin(*, contract: str, kinds: tuple[str, ...] | None = None) -> Callable[[type[T]], type[T]]:
     """Make a class a plugin: its fields are its settings, its hook implementations its work.
 
     Two instances never compare equal (pluggy refuses to register two that do), fields are
@@ -141,6 +142,8 @@ def plugin(*, contract: str) -> Callable[[type[T]], type[T]]:
 
     Args:
         contract: the contract version that the plugin was written for, for example ``"1.0"``.
+        kinds: the kinds of task that it serves; a stack whose task is of another is refused when
+            it loads. None for a plugin to which the kind makes no difference.
 
     >>> @plugin(contract="1.0")
     ... class Echo:
@@ -156,6 +159,7 @@ def plugin(*, contract: str) -> Callable[[type[T]], type[T]]:
     def make(cls: type[T]) -> type[T]:
         made = attrs.define(eq=False, kw_only=True)(cls)
         setattr(made, _CONTRACT, contract)
+        setattr(made, _KINDS, kinds)
         return made
 
     return make
@@ -165,6 +169,12 @@ def contract_of(cls: type[Any]) -> str | None:
     """The contract version that a plugin states, or None where the class is no plugin."""
     found = getattr(cls, _CONTRACT, None)
     return found if isinstance(found, str) else None
+
+
+def kinds_of(cls: type[Any]) -> tuple[str, ...] | None:
+    """The kinds of task that a plugin says it serves, or None where it serves any."""
+    found = getattr(cls, _KINDS, None)
+    return found if isinstance(found, tuple) else None
 
 
 def setting(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import attrs
 import fsspec
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -99,6 +100,14 @@ def test_storage_makes_no_difference(tmp_path: Path, ws: LocalWorkspace) -> None
     encoded = fixed(write(tmp_path / "b.parquet", other, row_group_size=33), ws)
     assert plain.artifact.digest == encoded.artifact.digest
     assert plain.digest == encoded.digest
+
+
+def test_every_nan_is_the_same_nan(tmp_path: Path, ws: LocalWorkspace) -> None:
+    """A NaN has many bit patterns, and none of them is a difference."""
+    bits = (0x7FF8000000000000, 0xFFF8000000000001)
+    rows = [pa.table({"x": np.array([pattern], np.uint64).view(np.float64)}) for pattern in bits]
+    first, second = (fixed(write(tmp_path / f"{i}.arrow", rows[i]), ws) for i in (0, 1))
+    assert (first.digest, first.artifact) == (second.digest, second.artifact)
 
 
 @pytest.mark.parametrize(

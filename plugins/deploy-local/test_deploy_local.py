@@ -179,7 +179,7 @@ def test_a_real_sklearn_model_is_served(serving, target):
 
 
 def test_health_and_metadata(client):
-    """Liveness, readiness, the server's and the model's metadata are where the protocol has them."""
+    """Liveness, readiness and metadata are where the protocol has them."""
     assert client.get("/v2/health/live") == (200, {"live": True})
     status, ready = client.get("/v2/health/ready")
     assert (status, ready["ready"], ready["serving"]) == (200, True, ["release-1"])
@@ -253,13 +253,12 @@ def test_each_request_of_a_batch_is_captured_for_itself(serving, target, logisti
     """Rows scored together are captured apart, each with its own request."""
     model = logistic(1.0)
     model.may_answer.clear()
-    with serving(target(1, model)) as client:
-        with concurrent.futures.ThreadPoolExecutor(8) as pool:
-            calls = [pool.submit(client.infer, {**ROW, "age": age}) for age in range(8)]
-            wait_until(lambda: len(model.batches) == 1)
-            time.sleep(0.2)
-            model.may_answer.set()
-            ids = {age: call.result()[1]["id"] for age, call in enumerate(calls)}
+    with serving(target(1, model)) as client, concurrent.futures.ThreadPoolExecutor(8) as pool:
+        calls = [pool.submit(client.infer, {**ROW, "age": age}) for age in range(8)]
+        wait_until(lambda: len(model.batches) == 1)
+        time.sleep(0.2)
+        model.may_answer.set()
+        ids = {age: call.result()[1]["id"] for age, call in enumerate(calls)}
     assert sum(model.batches) == 8
     assert len(model.batches) < 8
     captured = {capture.request_id: capture for capture in client.captures.all}
@@ -272,13 +271,12 @@ def test_requests_with_and_without_an_id_column_wait_together(serving, target, l
     """Requests that differ in their extra columns are all answered and captured as sent."""
     model = logistic(1.0)
     model.may_answer.clear()
-    with serving(target(1, model)) as client:
-        with concurrent.futures.ThreadPoolExecutor(6) as pool:
-            rows = [{**ROW, "person": 7} if number % 2 else ROW for number in range(6)]
-            calls = [pool.submit(client.infer, row) for row in rows]
-            time.sleep(0.2)
-            model.may_answer.set()
-            assert {call.result()[0] for call in calls} == {200}
+    with serving(target(1, model)) as client, concurrent.futures.ThreadPoolExecutor(6) as pool:
+        rows = [{**ROW, "person": 7} if number % 2 else ROW for number in range(6)]
+        calls = [pool.submit(client.infer, row) for row in rows]
+        time.sleep(0.2)
+        model.may_answer.set()
+        assert {call.result()[0] for call in calls} == {200}
     names = sorted(capture.rows.num_columns for capture in client.captures.all)
     assert names == [3, 3, 3, 4, 4, 4]
 
@@ -436,16 +434,14 @@ def test_a_row_that_the_model_refuses_spoils_no_other(serving, target, logistic)
     """Of requests scored together only the one that the model refuses is refused."""
     model = logistic(0.0)
     model.may_answer.clear()
-    with serving(target(1, model)) as client:
-        with concurrent.futures.ThreadPoolExecutor(5) as pool:
-            ages = [10, 1300, 1700, 1900, 20]
-            calls = [
-                pool.submit(client.infer, {"age": age, "income": None, "city": None})
-                for age in ages
-            ]
-            time.sleep(0.3)
-            model.may_answer.set()
-            answers = dict(zip(ages, (call.result() for call in calls), strict=True))
+    with serving(target(1, model)) as client, concurrent.futures.ThreadPoolExecutor(5) as pool:
+        ages = [10, 1300, 1700, 1900, 20]
+        calls = [
+            pool.submit(client.infer, {"age": age, "income": None, "city": None}) for age in ages
+        ]
+        time.sleep(0.3)
+        model.may_answer.set()
+        answers = dict(zip(ages, (call.result() for call in calls), strict=True))
     assert {age: status for age, (status, _) in answers.items()} == {
         10: 200,
         1300: 400,
@@ -463,20 +459,22 @@ def test_a_full_queue_says_try_again(serving, target, logistic, tensors):
     """Where too many rows wait a request is answered 429 with Retry-After, the rest as usual."""
     model = logistic(1.0)
     model.may_answer.clear()
-    with serving(target(1, model), queue_rows=4) as client:
-        with concurrent.futures.ThreadPoolExecutor(8) as pool:
-            calls = [pool.submit(client.infer, ROW) for _ in range(5)]
-            wait_until(lambda: model.batches)
-            statuses = []
+    with (
+        serving(target(1, model), queue_rows=4) as client,
+        concurrent.futures.ThreadPoolExecutor(8) as pool,
+    ):
+        calls = [pool.submit(client.infer, ROW) for _ in range(5)]
+        wait_until(lambda: model.batches)
+        statuses = []
 
-            def full():
-                status, headers, _ = client.call("POST", INFER, {"inputs": tensors(*[ROW] * 4)})
-                statuses.append((status, headers["retry-after"]))
-                return status == 429
+        def full():
+            status, headers, _ = client.call("POST", INFER, {"inputs": tensors(*[ROW] * 4)})
+            statuses.append((status, headers["retry-after"]))
+            return status == 429
 
-            wait_until(full)
-            model.may_answer.set()
-            assert [call.result()[0] for call in calls] == [200] * 5
+        wait_until(full)
+        model.may_answer.set()
+        assert [call.result()[0] for call in calls] == [200] * 5
     assert statuses == [(429, "1")]
 
 
@@ -582,7 +580,7 @@ def test_the_status_of_a_running_endpoint(client):
     assert (status.live, status.detail.split(" at ")[0]) == (False, "another server answers")
 
 
-def test_the_status_of_a_dead_endpoint(client):
+def test_the_status_of_a_dead_endpoint():
     """An endpoint that is gone, silent, or no such server is not live, and no exception."""
     endpoint = Endpoint(name="employment", project="labour", stack="dev")
     plugin = LocalServer()

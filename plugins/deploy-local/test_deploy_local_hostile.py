@@ -422,7 +422,7 @@ def test_what_is_no_http_is_refused(shared, sent):
     assert not answer or answer.startswith((b"HTTP/1.1 4", b"HTTP/1.0 4"))
 
 
-def test_a_header_without_end_is_refused(serving, target, shared):
+def test_a_header_without_end_is_refused(serving, target):
     """A header that grows without end is cut off by its size, long before its time is up."""
     with serving(target(1), header_seconds=60) as client:
         began = time.monotonic()
@@ -434,7 +434,7 @@ def test_a_header_without_end_is_refused(serving, target, shared):
         assert time.monotonic() - began < 5
 
 
-def test_hundreds_of_idle_connections_hinder_nobody(serving, target, shared):
+def test_hundreds_of_idle_connections_hinder_nobody(serving, target):
     """More idle connections than the server takes: those who ask are answered all the same."""
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = min(400, (files - 200) // 2)
@@ -453,7 +453,7 @@ def test_hundreds_of_idle_connections_hinder_nobody(serving, target, shared):
         assert time.monotonic() - began < 5
 
 
-def test_a_client_that_does_not_take_its_answers_is_cut_off(serving, target, tensors, shared):
+def test_a_client_that_does_not_take_its_answers_is_cut_off(serving, target, tensors):
     """Answers that nobody reads are not held for ever."""
     many = json.dumps({"inputs": tensors(*[ROW] * 2_000), "outputs": []}).encode()
     with serving(target(1), write_seconds=0.3, drain_seconds=5) as client:

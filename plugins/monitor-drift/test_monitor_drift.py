@@ -1,6 +1,7 @@
 """The drift monitor on made rows: what it keeps, what it merges, when it speaks and when not."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -234,7 +235,7 @@ def test_profiles_of_parts_merge_into_that_of_the_whole(ws):
     """Counted over the same cells, two halves give the bytes that all rows give."""
     rows, answers = made(4000, 0)
     whole = built(Drift(), rows, answers, ws)
-    frozen = Drift(edges_from=str(ws.locate(whole.artifact)))
+    frozen = Drift(edges_from=ws.locate(whole.artifact))
     halves = [
         built(frozen, rows.slice(start, 2000), answers.slice(start, 2000), ws)
         for start in (0, 2000)
@@ -261,7 +262,7 @@ def test_profiles_of_other_columns_do_not_merge(ws):
 def test_edges_from_a_missing_file_are_refused(ws):
     """A profile to take the cells from must be there."""
     with pytest.raises(NotFound, match="edges_from"):
-        built(Drift(edges_from="nowhere.json"), *made(10, 0), ws)
+        built(Drift(edges_from=Path("nowhere.json")), *made(10, 0), ws)
 
 
 def test_a_threshold_for_one_column_wins(ws):
@@ -293,8 +294,8 @@ def test_a_setting_for_an_unknown_column_is_refused(ws, settings):
     ],
 )
 def test_a_setting_that_means_nothing_is_refused(settings):
-    """A setting out of its range is an error that names it."""
-    with pytest.raises(ValueError, match=next(iter(settings))):
+    """A setting out of its range is an error that says what to write."""
+    with pytest.raises(ValueError, match=r"expected|needs|write"):
         Drift(**settings)
 
 

@@ -268,6 +268,6 @@ def test_a_task_without_a_target_has_nothing_to_measure():
     ],
 )
 def test_a_setting_that_means_nothing_is_refused(settings):
-    """A setting out of its range is an error that names it."""
-    with pytest.raises(ValueError, match=next(iter(settings))):
+    """A setting out of its range is an error that says what to write."""
+    with pytest.raises(ValueError, match=r"expected|is bounded|is no bound|must be in"):
         Performance(**settings)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import pickle
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
@@ -395,10 +394,3 @@ def test_body_round_trip(classes: list[int | str | bool]) -> None:
     read, _ = read_body(write_body(model, Facts({"a": None, "b": 0.5})))
     assert read == model
     assert [type(label) for label in read.signature.classes] == [type(c) for c in classes]
-
-
-def test_registry_without_core_is_only_its_settings() -> None:
-    """A registry that has not been asked holds no connection and shows no secret."""
-    assert repr(SqlRegistry(url=Secret("x"))).startswith("SqlRegistry(url=***")
-    with pytest.raises(TypeError, match="not pickled"):
-        pickle.dumps(SqlRegistry(url=Secret("x")))

@@ -150,6 +150,7 @@ def test_a_group_of_the_minimum_size_is_measured() -> None:
     found = checks(rows, Task(dataset="d", target="y", sensitive=("sex",), min_group=5))
     assert found["selection_rate[sex=1]"].value == 1.0
     assert found["selection_rate[sex=2]"].value is None
+    assert found["selection_rate_ratio[sex]"].undersized == ("sex=2",)
 
 
 def test_fewer_than_two_groups_are_not_compared() -> None:

@@ -185,6 +185,15 @@ def test_an_unpruned_tree_has_a_gap() -> None:
     assert gap.facts["metric"] == "roc_auc"
 
 
+def test_the_gaps_interval_adds_both_variances() -> None:
+    """Training and held-out rows are different rows: the squares of both half-widths add up."""
+    held, seen = binary_rows(500, seed=1), binary_rows(300, seed=2)
+    gap = measured(TWO, held, BINARY, training=seen)["overfit_gap"]
+    parts = [measured(TWO, rows, BINARY)["roc_auc"] for rows in (held, seen)]
+    halves = [(part.high - part.low) / 2 for part in parts]
+    assert (gap.high - gap.low) / 2 == pytest.approx(math.hypot(*halves))
+
+
 def test_each_set_of_rows_is_scored_once() -> None:
     """The candidate scores held-out and training rows once each, the champion the former once."""
     candidate, champion = (Columns("binary", classes=(0, 1), positive=1) for _ in range(2))

@@ -347,14 +347,16 @@ def test_many_threads_may_put(tmp_path):
 
 def test_a_thousand_files_are_read_in_seconds(tmp_path):
     """A day of little traffic, a file each time, is read as one table; old files stay closed."""
-    from interlock.serving.capture_files import write_file
-
-    table = read_captures(written(tmp_path / "one", capture()), None, None)
+    one = written(tmp_path / "one", capture())
+    table = read_captures(one, None, None)
+    length = len(next(one.iterdir()).stem) - len("captures-") - 16
     folder = tmp_path / "many"
+    folder.mkdir()
     for minute in range(1_000):
         at = NOON + timedelta(minutes=minute)
         here = table.set_column(2, "at", pa.array([at], pa.timestamp("us", "UTC")))
-        write_file(folder, here, at)
+        name = f"captures-{int(at.timestamp()) * 1_000_000:016x}{'0' * length}.parquet"
+        pq.write_table(here, folder / name)
     began = time.monotonic()
     assert read_captures(folder, None, None).num_rows == 1_000
     assert time.monotonic() - began < 10

@@ -72,6 +72,25 @@ class ArtifactStore:
         blob = self._checked(artifact.digest, artifact.name)
         return self._unfolded(artifact, blob) if artifact.folder else blob
 
+    def check(self, artifact: Artifact) -> None:
+        """Read an artifact through, every file of a folder, and lay nothing out.
+
+        Raises:
+            ArtifactError, Tampered: as `locate`.
+        """
+        blob = self._checked(artifact.digest, artifact.name)
+        if artifact.folder:
+            for inner, _, digest in json.loads(blob.read_bytes()):
+                self._checked(digest, f"{artifact.name}/{inner}")
+
+    def unfold(self, artifact: Artifact, folder: Path) -> Path:
+        """Lay a folder artifact out at a place of one's own, which is made anew."""
+        manifest = self._checked(artifact.digest, artifact.name)
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        self._lay_out(artifact, manifest, folder)
+        return folder
+
     def read(self, artifact: Artifact) -> bytes:
         """The bytes of a file artifact, its digest checked."""
         return self.locate(artifact).read_bytes()
@@ -107,6 +126,10 @@ class ArtifactStore:
         """The folder laid out beside the blobs; laid out anew each time, so that it is true."""
         folder = self.scratch() / artifact.name
         folder.mkdir()
+        self._lay_out(artifact, manifest, folder)
+        return folder
+
+    def _lay_out(self, artifact: Artifact, manifest: Path, folder: Path) -> None:
         for inner, _, digest in json.loads(manifest.read_bytes()):
             target = folder / inner
             if not target.resolve().is_relative_to(folder.resolve()):
@@ -114,7 +137,6 @@ class ArtifactStore:
                 raise Tampered(msg)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(self._checked(digest, f"{artifact.name}/{inner}"), target)
-        return folder
 
 
 def _key(digest: str) -> str:

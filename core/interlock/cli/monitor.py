@@ -64,7 +64,8 @@ def monitor(
     if as_json:
         print_json([encode(window) for window in seen])
     elif not seen:
-        click.echo("No traffic yet: nothing to look at.")
+        where = "in this window" if start is not None or end is not None else "since the last look"
+        click.echo(f"No traffic {where}: nothing to look at.")
     for window in () if as_json else seen:
         _show(window, everything=everything)
     alerts = any(finding.status == "alert" for window in seen for finding in window.findings)

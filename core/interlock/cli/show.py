@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("identifier", metavar="ID")
-@click.option("--card", "card", is_flag=True, help="Print where the model card of a run lies.")
+@click.option(
+    "--card", "card", is_flag=True, help="Lay out the model card of a run, and print where."
+)
 @click.option("--concerns", is_flag=True, help="Print what the checks of a run found worth a look.")
 @json_option
 @stack_options
@@ -45,13 +47,15 @@ def show(chosen: Chosen, *, identifier: str, card: bool, concerns: bool, as_json
 def _show_card(session: Session, run_id: str | None) -> int:
     from interlock.codec import decode
     from interlock.errors import UsageError
+    from interlock.ids import short
     from interlock_hookspecs import Artifact
 
     held = session.ledger.reads.latest_review(run_id) if run_id else None
     if held is None or not held["body"]["card"]:
         msg = "there is no model card: the run was not reviewed, or its stack renders none"
         raise UsageError(msg, hint='name "card" in govern, then interlock review')
-    folder = session.store.locate(decode(Artifact, held["body"]["card"]))
+    place = session.home / "cards" / short(held["run"])
+    folder = session.store.unfold(decode(Artifact, held["body"]["card"]), place)
     for path in sorted(folder.iterdir()):
         click.echo(path)
     return 0

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from interlock.ledger.migrate import upgrade
     from interlock.ledger.queries import Reads
     from interlock.ledger.store import Ledger
-    from interlock.ledger.verify import verify, verify_checkpoint
+    from interlock.ledger.verification import verify, verify_checkpoint
 
 _HOMES = {
     "Checkpoint": "checkpoint",
@@ -26,8 +26,8 @@ _HOMES = {
     "head": "checkpoint",
     "read_checkpoint": "checkpoint",
     "upgrade": "migrate",
-    "verify": "verify",
-    "verify_checkpoint": "verify",
+    "verify": "verification",
+    "verify_checkpoint": "verification",
     "write_checkpoint": "checkpoint",
 }
 
@@ -52,7 +52,6 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     import importlib
 
-    # `verify` is a function and the module that holds it: the function is the public one.
     value = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
     globals()[name] = value
     return value

@@ -87,7 +87,7 @@ def digest(data: bytes) -> str:
 
 
 def genesis(ledger: str, project: str) -> str:
-    """What stands for the digest before a project's first event: it binds the chain to its place."""
+    """What stands before a project's first event: it binds the chain to its place."""
     return digest(canonical({"ledger": ledger, "project": project}))
 
 

@@ -1,4 +1,4 @@
-"""The database behind a ledger: how it is reached, how it is locked, how it keeps what it was told."""
+"""The database behind a ledger: how it is reached, locked, and made to keep what it was told."""
 
 from __future__ import annotations
 

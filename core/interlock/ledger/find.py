@@ -72,9 +72,7 @@ def _beginning(reads: Reads, table: str, column: str, text: str, project: str | 
     for one in reads.projects() if project is None else [project]:
         statement = (
             select(PROJECTIONS[table])
-            .where(
-                columns.project == one, columns[column] >= text, columns[column] < text + "g"
-            )
+            .where(columns.project == one, columns[column] >= text, columns[column] < text + "g")
             .order_by(columns[column], desc(columns.id))
             .limit(_SHOWN)
         )

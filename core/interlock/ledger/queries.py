@@ -221,7 +221,7 @@ class Reads(Rows):
         return self.listing("findings", project, **filters)
 
     def find(self, text: str, *, project: str | None = None) -> tuple[str, Row]:
-        """What an id, a short id or the beginning of a digest names; see `interlock.ledger.find`."""
+        """What an id, a short id or the beginning of a digest names: its table and its row."""
         from interlock.ledger.find import find
 
         return find(self, text, project=project)

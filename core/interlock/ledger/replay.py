@@ -10,9 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import select
-
 from interlock.ledger.projections import Change, Replace, Upsert
+from interlock.ledger.statements import Statements, run
 from interlock.ledger.stream import projection
 from interlock.ledger.tables import COLUMNS, KEYS, PROJECTIONS
 
@@ -33,7 +32,8 @@ class Replay:
     """
 
     def __init__(self, connection: Connection, project: Any, wrong: Report) -> None:
-        self._connection = connection
+        self._cursor: Any = connection.connection.cursor()
+        self._statements = Statements(connection.dialect)
         self._project = project
         self._wrong = wrong
         self._tables = {
@@ -82,19 +82,20 @@ class Replay:
             table.groups[group] = keys
 
     def _stale(self, table: _Table, where: dict[str, Any], sequence: int) -> bool:
-        """Whether there are rows that this event should have changed and that say they are older."""
-        columns = PROJECTIONS[table.name].c
-        statement = select(columns.sequence).where(
-            columns.project == self._project,
-            columns.sequence < sequence,
-            *(columns[name] == value for name, value in where.items()),
-        )
-        found = self._connection.execute(statement.limit(1)).first()
-        if found is None:
+        """Whether a row that this event should have changed says that it is older."""
+        found = self._written(table, where)
+        if found is None or found >= sequence:
             return False
-        key = "/".join(str(value) for value in where.values())
-        self._wrong(sequence, table.name, key, "sequence", found[0], sequence)
+        key = _shown(tuple(where.values()))
+        self._wrong(sequence, table.name, key, "sequence", found, sequence)
         return True
+
+    def _written(self, table: _Table, where: dict[str, Any]) -> int | None:
+        """The least sequence of the rows with this key, or part of a key; None without any."""
+        statement = self._statements.oldest(table.name, tuple(where))
+        run(self._cursor, statement, {"project": self._project, **where})
+        found = self._cursor.fetchone()[0]
+        return found if isinstance(found, int) else None
 
     def _settle(self, table: _Table, sequence: int) -> None:
         while (row := table.next) is not None:
@@ -115,11 +116,18 @@ class Replay:
         for name, value in zip(table.columns, row, strict=True):
             # True == 1 and 1 == 1.0 are the same to every database.
             if expected[name] != value:
-                self._wrong(expected["sequence"], table.name, _shown(key), name, value, expected[name])
+                self._wrong(
+                    expected["sequence"], table.name, _shown(key), name, value, expected[name]
+                )
                 return
 
     def _missing(self, table: _Table, key: Key, expected: dict[str, Any]) -> None:
-        self._wrong(expected["sequence"], table.name, _shown(key), "", "no such row", "a row")
+        sequence = expected["sequence"]
+        found = self._written(table, dict(zip(table.key, key, strict=True)))
+        if found is None:
+            self._wrong(sequence, table.name, _shown(key), "", "no such row", "a row")
+        elif found != sequence:
+            self._wrong(sequence, table.name, _shown(key), "sequence", found, sequence)
 
 
 class _Table:

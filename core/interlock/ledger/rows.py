@@ -157,7 +157,7 @@ _EVENTS = select(
 )
 
 
-def _event(fetched: Fetched[Any]) -> Row:
+def _event(fetched: Any) -> Row:
     # SQLAlchemy names columns by a subclass of str, which orjson takes for no key.
     values = {str(name): value for name, value in fetched._mapping.items()}  # noqa: SLF001  (its public name)
     actor = orjson.loads(values["actor"])

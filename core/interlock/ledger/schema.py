@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Column, Engine, MetaData, Table, Text, create_engine, insert, inspect, text
+from sqlalchemy.engine import URL
 from sqlalchemy.exc import SQLAlchemyError
 
 from interlock.errors import LedgerError
@@ -17,12 +18,12 @@ from interlock.ledger.tables import meta, metadata
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
-    from sqlalchemy.engine import URL
 
 REVISION = "0002"
 """The newest revision of the schema that this version knows. Revisions are numbered in order."""
 
-_LOCK = 0x1A7E710C  # of PostgreSQL's advisory locks, the one that making and migrating take
+LOCK = 0x1A7E710C
+"""Of PostgreSQL's advisory locks, the one that making and migrating a ledger take."""
 
 
 def ready(engine: Engine, url: URL, *, create: bool) -> str:
@@ -113,7 +114,7 @@ def _create_file(path: Path) -> None:
         with sqlite3.connect(draft) as connection:
             connection.execute("PRAGMA journal_mode=WAL")
         connection.close()
-        engine = create_engine(f"sqlite:///{draft}")
+        engine = create_engine(URL.create("sqlite", database=str(draft)))
         with engine.begin() as connected:
             create_all(connected)
         engine.dispose()
@@ -124,8 +125,7 @@ def _create_file(path: Path) -> None:
             return
         _sync(path.parent)
     except (OSError, sqlite3.Error, SQLAlchemyError) as error:
-        url = engines.parse_url(f"sqlite:///{path}")
-        raise engines.failed(url, "made", error) from error
+        raise engines.failed(URL.create("sqlite", database=str(path)), "made", error) from error
     finally:
         draft.unlink(missing_ok=True)
 
@@ -140,7 +140,7 @@ def _sync(path: Path) -> None:
 
 def _create_in_server(engine: Engine) -> None:
     with engine.begin() as connection:
-        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
         connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {engines.SCHEMA}"))
         if not inspect(connection).has_table("meta", schema=engines.SCHEMA):
             create_all(connection)
@@ -149,9 +149,7 @@ def _create_in_server(engine: Engine) -> None:
 def create_all(connection: Connection) -> None:
     """Make the tables as the migrations would, without importing Alembic."""
     metadata.create_all(connection)
-    version = Table(
-        "alembic_version", MetaData(), Column("version_num", Text, primary_key=True)
-    )
+    version = Table("alembic_version", MetaData(), Column("version_num", Text, primary_key=True))
     version.create(connection)
     connection.execute(insert(version).values(version_num=REVISION))
     connection.execute(insert(meta).values(id=new_id("ledger")))

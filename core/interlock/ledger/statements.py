@@ -10,7 +10,7 @@ import functools
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, delete, update
+from sqlalchemy import bindparam, delete, func, select, update
 
 from interlock.ledger.projections import Change, Replace, Update, Upsert
 from interlock.ledger.tables import KEYS, PROJECTIONS
@@ -43,6 +43,7 @@ class Statements:
         self.upsert = functools.cache(self._upsert)
         self.update = functools.cache(self._update)
         self.delete = functools.cache(self._delete)
+        self.oldest = functools.cache(self._oldest)
 
     def compile(self, statement: Executable) -> Statement:
         """A statement of one's own."""
@@ -96,3 +97,8 @@ class Statements:
         columns = PROJECTIONS[table].c
         where = (columns[name] == bindparam(name) for name in ("project", *names))
         return self.compile(delete(PROJECTIONS[table]).where(*where))
+
+    def _oldest(self, table: str, names: tuple[str, ...]) -> Statement:
+        columns = PROJECTIONS[table].c
+        where = (columns[name] == bindparam(name) for name in ("project", *names))
+        return self.compile(select(func.min(columns.sequence)).where(*where))

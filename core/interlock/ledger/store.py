@@ -5,25 +5,20 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-import orjson
-from sqlalchemy import Connection, bindparam, insert, select, update
-from sqlalchemy.engine import URL
+from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
-from interlock.errors import LedgerError
-from interlock.ids import new_id
 from interlock.ledger import engine as engines
-from interlock.ledger.canonical import actor_text, genesis, seal, timestamp
-from interlock.ledger.projections import Happened, changes
 from interlock.ledger.queries import Reads
 from interlock.ledger.schema import ready
-from interlock.ledger.statements import Statements, run
-from interlock.ledger.tables import events, heads, payloads
 from interlock.ledger.values import Entry
+from interlock.ledger.writing import ChainWriter, Pen
 from interlock_hookspecs import Actor, Event
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import URL
 
 Guard = Callable[[Reads], None]
 _log = logging.getLogger(__name__)
@@ -55,12 +50,7 @@ class Ledger:
         self._observers = observers
         self._writer = engines.for_writing(self.engine)
         self._errors = (SQLAlchemyError, self.engine.dialect.loaded_dbapi.Error)
-        self.statements = Statements(self.engine.dialect)
-        self._head = self.statements.compile(_lock_head(self.engine.dialect.name))
-        self._insert_event = self.statements.compile(insert(events))
-        self._insert_payload = self.statements.compile(insert(payloads))
-        self._move_head = self.statements.compile(_move_head())
-        self._first_head = self.statements.compile(insert(heads))
+        self.pen = Pen(self.id, self.engine.dialect)
 
     @classmethod
     def open(
@@ -141,7 +131,7 @@ class Ledger:
                 another type than its column. Nothing was written then.
         """
         with self.writing() as connection:
-            chain = Chain(self, connection, project, actor or self.actor)
+            chain = ChainWriter(self.pen, connection, project, actor or self.actor)
             if guard is not None:
                 guard(Reads.of(connection))
             written = tuple(chain.append(entry) for entry in entries)
@@ -162,13 +152,13 @@ class Ledger:
         for event in written:
             try:
                 self._observers(event)
-            except Exception:
+            except Exception:  # noqa: BLE001  (an observer may be anybody's code)
                 # It is written, whatever an observer makes of it: the append did not fail.
                 _log.exception("an observer failed on %s %s", event.kind, event.id)
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
-        """A transaction that holds the write lock (SQLite) or will take a project's (PostgreSQL)."""
+        """A transaction; on SQLite it holds the write lock from its beginning."""
         try:
             with self._writer.begin() as connection:
                 yield connection
@@ -182,111 +172,3 @@ class Ledger:
                 yield connection
         except self._errors as error:
             raise engines.failed(self.url, "read", error) from error
-
-
-class Chain:
-    """A project's chain within a write transaction, its head locked."""
-
-    def __init__(self, ledger: Ledger, connection: Connection, project: str, actor: Actor) -> None:
-        self._ledger = ledger
-        self._cursor = connection.connection.cursor()
-        self._project = project
-        self._actor = actor
-        self._actor_text = actor_text(actor)
-        self._sequence, self._digest = self._lock()
-
-    def _lock(self) -> tuple[int, str]:
-        ledger, cursor = self._ledger, self._cursor
-        run(cursor, ledger._head, {"project_1": self._project})  # noqa: SLF001  (the two halves of one act)
-        found = cursor.fetchone()
-        if found is None:
-            first = genesis(ledger.id, self._project)
-            values = {"project": self._project, "sequence": 0, "digest": first}
-            run(cursor, ledger._first_head, values)  # noqa: SLF001
-            return 0, first
-        return int(found[0]), str(found[1])
-
-    def append(self, entry: Entry) -> Event:
-        """Write the next event, its payload, and what follows from it."""
-        ledger, cursor = self._ledger, self._cursor
-        at = datetime.now(UTC)
-        said_run = entry.payload.get("run")
-        run_id = entry.run or (said_run if isinstance(said_run, str) else None)
-        header = {
-            "project": self._project,
-            "sequence": self._sequence + 1,
-            "id": new_id("event"),
-            "kind": entry.kind,
-            "at": timestamp(at),
-            "actor": orjson.Fragment(self._actor_text),
-            "subject": entry.subject,
-            "run": run_id,
-            "previous": self._digest,
-            "key_id": None,
-        }
-        try:
-            sealed = seal(entry.payload, header)
-            # Reduced as it was stored, so that a replay sees what this saw.
-            payload = orjson.loads(sealed.body)
-            happened = Happened(
-                entry.kind, header["at"], self._actor.subject, entry.subject, run_id, payload
-            )
-            made = changes(happened)
-        except (TypeError, ValueError) as error:
-            raise LedgerError(f"an event {entry.kind} cannot be written: {error}") from error
-        row = {
-            **header,
-            "actor": self._actor_text,
-            "header": sealed.header,
-            "digest": sealed.digest,
-            "signature": None,
-        }
-        run(cursor, ledger._insert_event, row)  # noqa: SLF001
-        stored = {
-            "project": self._project,
-            "sequence": header["sequence"],
-            "event": header["id"],
-            "salt": sealed.salt,
-            "body": sealed.body,
-            "erased_at": None,
-            "reason": None,
-        }
-        run(cursor, ledger._insert_payload, stored)  # noqa: SLF001
-        self._sequence, self._digest = header["sequence"], sealed.digest
-        for change in made:
-            ledger.statements.apply(cursor, self._project, self._sequence, change)
-        return Event(
-            id=header["id"],
-            project=self._project,
-            sequence=self._sequence,
-            kind=entry.kind,
-            at=at,
-            actor=self._actor,
-            subject=entry.subject,
-            digest=sealed.digest,
-            payload=payload,
-        )
-
-    def close(self) -> None:
-        """Move the head to the last event."""
-        values = {
-            "project_1": self._project,
-            "sequence": self._sequence,
-            "digest": self._digest,
-        }
-        run(self._cursor, self._ledger._move_head, values)  # noqa: SLF001
-        self._cursor.close()
-
-
-def _lock_head(dialect: str) -> Any:
-    found = select(heads.c.sequence, heads.c.digest).where(heads.c.project == bindparam("project_1"))
-    # SQLite's BEGIN IMMEDIATE has locked the file already.
-    return found if dialect == "sqlite" else found.with_for_update()
-
-
-def _move_head() -> Any:
-    return (
-        update(heads)
-        .where(heads.c.project == bindparam("project_1"))
-        .values(sequence=bindparam("sequence"), digest=bindparam("digest"))
-    )

@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 
 _BATCH = 512
 
+_BESIDE = ("event", "salt", "body", "erased_at", "reason")
 EVENT_COLUMNS = (
     *(f"events.{column.name}" for column in events.c),
-    *(f"payloads.{name}" for name in ("event", "salt", "body", "erased_at", "reason")),
+    *(f"payloads.{name}" for name in _BESIDE),
 )
 """What `chain` gives, in order."""
 
@@ -44,9 +45,7 @@ def stream(connection: Connection, statement: Executable, **values: Any) -> Iter
 def chain(connection: Connection, project: Any) -> Iterator[Any]:
     """A project's events in order, each with its payload beside it."""
     statement = (
-        select(
-            *events.c, *(payloads.c[name] for name in ("event", "salt", "body", "erased_at", "reason"))
-        )
+        select(*events.c, *(payloads.c[name] for name in _BESIDE))
         .outerjoin_from(
             events,
             payloads,

@@ -7,6 +7,8 @@ range of an index that ends in the id.
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
     Column,
@@ -27,27 +29,27 @@ JSON_COLUMNS = frozenset({"body", "end", "outputs", "reasons", "start", "targets
 """Columns of projections that hold JSON, whichever table they are in."""
 
 
-def _needed(*names: str) -> list[Column[str]]:
+def _needed(*names: str) -> list[Column[Any]]:
     return [Column(name, Text, nullable=False) for name in names]
 
 
-def _texts(*names: str) -> list[Column[str]]:
+def _texts(*names: str) -> list[Column[Any]]:
     return [Column(name, Text) for name in names]
 
 
-def _counts(*names: str) -> list[Column[int]]:
+def _counts(*names: str) -> list[Column[Any]]:
     return [Column(name, BigInteger) for name in names]
 
 
-def _numbers(*names: str) -> list[Column[float]]:
+def _numbers(*names: str) -> list[Column[Any]]:
     return [Column(name, Double) for name in names]
 
 
-def _sequence() -> Column[int]:
+def _sequence() -> Column[Any]:
     return Column("sequence", BigInteger, nullable=False)
 
 
-def _table(name: str, key: tuple[str, ...], *columns: Column[object]) -> Table:
+def _table(name: str, key: tuple[str, ...], *columns: Column[Any]) -> Table:
     return Table(name, metadata, *columns, PrimaryKeyConstraint(*key))
 
 
@@ -88,7 +90,7 @@ payloads = _table(
 )
 
 
-def _listed(name: str, *columns: Column[object], by: tuple[str, ...] = ()) -> Table:
+def _listed(name: str, *columns: Column[Any], by: tuple[str, ...] = ()) -> Table:
     """A projection of things with ids: listed newest first, filtered by some columns."""
     table = _table(
         name, ("id", "project"), *_needed("project", "id", "short"), *columns, _sequence()
@@ -120,9 +122,7 @@ stages = _listed(
 )
 _index(stages, "run", "stage", "sequence")
 _index(stages, "project", "stage", "inputs", "sequence")
-_listed(
-    "datasets", *_texts("run", "source"), *_counts("rows"), *_texts("at", "body"), by=("run",)
-)
+_listed("datasets", *_texts("run", "source"), *_counts("rows"), *_texts("at", "body"), by=("run",))
 _listed(
     "candidates",
     *_texts("run", "model", "data", "estimator", "origin", "at", "body"),
@@ -194,8 +194,13 @@ _listed(
     *_texts("at", "targets", "body"),
     by=("stack", "endpoint", "status"),
 )
-_listed("labels", *_texts("digest", "source"), *_counts("rows", "matched"), *_texts("at", "body"),
-        by=("digest",))
+_listed(
+    "labels",
+    *_texts("digest", "source"),
+    *_counts("rows", "matched"),
+    *_texts("at", "body"),
+    by=("digest",),
+)
 _listed(
     "windows",
     *_texts("release", "stack", "endpoint", "start", "end", "key"),

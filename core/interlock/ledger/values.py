@@ -101,5 +101,7 @@ class Report:
             return f"not as recorded: {self.problems[0]}"
         if not self.anchored:
             return "consistent, not anchored"
-        by = "a signed checkpoint" if self.signed else "a checkpoint whose signature was not checked"
+        by = (
+            "a signed checkpoint" if self.signed else "a checkpoint whose signature was not checked"
+        )
         return f"consistent, extends {by}"

@@ -18,6 +18,7 @@ from interlock.errors import (
 )
 from interlock.ids import new_id, short
 from interlock.ledger import Entry
+from interlock.lifecycle.audit import keep_checkpoint
 from interlock.lifecycle.context import Context, Result
 from interlock.lifecycle.facts import code_digest, run_facts
 from interlock.processes import ProcessIdentity, is_alive, this_process
@@ -253,3 +254,4 @@ def _message(error: BaseException) -> str:
 def _finish(session: Session, run_id: str, status: str, message: str, exit_code: int) -> None:
     payload = {"status": status, "message": message, "exit_code": exit_code}
     session.ledger.append(session.project, "run.finished", run_id, payload, run=run_id)
+    keep_checkpoint(session)

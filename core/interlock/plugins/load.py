@@ -13,7 +13,7 @@ from interlock.errors import PluginLoadError, StackError
 from interlock.plugins.check import breaches
 from interlock.plugins.discover import Installed, installed, nearest
 from interlock.plugins.funnel import Funnel, Member
-from interlock_hookspecs import Maker
+from interlock_hookspecs import Maker, kinds_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,7 +41,9 @@ def load(stack: Stack) -> Funnel:
         if name not in known:
             continue
         try:
-            members.append(_member(known[name], stack))
+            member = _member(known[name], stack)
+            problems += _unserved(member, stack)
+            members.append(member)
         except StackError as error:
             problems += error.problems
     if problems:
@@ -147,6 +149,15 @@ def import_project(path: Path) -> ModuleType:
         msg = f"[project] module {path.name} cannot be imported: {type(error).__name__}: {error}"
         raise PluginLoadError(msg) from error
     return module
+
+
+def _unserved(member: Member, stack: Stack) -> list[str]:
+    kinds = kinds_of(type(member.plugin))
+    if kinds is None or stack.task is None or stack.task.kind in kinds:
+        return []
+    return [
+        f"[task] kind: {member.maker} does not serve {stack.task.kind!r}, but {', '.join(kinds)}"
+    ]
 
 
 def _unknown(name: str, known: dict[str, Installed]) -> str:

@@ -218,7 +218,7 @@ class Batcher:
             return [*self._score([waiting.query for waiting in batch])]
         except InvalidInput as error:
             failure: PluginError = error
-        except Exception as error:  # whatever a model raises is answered
+        except Exception as error:  # noqa: BLE001  (whatever a model raises is answered)
             failure = ModelFailed(f"the model failed: {_in_short(error)}")
             if len(batch) == 1:
                 self._log.exception("the model of %s failed", self.release.id)

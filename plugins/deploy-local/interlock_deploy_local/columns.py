@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from types import NoneType
 from typing import Any
@@ -40,9 +40,15 @@ _JSON: Mapping[str, frozenset[type]] = {
     **dict.fromkeys(_INTEGERS, frozenset({int})),
     **dict.fromkeys(_FLOATS, frozenset({int, float})),
 }
-DATATYPES = tuple(_JSON)
+DATATYPES = _JSON.keys()
 """The datatypes of the protocol that are understood."""
 
+_PLAIN: Mapping[str, set[type]] = {
+    "BOOL": {bool},
+    "BYTES": {str},
+    **{name: {int} for name in _INTEGERS},
+    **{name: {float} for name in _FLOATS},
+}
 _LOGICAL = {
     "bool": "BOOL",
     "string": "BYTES",
@@ -88,6 +94,8 @@ class Column:
         self.arrow = _arrow_type(field.type)
         self._nullable = field.nullable
         self._parse = _text_parser(self.arrow)
+        self._plain = _PLAIN.get(self.datatype) if self._parse is None else None
+        self._range = _RANGES.get(self.datatype)
 
     def read(self, values: list[Any], datatype: str) -> list[Any]:
         """Values out of JSON as values that Arrow takes without loss.
@@ -99,13 +107,19 @@ class Column:
         Raises:
             InvalidInput: a value does not fit; the message names the column and the row.
         """
-        if (datatype in _RANGES) != (self.datatype in _RANGES) or (
-            datatype not in _RANGES and datatype != self.datatype
-        ):
+        kinds = set(map(type, values))
+        if kinds == self._plain and datatype == self.datatype:
+            # The usual case, and nothing of what follows applies to it but the range.
+            if self._range is None:
+                return values
+            low, high = self._range
+            if low <= min(values) and max(values) <= high:
+                return values
+        numbers = datatype in _RANGES
+        if numbers != (self._range is not None) or not (numbers or datatype == self.datatype):
             raise InvalidInput(
                 f"input {self.name!r}: datatype {datatype}, expected {self.datatype}"
             )
-        kinds = set(map(type, values))
         present = values
         if NoneType in kinds:
             if not self._nullable:
@@ -171,6 +185,7 @@ class Columns:
         self.features = tuple(Column(field) for field in signature.inputs)
         extras = [field for field in (signature.id, signature.time) if field is not None]
         self.by_name = {column.name: column for column in (*self.features, *map(Column, extras))}
+        self.required = {column.name for column in self.features}
         self.fields = (signature.inputs, signature.id, signature.time)
 
     def table(self, requests: Sequence[Mapping[str, list[Any]]]) -> pa.Table:
@@ -183,11 +198,6 @@ class Columns:
                 values = [value for request in requests for value in request[name]]
             arrays.append(pa.array(values, type=self.by_name[name].arrow))
         return pa.table(arrays, names=list(names))
-
-    def in_order(self, given: Iterable[str]) -> tuple[str, ...]:
-        """The given names in the model's own order, so that equal requests have equal tables."""
-        given = set(given)
-        return tuple(name for name in self.by_name if name in given)
 
 
 def output_datatypes(table: pa.Table) -> tuple[tuple[str, str], ...]:

@@ -41,15 +41,15 @@ class Exchange:
     def __init__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         self.method: str = scope["method"]
         self.path: str = scope["path"]
-        self._headers: list[Header] = scope["headers"]
+        self._headers: dict[bytes, bytes] = dict(scope["headers"])
         self._receive = receive
         self._send = send
         named = self.header(b"x-request-id").decode("latin-1")
         self.request_id = named if is_request_id(named) else os.urandom(16).hex()
 
     def header(self, name: bytes) -> bytes:
-        """A header of the request; empty where it has none."""
-        return next((value for key, value in self._headers if key == name), b"")
+        """A header of the request, the last of its name; empty where it has none."""
+        return self._headers.get(name, b"")
 
     async def read_json(self, *, at_most: int, seconds: float) -> bytes:
         """The body, once it arrived.

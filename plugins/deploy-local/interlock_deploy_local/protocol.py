@@ -14,7 +14,7 @@ import difflib
 import hashlib
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 import attrs
 import orjson
@@ -106,12 +106,13 @@ def read_columns(
         name, datatype, shape, data = _tensor(tensor, position, max_rows)
         if len(shape) > 1 and name not in columns.by_name:
             read = _matrix(name, datatype, shape, data, columns)
+            given = read.keys() & found.keys()
+            found |= read
         else:
-            read = {name: _vector(name, datatype, shape, data, columns)}
-        doubled = found.keys() & read.keys()
-        if doubled:
-            raise InvalidInput(f"input {min(doubled)!r} is given twice")
-        found |= read
+            given = {name} if name in found else set()
+            found[name] = _vector(name, datatype, shape, data, columns)
+        if given:
+            raise InvalidInput(f"input {min(given)!r} is given twice")
         counts[name] = shape[0]
     if len(set(counts.values())) > 1:
         first, *others = counts
@@ -119,10 +120,10 @@ def read_columns(
         raise InvalidInput(
             f"input {other!r} has {counts[other]} rows, {first!r} has {counts[first]}"
         )
-    missing = [column.name for column in columns.features if column.name not in found]
-    if missing:
+    if not columns.required <= found.keys():
+        missing = [column.name for column in columns.features if column.name not in found]
         raise InvalidInput(f"input {missing[0]!r} is missing{_more(missing)}")
-    return shape[0], {name: found[name] for name in columns.in_order(found)}
+    return shape[0], {name: found[name] for name in columns.by_name if name in found}
 
 
 def read_outputs(envelope: Envelope, signature: Signature) -> frozenset[str] | None:
@@ -237,26 +238,35 @@ def _tensor(tensor: object, position: int, max_rows: int) -> tuple[str, str, lis
     datatype, shape, data = tensor.get("datatype"), tensor.get("shape"), tensor.get("data")
     if type(datatype) is not str or datatype not in DATATYPES:
         raise InvalidInput(f"input {shown(name)}: the datatype is none of {', '.join(DATATYPES)}")
-    if (
-        type(shape) is not list
-        or len(shape) not in (1, 2)
-        or not all(type(size) is int and size > 0 for size in shape)
-    ):
+    if not _is_shape(shape):
         raise InvalidInput(f"input {shown(name)}: the shape is neither [n] nor [n, k]")
     if shape[0] > max_rows:
         raise TooLarge(f"{shape[0]} rows: this server takes up to {max_rows} in a request")
     if type(data) is not list:
         raise InvalidInput(f'input {shown(name)}: "data" is no list')
-    data = _flat(name, shape, data)
-    size = shape[0] * (shape[1] if len(shape) > 1 else 1)
+    size = shape[0]
+    if len(shape) > 1:
+        size *= shape[1]
+        data = _flat(name, shape, data)
     if len(data) != size:
         raise InvalidInput(f"input {shown(name)}: {len(data)} values do not fill the shape {shape}")
     return name, datatype, shape, data
 
 
+def _is_shape(shape: object) -> TypeGuard[list[int]]:
+    if type(shape) is not list or len(shape) not in (1, 2):
+        return False
+    # Not isinstance: a Boolean is no size.
+    return all(map(_is_size, shape))
+
+
+def _is_size(value: object) -> bool:
+    return type(value) is int and value > 0
+
+
 def _flat(name: str, shape: list[int], data: list[Any]) -> list[Any]:
     """Data row by row; the protocol takes it flat and nested."""
-    if len(shape) == 1 or not data or type(data[0]) is not list:
+    if not data or type(data[0]) is not list:
         return data
     for row, values in enumerate(data):
         if type(values) is not list or len(values) != shape[1]:

@@ -21,6 +21,8 @@ _LIMIT = "stroke:var(--muted,#59636e);stroke-width:1.5"
 _LONGEST = 38
 _MOST_ROWS = 40
 _PADDING = 0.12
+_LEAST_AIR = 0.001
+_FAR = 1e300
 _TICKS = 5
 _COLOURS = {
     "approve": "var(--approve,#1a7f37)",
@@ -39,7 +41,8 @@ class Scale:
 
     def __call__(self, value: float) -> float:
         """The x of a value."""
-        return _LEFT + (value - self.low) / (self.high - self.low) * (_RIGHT - _LEFT)
+        share = (value - self.low) / (self.high - self.low)
+        return _LEFT + min(1.0, max(0.0, share)) * (_RIGHT - _LEFT)
 
 
 def bounds_plot(checks: Sequence[Check], bounds: Sequence[Bound]) -> str | None:
@@ -169,14 +172,14 @@ def _ends(check: Check) -> tuple[float, ...]:
 
 
 def _scale(values: Sequence[float]) -> Scale:
-    """Around the values, with air; what lies from 0 to 1 stays there."""
-    low, high = min(values), max(values)
-    air = (high - low) * _PADDING or abs(high) * _PADDING or 1.0
-    lowest, highest = low - air, high + air
+    """Around the values, with air; what lies from 0 to 1 stays there, and what is far is cut."""
+    low, high = (max(-_FAR, min(_FAR, end)) for end in (min(values), max(values)))
+    # Equal values, and values equal but for rounding, get some air too.
+    least = max(abs(low), abs(high)) * _LEAST_AIR or 1.0
+    air = max((high - low) * _PADDING, least)
     if low >= 0 and high <= 1:
-        lowest, highest = max(0.0, lowest), min(1.0, highest)
-    # Values near the largest float there is leave no room around them.
-    return Scale(lowest, highest) if math.isfinite(highest - lowest) else Scale(-1e308, 1e308 / 2)
+        return Scale(max(0.0, low - air), min(1.0, high + air))
+    return Scale(low - air, high + air)
 
 
 def _ticks(scale: Scale) -> list[float]:

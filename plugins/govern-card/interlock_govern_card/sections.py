@@ -141,7 +141,10 @@ def _evaluation(dossier: Dossier) -> str:
     missing = [check for check in dossier.checks if check.value is None]
     parts = []
     if measured:
-        parts.append("Measured on rows that the model has not seen:")
+        parts.append(
+            "What was measured as a whole, not by column or group. "
+            "Measures of the model are of held-out rows, which it has not seen."
+        )
         parts.append(checks_table(measured))
     else:
         parts.append("Nothing was measured on the model as a whole.")

@@ -9,12 +9,13 @@ from collections.abc import Iterable, Sequence
 NOTHING = "–"
 """Stands in a table for what there is not."""
 
-_SPECIAL = re.compile(r"([\\`*_\[\]<>&|~#!$])")
+# An underscore inside a word, as in roc_auc, marks nothing.
+_SPECIAL = re.compile(r"([\\`*\[\]<>&|~#!$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9]))")
 _LINK = re.compile(r"(?i)(:)(?=//)|(?<=www)(\.)|(@)")
-_BLOCK = re.compile(r"^(\s*)([-+=]|\d+(?=[.)]))")
+_BLOCK = re.compile(r"^(\s*)([-+=]|\d+(?=[.)](?:\s|$)))")
 _BAR = re.compile(r"(?<!\\)\|")
 _HIDDEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
-_ORDINARY = (1e-3, 1e4)
+_ORDINARY = (1e-3, 1e4, 1e15)
 
 
 def plain(text: object) -> str:
@@ -85,10 +86,10 @@ def number(value: float | None) -> str:
     """
     if value is None:
         return NOTHING
-    if value == int(value):
-        return f"{int(value):,}"
-    least, most = _ORDINARY
-    if abs(value) >= most:
+    least, most, vast = _ORDINARY
+    if abs(value) >= vast:
+        return f"{value:.4g}"
+    if value == int(value) or abs(value) >= most:
         return f"{value:,.0f}"
     return f"{value:.3f}" if abs(value) >= least else f"{value:.4g}"
 

@@ -210,7 +210,7 @@ class _Audit:
             self.reads[identity, file] = self._sizes[file]
 
     def _value(self, identity: int, content: Any) -> None:
-        """Hold an identity to one value: skops keeps the first that it meets, wherever it stands."""
+        """Hold an identity to one value: skops keeps the first that it meets, wherever."""
         if type(content) is not str:
             raise InvalidInput("its schema is malformed")
         if self._values.setdefault(identity, content) != content:

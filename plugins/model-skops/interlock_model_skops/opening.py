@@ -28,6 +28,10 @@ def load_checked(data: bytes, *, allow: Iterable[str], max_bytes: int) -> Any:
     Raises:
         InvalidInput: the file was refused; the message says by what.
     """
+    # Imported out here, so that a library that is missing is not held against the file.
+    import sklearn.ensemble  # noqa: F401  (only to have it)
+    import skops.io  # noqa: F401  (only to have it)
+
     from interlock_model_skops.allowed import allowed_types
     from interlock_model_skops.archive import check_archive
     from interlock_model_skops.checks import check_model

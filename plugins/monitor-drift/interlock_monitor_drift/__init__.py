@@ -38,40 +38,40 @@ NAME = "marginals"
 _STATISTICS = ("psi", "ks", "total_variation", "nulls")
 
 
-def _share(_instance: object, attribute: attrs.Attribute[Any], value: float) -> None:
+def _share(_instance: object, _attribute: attrs.Attribute[Any], value: float) -> None:
     if not 0 < value < 1:
-        msg = f"{attribute.name}: expected a number between 0 and 1, for example 0.1"
+        msg = "expected a number between 0 and 1, for example 0.1"
         raise ValueError(msg)
 
 
-def _distance(_instance: object, attribute: attrs.Attribute[Any], value: float) -> None:
+def _distance(_instance: object, _attribute: attrs.Attribute[Any], value: float) -> None:
     if not 0 < value < math.inf:
-        msg = f"{attribute.name}: expected a number over 0, for example 0.1"
+        msg = "expected a number over 0, for example 0.1"
         raise ValueError(msg)
 
 
 def _at_least(least: int) -> Any:
-    def check(_instance: object, attribute: attrs.Attribute[Any], value: int) -> None:
+    def check(_instance: object, _attribute: attrs.Attribute[Any], value: int) -> None:
         if value < least:
-            msg = f"{attribute.name}: expected a whole number, {least} or more"
+            msg = f"expected a whole number, {least} or more"
             raise ValueError(msg)
 
     return check
 
 
 def _special(
-    _instance: object, attribute: attrs.Attribute[Any], value: Mapping[str, float]
+    _instance: object, _attribute: attrs.Attribute[Any], value: Mapping[str, float]
 ) -> None:
     for key, limit in value.items():
         statistic, opened, column = key.partition("[")
         if statistic not in _STATISTICS or not opened or not column.endswith("]"):
             msg = (
-                f"{attribute.name}: {key!r} is none of {', '.join(_STATISTICS)} with a column: "
+                f"{key!r} is none of {', '.join(_STATISTICS)} with a column: "
                 'write for example "psi[age]"'
             )
             raise ValueError(msg)
         if not 0 < limit < math.inf:
-            msg = f"{attribute.name}: {key!r} needs a number over 0, for example 0.25"
+            msg = f"{key!r} needs a number over 0, for example 0.25"
             raise ValueError(msg)
 
 
@@ -122,8 +122,8 @@ class Drift:
     categories: int = setting(
         100, doc="categories of a text that are kept apart", validator=_at_least(1)
     )
-    edges_from: str = setting(
-        "",
+    edges_from: Path | None = setting(
+        None,
         doc="a profile's file whose cells to count over instead of making new ones, so that "
         "profiles of several sets of rows merge",
     )
@@ -137,7 +137,10 @@ class Drift:
 
         data = self._watched(rows, predictions, task)
         if self.edges_from:
-            frozen = read(_existing(self.edges_from)).columns
+            if not self.edges_from.is_file():
+                msg = f"edges_from: there is no file {self.edges_from}"
+                raise NotFound(msg)
+            frozen = read(self.edges_from).columns
             if [column.name for column in frozen] != list(data):
                 msg = f"edges_from: {self.edges_from} is a profile of other columns than these rows"
                 raise InvalidInput(msg)
@@ -231,14 +234,6 @@ class Drift:
             min_rows=self.min_rows,
             false_alarms=self.false_alarms,
         )
-
-
-def _existing(text: str) -> Path:
-    path = Path(text)
-    if not path.is_file():
-        msg = f"edges_from: there is no file {text}"
-        raise NotFound(msg)
-    return path
 
 
 def _column_of(key: str) -> str:

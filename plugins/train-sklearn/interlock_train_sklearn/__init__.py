@@ -42,7 +42,7 @@ def _no_single_fold(_: object, attribute: attrs.Attribute[Any], value: int) -> N
         raise ValueError(f"{attribute.name} is {value}: expected 0 for none, or 2 and more")
 
 
-@plugin(contract="1.0")
+@plugin(contract="1.0", kinds=("binary", "multiclass", "regression"))
 class SklearnTrainer:
     """Fits a scikit-learn estimator to the training rows."""
 

@@ -84,7 +84,7 @@ def prepare(features: Features, estimator: Any, categorical: Collection[str]) ->
     encoder = None
     matrix = features.matrix() if not places else None
     if matrix is None:
-        other = float("nan") if takes_nan else -1.0
+        other = float("nan") if takes_nan else -1
         encoder, matrix = _encode(features, places, other)
     steps = [] if takes_nan else _numeric_steps(estimator, len(places), len(names))
     rest = Pipeline([*steps, ("estimator", estimator)]) if steps else estimator

@@ -76,18 +76,18 @@ def _of_grouping(
         found = dict(zip(grouping.groups, by_group(measure, grouping.codes, k), strict=True))
         if not measure.name.startswith(_CLASS):
             for group, n in zip(grouping.groups, rows, strict=True):
-                yield _of_group(measure, group, found[group], n, min_group)
+                why = f"n = {n}, under min_group = {min_group}" if group in small else ""
+                yield _of_group(measure, group, found[group], n, why)
         held = {g: m for g, m in found.items() if g not in small and m.value is not None}
         left_out = tuple(group for group in grouping.groups if group not in held)
         compared[measure.name] = Compared(measure.name, held, left_out, measure.method)
     yield from _of_column(grouping.name, compared, concern)
 
 
-def _of_group(measure: Measure, group: str, found: Measured, rows: int, min_group: int) -> Check:
+def _of_group(measure: Measure, group: str, found: Measured, rows: int, too_small: str) -> Check:
     about: dict[str, Any] = {"name": measure.name, "subject": group, "version": VERSION}
-    if rows < min_group:
-        why = f"n = {rows}, under min_group = {min_group}"
-        return Check(n=found.n, undersized=(group,), reason=why, **about)
+    if too_small:
+        return Check(n=found.n, undersized=(group,), reason=too_small, **about)
     if found.value is None:
         return Check(n=0, undersized=(group,), reason=measure.nothing, **about)
     return Check(

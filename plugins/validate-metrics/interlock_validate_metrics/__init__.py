@@ -24,7 +24,7 @@ def _share(_instance: object, attribute: attrs.Attribute[float], value: float) -
         raise ValueError(msg)
 
 
-@plugin(contract="1.0")
+@plugin(contract="1.0", kinds=("binary", "multiclass", "regression"))
 class Metrics:
     """Measures binary, multiclass and regression models, and the rows they are fitted to."""
 

@@ -1,0 +1,295 @@
+"""Is the ledger what was recorded: every event, and everything that follows from them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Table, func, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from interlock.ledger.canonical import genesis
+from interlock.ledger.checkpoint import Checkpoint, read_checkpoint
+from interlock.ledger.links import Chain, Tombstone
+from interlock.ledger.projections import changes
+from interlock.ledger.replay import Replay
+from interlock.ledger.stream import chain
+from interlock.ledger.tables import events, heads, meta, metadata, payloads
+from interlock.ledger.values import Problem, Report
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from interlock.ledger.store import Ledger
+
+Progress = Callable[[int, int], None]
+_EVERY = 1000
+_SHOWN = 100
+_LIMIT = 20
+
+
+def verify(
+    ledger: Ledger,
+    project: str | None = None,
+    progress: Progress | None = None,
+    *,
+    checkpoint: Checkpoint | None = None,
+) -> Report:
+    """Replay the events of a ledger and hold every table against them.
+
+    Checked are each event's digest, its place in the chain, the columns against the header, the
+    payload against its salted digest, the heads against the last events, and each row of each
+    projection both ways: none missing, none more, none different. Within one read transaction,
+    so that writers may go on.
+
+    Args:
+        ledger: opened.
+        project: which chain alone; None for all, and rows of projects that have no chain.
+        progress: told of the events done, and of all.
+        checkpoint: kept outside; the ledger must extend it.
+
+    Raises:
+        LedgerError: the database cannot be read at all.
+    """
+    verification = _Verification(ledger, checkpoint)
+    driver_error = ledger.engine.dialect.loaded_dbapi.Error
+    try:
+        return verification.run(project, progress)
+    except (SQLAlchemyError, driver_error) as error:
+        if "decode" not in str(error):
+            return verification.unreadable(error)
+    # Some text holds bytes that are none. That is a finding, and it has a place: read them all.
+    verification = _Verification(ledger, checkpoint, text_factory=_tolerant)
+    try:
+        return verification.run(project, progress)
+    except (SQLAlchemyError, driver_error) as error:
+        return verification.unreadable(error)
+
+
+def verify_checkpoint(ledger: Ledger, path: Path, public_key: Path | bytes | None = None) -> Report:
+    """Verify a ledger whole, and that it extends the checkpoint in a file.
+
+    Args:
+        ledger: opened.
+        path: of the checkpoint.
+        public_key: Ed25519 in PEM, or its file; with one, an unsigned checkpoint is refused.
+
+    Raises:
+        Tampered: the checkpoint's signature is missing or wrong.
+        LedgerError: the file is no checkpoint.
+    """
+    return verify(ledger, checkpoint=read_checkpoint(path, public_key))
+
+
+class _Full(Exception):  # noqa: N818  (a signal: enough was found)
+    """As many problems as anybody reads."""
+
+
+class _Verification:
+    def __init__(
+        self,
+        ledger: Ledger,
+        checkpoint: Checkpoint | None,
+        text_factory: Callable[[bytes], str] | None = None,
+    ) -> None:
+        self._ledger = ledger
+        self._text_factory = text_factory
+        self._checkpoint = checkpoint
+        self._problems: list[Problem] = []
+        self._projects: list[str] = []
+        self._erased: list[str] = []
+        self._events = 0
+        self._more = False
+        self._project = ""
+
+    def run(self, project: str | None, progress: Progress | None) -> Report:
+        engine = self._ledger.engine
+        if engine.dialect.name == "postgresql":
+            engine = engine.execution_options(isolation_level="REPEATABLE READ")
+        with engine.connect() as connection, connection.begin():
+            driver: Any = connection.connection.dbapi_connection
+            if self._text_factory is not None:
+                driver.text_factory = self._text_factory
+            try:
+                self._verify(connection, project, progress)
+            except _Full:
+                self._more = True
+            finally:
+                if self._text_factory is not None:
+                    driver.text_factory = str
+        return self.report()
+
+    def report(self) -> Report:
+        checkpoint = self._checkpoint
+        found = sorted(
+            self._problems,
+            key=lambda problem: (
+                problem.project,
+                problem.sequence is None,
+                problem.sequence or 0,
+                problem.table not in ("events", "payloads"),
+            ),
+        )
+        return Report(
+            ledger=self._ledger.id,
+            projects=tuple(self._projects),
+            events=self._events,
+            erased=tuple(self._erased),
+            problems=tuple(found),
+            more=self._more,
+            anchored=checkpoint is not None,
+            signed=checkpoint is not None and checkpoint.verified,
+        )
+
+    def unreadable(self, error: Exception) -> Report:
+        """The report where the database itself gave up."""
+        said = str(getattr(error, "orig", None) or error).partition("\n")[0]
+        self._problems.append(
+            Problem(
+                project=self._project,
+                sequence=None,
+                table="the database",
+                key="file",
+                column="",
+                found=said,
+                expected="readable rows",
+            )
+        )
+        return self.report()
+
+    def _wrong(
+        self, sequence: int | None, table: str, key: str, column: str, found: Any, expected: Any
+    ) -> None:
+        self._problems.append(
+            Problem(
+                project=self._project,
+                sequence=sequence,
+                table=table,
+                key=key,
+                column=column,
+                found=_shown(found),
+                expected=_shown(expected),
+            )
+        )
+        if len(self._problems) >= _LIMIT:
+            raise _Full
+
+    def _verify(
+        self, connection: Connection, project: str | None, progress: Progress | None
+    ) -> None:
+        ids = [row[0] for row in connection.execute(select(meta.c.id))]
+        if ids != [self._ledger.id]:
+            self._wrong(None, "meta", "id", "id", ids, [self._ledger.id])
+        checkpoint = self._checkpoint
+        if checkpoint is not None and checkpoint.ledger != self._ledger.id:
+            self._wrong(None, "checkpoint", "ledger", "", self._ledger.id, checkpoint.ledger)
+        total = _count(connection, events, project)
+        for one in _projects(connection, self._checkpoint) if project is None else [project]:
+            self._project = one if isinstance(one, str) else repr(one)
+            self._projects.append(self._project)
+            self._chain(connection, one, lambda: progress and progress(self._events, total))
+
+    def _chain(self, connection: Connection, project: Any, step: Callable[[], Any]) -> None:
+        erased = _tombstones(connection, project)
+        links = Chain(genesis(self._ledger.id, self._project), erased)
+        anchor = self._checkpoint.heads.get(self._project) if self._checkpoint else None
+        replay = Replay(connection, project, self._wrong)
+        count = 0
+        for row in chain(connection, project):
+            count += 1
+            self._events += 1
+            wrong, event, was_erased = links.take(row)
+            for table, column, found, expected in wrong:
+                self._wrong(links.sequence, table, str(row[2]), column, found, expected)
+            if anchor and links.sequence == anchor.sequence and links.digest != anchor.digest:
+                self._wrong(links.sequence, "checkpoint", "digest", "", links.digest, anchor.digest)
+            if was_erased:
+                self._erased.append(str(row[2]))
+            if event is not None:
+                try:
+                    replay.apply(links.sequence, changes(event))
+                except TypeError as error:
+                    self._wrong(links.sequence, "payloads", str(row[2]), "body", str(error), "")
+            if self._events % _EVERY == 0:
+                step()
+        self._ends(connection, project, links, count)
+        if anchor and anchor.sequence > links.sequence:
+            self._wrong(
+                links.sequence, "checkpoint", "sequence", "", links.sequence, anchor.sequence
+            )
+        replay.finish()
+        step()
+
+    def _ends(self, connection: Connection, project: Any, links: Chain, count: int) -> None:
+        found = connection.execute(select(heads).where(heads.c.project == project)).all()
+        expected = [(project, links.sequence, links.digest)] if count else []
+        if [tuple(row) for row in found] != expected:
+            shown = [tuple(row)[1:] for row in found]
+            there = [row[1:] for row in expected]
+            self._wrong(links.sequence, "heads", self._project, "", shown, there)
+        if _count(connection, payloads, project) != count:
+            for row in connection.execute(_orphans(project)):
+                self._wrong(None, "payloads", str(row[0]), "", "a row", "no row: no such event")
+
+
+def _tombstones(connection: Connection, project: Any) -> dict[str, Tombstone]:
+    """What the events say was erased, before the replay comes to what they erased."""
+    import orjson
+
+    statement = (
+        select(events.c.at, events.c.subject, payloads.c.body)
+        .join_from(
+            events,
+            payloads,
+            (events.c.project == payloads.c.project) & (events.c.sequence == payloads.c.sequence),
+        )
+        .where(events.c.project == project, events.c.kind == "payload.erased")
+    )
+    found = {}
+    for at, subject, body in connection.execute(statement):
+        try:
+            reason = orjson.loads(body)["reason"]
+        except (TypeError, ValueError, KeyError):
+            continue  # the replay names this event's payload as the one that is wrong
+        found[subject] = Tombstone(at=at, reason=reason)
+    return found
+
+
+def _projects(connection: Connection, checkpoint: Checkpoint | None) -> list[Any]:
+    """Every project that any row of any table, or the checkpoint, names."""
+    found: set[Any] = set(checkpoint.heads) if checkpoint else set()
+    for table in metadata.tables.values():
+        if "project" in table.c:
+            found.update(connection.execute(select(table.c.project).distinct()).scalars())
+    return sorted(found, key=str)
+
+
+def _count(connection: Connection, table: Table, project: Any) -> int:
+    statement = select(func.count()).select_from(table)
+    if project is not None:
+        statement = statement.where(table.c.project == project)
+    return int(connection.execute(statement).scalar_one())
+
+
+def _orphans(project: Any) -> Any:
+    return (
+        select(payloads.c.sequence)
+        .outerjoin_from(
+            payloads,
+            events,
+            (events.c.project == payloads.c.project) & (events.c.sequence == payloads.c.sequence),
+        )
+        .where(payloads.c.project == project, events.c.sequence.is_(None))
+        .limit(_LIMIT)
+    )
+
+
+def _tolerant(data: bytes) -> str:
+    return data.decode("utf-8", "surrogateescape")
+
+
+def _shown(value: Any) -> str:
+    text = value if isinstance(value, str) else repr(value)
+    text = text.encode("utf-8", "backslashreplace").decode()
+    return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"

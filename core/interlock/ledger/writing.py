@@ -1,0 +1,156 @@
+"""Writing to a chain: the next event, its payload, and what follows from it, in one transaction."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from sqlalchemy import bindparam, insert, select, update
+
+from interlock.errors import LedgerError
+from interlock.ids import new_id
+from interlock.ledger.canonical import actor_text, genesis, seal, timestamp
+from interlock.ledger.projections import Happened, changes
+from interlock.ledger.statements import Statements, run
+from interlock.ledger.tables import events, heads, payloads
+from interlock_hookspecs import Actor, Event
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Dialect
+
+    from interlock.ledger.values import Entry
+
+
+class Pen:
+    """The statements that write to a chain, compiled once for a ledger.
+
+    Args:
+        ledger: its id.
+        dialect: of its database.
+    """
+
+    def __init__(self, ledger: str, dialect: Dialect) -> None:
+        self.ledger = ledger
+        self.projections = Statements(dialect)
+        here = heads.c.project == bindparam("wanted")
+        head = select(heads.c.sequence, heads.c.digest).where(here)
+        # SQLite's BEGIN IMMEDIATE has locked the whole file already.
+        locked = head if dialect.name == "sqlite" else head.with_for_update()
+        moved = (
+            update(heads)
+            .where(here)
+            .values(sequence=bindparam("sequence"), digest=bindparam("digest"))
+        )
+        compile_ = self.projections.compile
+        self.first_head = compile_(_insert_once(dialect.name))
+        self.head = compile_(locked)
+        self.move_head = compile_(moved)
+        self.event = compile_(insert(events))
+        self.payload = compile_(insert(payloads))
+
+
+class ChainWriter:
+    """The end of a project's chain, locked until the transaction of the connection ends."""
+
+    def __init__(self, pen: Pen, connection: Connection, project: str, actor: Actor) -> None:
+        self._pen = pen
+        self._cursor: Any = connection.connection.cursor()
+        self._project = project
+        self._actor = actor
+        self._actor_text = actor_text(actor)
+        self._sequence, self._digest = self._lock()
+
+    def _lock(self) -> tuple[int, str]:
+        pen, cursor = self._pen, self._cursor
+        run(cursor, pen.head, {"wanted": self._project})
+        found = cursor.fetchone()
+        if found is None:
+            # A project's first event. Where two come at once, the second waits here, then reads
+            # what the first wrote.
+            first = genesis(pen.ledger, self._project)
+            values = {"project": self._project, "sequence": 0, "digest": first}
+            run(cursor, pen.first_head, values)
+            run(cursor, pen.head, {"wanted": self._project})
+            found = cursor.fetchone()
+        return found[0], found[1]
+
+    def append(self, entry: Entry) -> Event:
+        """Write the next event.
+
+        Raises:
+            LedgerError: its payload is no plain JSON, or a value has another type than its column.
+        """
+        pen, cursor = self._pen, self._cursor
+        at, sequence, identifier = datetime.now(UTC), self._sequence + 1, new_id("event")
+        header: dict[str, Any] = {
+            "project": self._project,
+            "sequence": sequence,
+            "id": identifier,
+            "kind": entry.kind,
+            "at": timestamp(at),
+            "subject": entry.subject,
+            "run": _run_of(entry),
+            "key_id": None,
+        }
+        hashed = {
+            **header,
+            "actor": orjson.Fragment(self._actor_text),
+            "previous": self._digest,
+        }
+        try:
+            sealed = seal(entry.payload, hashed)
+            # Reduced as it was stored, so that a replay sees what this saw.
+            payload = orjson.loads(sealed.body)
+            made = changes(
+                Happened(
+                    kind=entry.kind,
+                    at=header["at"],
+                    actor=self._actor.subject,
+                    subject=entry.subject,
+                    run=header["run"],
+                    payload=payload,
+                )
+            )
+        except (TypeError, ValueError) as error:
+            raise LedgerError(f"an event {entry.kind} cannot be written: {error}") from error
+        header |= {"actor": self._actor_text, "header": sealed.header, "signature": None}
+        run(cursor, pen.event, {**header, "digest": sealed.digest})
+        stored = {"event": identifier, "salt": sealed.salt, "body": sealed.body}
+        place = {"project": self._project, "sequence": sequence}
+        run(cursor, pen.payload, {**place, **stored, "erased_at": None, "reason": None})
+        for change in made:
+            pen.projections.apply(cursor, self._project, sequence, change)
+        self._sequence, self._digest = sequence, sealed.digest
+        return Event(
+            id=identifier,
+            project=self._project,
+            sequence=sequence,
+            kind=entry.kind,
+            at=at,
+            actor=self._actor,
+            subject=entry.subject,
+            digest=sealed.digest,
+            payload=payload,
+        )
+
+    def close(self) -> None:
+        """Move the head to the last event that was written."""
+        values = {"wanted": self._project, "sequence": self._sequence, "digest": self._digest}
+        run(self._cursor, self._pen.move_head, values)
+        self._cursor.close()
+
+
+def _run_of(entry: Entry) -> str | None:
+    said = entry.payload.get("run")
+    if entry.run or isinstance(said, str):
+        return entry.run or said
+    return entry.subject if entry.kind.startswith("run.") else None
+
+
+def _insert_once(dialect: str) -> Any:
+    if dialect == "sqlite":
+        return insert(heads)
+    from sqlalchemy.dialects.postgresql import insert as insert_or
+
+    return insert_or(heads).on_conflict_do_nothing()

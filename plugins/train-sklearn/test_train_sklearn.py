@@ -1,0 +1,519 @@
+"""Training with scikit-learn. The models are written and opened by model-skops, in tests only."""
+
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import skops.io
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
+from sklearn.ensemble import GradientBoostingClassifier, HistGradientBoostingClassifier
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.metrics import roc_auc_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.tree import DecisionTreeClassifier
+from threadpoolctl import threadpool_limits
+
+from interlock_hookspecs import Field, InvalidInput, NotFound, Task, Unsupported
+from interlock_hookspecs.conformance.workspace import LocalWorkspace
+from interlock_model_skops import SkopsModel
+from interlock_model_skops.allowed import BY_LOADER
+from interlock_train_sklearn import SklearnTrainer
+from interlock_train_sklearn.preparation import prepare
+from interlock_train_sklearn.rows import read_features
+
+SOURCES = {"binary": load_breast_cancer, "multiclass": load_iris, "regression": load_diabetes}
+
+
+def workspace(folder, **project):
+    return LocalWorkspace(folder, openers={"skops": SkopsModel()}, project=project)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    """Small fits wait for one another's threads on a busy machine."""
+    with threadpool_limits(1, "openmp"):
+        yield
+
+
+@pytest.fixture
+def ws(tmp_path):
+    return workspace(tmp_path)
+
+
+def plain_rows(kind):
+    """A table of numbers that ships with scikit-learn, with an id beside them."""
+    features, target = SOURCES[kind](return_X_y=True)
+    columns = {f"x{place}": features[:, place] for place in range(4)}
+    return pa.table({"id": range(len(target)), **columns, "y": target})
+
+
+def mixed_rows(rows=240):
+    """Numbers, text, a dictionary, Booleans and integers with nulls, and what they make likely."""
+    random = np.random.default_rng(0)
+    city = random.choice(["Boston", "Lowell", "Salem"], rows)
+    age = random.uniform(18, 80, rows)
+    likely = (city == "Lowell") * 2.0 + (age > 40) + random.normal(0, 0.3, rows)
+    holes = random.random(rows) < 0.1
+    return pa.table(
+        {
+            "id": range(rows),
+            "age": pa.array(age, mask=holes),
+            "city": pa.array(city, mask=random.random(rows) < 0.1).dictionary_encode(),
+            "level": pa.array(random.choice(["10", "9", "1"], rows)),
+            "rooms": pa.array(random.integers(1, 6, rows), pa.int16(), mask=holes[::-1]),
+            "owner": pa.array(random.random(rows) < 0.5),
+            "year": [2015] * rows,
+            "binary": pa.array(np.where(likely > 1.2, "yes", "no")),
+            "multiclass": pa.array(np.digitize(likely, [0.7, 1.7])),
+            "regression": pa.array(likely),
+        }
+    )
+
+
+def mixed_task(kind, **more):
+    others = {"binary", "multiclass", "regression"} - {kind}
+    given = {"positive": "yes"} if kind == "binary" else {}
+    return Task(
+        dataset="rows",
+        target=kind,
+        kind=kind,
+        id="id",
+        time="year",
+        exclude=tuple(sorted(others)),
+        **{**given, **more},
+    )
+
+
+def task(kind="binary", **more):
+    return Task(**{"dataset": "rows", "target": "y", "kind": kind, "id": "id", **more})
+
+
+FITS = [
+    ("binary", ""),
+    ("binary", "sklearn.tree.DecisionTreeClassifier"),
+    ("binary", "sklearn.ensemble.RandomForestClassifier"),
+    ("binary", "sklearn.ensemble.GradientBoostingClassifier"),
+    ("binary", "sklearn.linear_model.LogisticRegression"),
+    ("multiclass", ""),
+    ("multiclass", "sklearn.ensemble.GradientBoostingClassifier"),
+    ("multiclass", "sklearn.linear_model.LogisticRegression"),
+    ("regression", ""),
+    ("regression", "sklearn.tree.DecisionTreeRegressor"),
+    ("regression", "sklearn.ensemble.GradientBoostingRegressor"),
+    ("regression", "sklearn.linear_model.Ridge"),
+]
+
+
+def small(path):
+    name = path or "HistGradientBoosting"
+    if "Forest" in name or ".Gradient" in name:
+        return {"n_estimators": 10}
+    if "Logistic" in name:
+        return {"max_iter": 5000}
+    return {"max_iter": 20} if "Hist" in name else {}
+
+
+@pytest.mark.parametrize(("kind", "path"), FITS)
+@pytest.mark.filterwarnings("error")
+def test_mixed_columns_are_learnt_from_by_every_family(ws, kind, path):
+    """Numbers, categories and holes go in as they are, and what was learnt comes out again."""
+    rows = mixed_rows()
+    trainer = SklearnTrainer(estimator=path, parameters=small(path))
+    candidate = trainer.fit_candidate(rows, mixed_task(kind), ws)
+    found = ws.open_model(candidate.model).predict(rows)
+    if kind == "binary":
+        assert roc_auc_score(rows["binary"].to_numpy() == "yes", found["score"].to_numpy()) > 0.85
+    elif kind == "multiclass":
+        chosen = np.argmax(np.column_stack([column.to_numpy() for column in found.columns]), 1)
+        assert (chosen == rows["multiclass"].to_numpy()).mean() > 0.65
+    else:
+        spread = np.corrcoef(rows["regression"].to_numpy(), found["prediction"].to_numpy())
+        assert spread[0, 1] > 0.75
+
+
+@pytest.mark.parametrize(("kind", "path"), FITS)
+def test_unseen_categories_and_missing_values_are_scored(ws, kind, path):
+    """A served row may hold a category that training never saw, and nulls anywhere."""
+    rows = mixed_rows()
+    trainer = SklearnTrainer(estimator=path, parameters=small(path))
+    predictor = ws.open_model(trainer.fit_candidate(rows, mixed_task(kind), ws).model)
+    strange = pa.table(
+        {
+            "age": pa.nulls(2),
+            "city": ["Atlantis", None],
+            "level": ["11", None],
+            "rooms": pa.nulls(2),
+            "owner": pa.nulls(2),
+        }
+    )
+    found = predictor.predict(strange)
+    for column in found.columns:
+        first, second = column.to_pylist()
+        assert np.isfinite([first, second]).all()
+        if path != "sklearn.linear_model.LogisticRegression" and "Ridge" not in path:
+            assert first == second  # unknown counts as missing
+
+
+@pytest.mark.parametrize("kind", ["binary", "multiclass", "regression"])
+def test_a_table_of_numbers_is_given_to_the_estimator_as_it_is(ws, kind):
+    """No pipeline is put around an estimator that needs none: the fit is the plain one."""
+    rows = plain_rows(kind)
+    path = "sklearn.tree.DecisionTree" + ("Regressor" if kind == "regression" else "Classifier")
+    candidate = SklearnTrainer(estimator=path).fit_candidate(rows, task(kind), ws)
+    assert candidate.model.facts["estimator"].startswith("sklearn.tree._classes.DecisionTree")
+    found = ws.open_model(candidate.model).predict(rows)
+    outputs = ["score"] if kind == "binary" else [f"score[{place}]" for place in range(3)]
+    assert found.column_names == (["prediction"] if kind == "regression" else outputs)
+
+
+def test_the_model_equals_the_one_of_identical_calls(ws):
+    """The default fit is scikit-learn's own, and scores what a plain script's would."""
+    rows = plain_rows("binary")
+    candidate = SklearnTrainer().fit_candidate(rows, task(), ws)
+    matrix = np.column_stack([rows[f"x{place}"].to_numpy() for place in range(4)])
+    plain = HistGradientBoostingClassifier(random_state=0).fit(matrix, rows["y"].to_numpy())
+    found = ws.open_model(candidate.model).predict(rows)["score"].to_numpy()
+    assert np.array_equal(found, plain.predict_proba(matrix)[:, 1])
+
+
+def test_the_candidate_says_what_was_fitted(ws):
+    """Estimator, parameters, rows, seed and facts are plain values of the fit."""
+    trainer = SklearnTrainer(
+        estimator="sklearn.tree.DecisionTreeClassifier", parameters={"max_depth": 3}
+    )
+    candidate = trainer.fit_candidate(plain_rows("binary"), task(seed=7), ws)
+    assert candidate.estimator == "sklearn.tree.DecisionTreeClassifier"
+    assert dict(candidate.parameters) == {"max_depth": 3}
+    assert (candidate.rows, candidate.seed, candidate.scores) == (569, 7, ())
+    assert candidate.facts["features"] == 4
+    assert candidate.facts["scikit-learn"]
+
+
+def test_the_signature_names_inputs_outputs_id_and_time(ws):
+    """Features in the table's order with logical types; id and time beside them."""
+    candidate = SklearnTrainer(parameters={"max_iter": 2}).fit_candidate(
+        mixed_rows(), mixed_task("binary"), ws
+    )
+    signature = candidate.model.signature
+    assert [(field.name, field.type) for field in signature.inputs] == [
+        ("age", "double"),
+        ("city", "string"),
+        ("level", "string"),
+        ("rooms", "int16"),
+        ("owner", "bool"),
+    ]
+    assert (signature.classes, signature.positive) == (("no", "yes"), "yes")
+    assert signature.id == Field(name="id", type="int64", nullable=False)
+    assert signature.time == Field(name="year", type="int64", nullable=False)
+
+
+@pytest.mark.parametrize("positive", [0, 1])
+def test_the_score_is_the_positive_classs(ws, positive):
+    """Whichever class is positive, its rows score high."""
+    rows = plain_rows("binary")
+    candidate = SklearnTrainer().fit_candidate(rows, task(positive=positive), ws)
+    scores = ws.open_model(candidate.model).predict(rows)["score"].to_numpy()
+    assert roc_auc_score(rows["y"].to_numpy() == positive, scores) > 0.95
+
+
+def test_folds_are_scored_and_shown(ws):
+    """Each fold gives one value a metric, and progress is said."""
+    trainer = SklearnTrainer(
+        estimator="sklearn.tree.DecisionTreeClassifier",
+        folds=3,
+        scoring=("roc_auc", "f1", "recall", "neg_brier_score", "average_precision"),
+    )
+    candidate = trainer.fit_candidate(mixed_rows(), mixed_task("binary"), ws)
+    assert [score.name for score in candidate.scores] == list(trainer.scoring)
+    assert all(len(score.folds) == 3 for score in candidate.scores)
+    assert ws.messages.count("cross-validating") == 4
+    assert ws.messages[-1] == "fitting DecisionTreeClassifier to 240 rows of 5 features"
+
+
+@pytest.mark.parametrize("kind", ["binary", "multiclass", "regression"])
+def test_every_kind_has_metrics_of_its_own(ws, kind):
+    """Without names, folds are scored by metrics that suit the kind."""
+    candidate = SklearnTrainer(folds=2, parameters={"max_iter": 3}).fit_candidate(
+        plain_rows(kind), task(kind), ws
+    )
+    assert len(candidate.scores) == 2
+
+
+def test_cross_validation_changes_nothing_in_the_model(ws):
+    """The final fit starts from a fresh clone."""
+    rows = plain_rows("multiclass")
+    plain, folded = (
+        SklearnTrainer(folds=folds, parameters={"max_iter": 3}).fit_candidate(
+            rows, task("multiclass"), ws
+        )
+        for folds in (0, 2)
+    )
+    assert plain.model.digest == folded.model.digest
+
+
+@pytest.mark.parametrize("path", [path for kind, path in FITS if kind == "binary"])
+def test_threads_and_order_of_reading_do_not_change_the_model(ws, path):
+    """Chunks, dictionary encoding and threads leave the digest as it is."""
+    rows = mixed_rows()
+    parts = pa.concat_tables([rows.slice(0, 100), rows.slice(100)])
+    parts = parts.set_column(2, "city", parts["city"].cast(pa.large_string()))
+    digests = {
+        SklearnTrainer(estimator=path, parameters=small(path), threads=threads)
+        .fit_candidate(table, mixed_task("binary"), ws)
+        .model.digest
+        for threads, table in ((0, rows), (2, parts))
+    }
+    assert len(digests) == 1
+
+
+PROGRAM = """
+import pathlib, sys
+sys.path[:0] = [{folder!r}]
+import test_train_sklearn as t
+ws = t.workspace(pathlib.Path("kept"))
+for kind, path in t.FITS:
+    trainer = t.SklearnTrainer(estimator=path, parameters=t.small(path))
+    print(trainer.fit_candidate(t.mixed_rows(), t.mixed_task(kind), ws).model.digest)
+"""
+
+
+def test_every_family_is_the_same_in_any_process(tmp_path):
+    """Hash seeds, threads and folders of other processes leave all digests as they are."""
+
+    def digests(name, seed, threads):
+        folder = tmp_path / name
+        folder.mkdir()
+        environment = {
+            **os.environ,
+            "PYTHONHASHSEED": seed,
+            "OMP_NUM_THREADS": threads,
+            "PYTHONPATH": os.pathsep.join(sys.path),
+        }
+        program = PROGRAM.format(folder=os.path.dirname(__file__))  # noqa: PTH120  (a text)
+        done = subprocess.run(
+            [sys.executable, "-c", program],
+            cwd=folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return done.stdout.split()
+
+    first = digests("a", "1", "1")
+    assert len(first) == len(FITS)
+    assert digests("b", "2", "2") == first
+
+
+def test_numbers_may_be_named_categories(ws):
+    """A column of codes that the stack names is encoded, and unknown codes are missing ones."""
+    rows = plain_rows("binary").set_column(1, "x0", pa.array(np.arange(569) % 3))
+    trainer = SklearnTrainer(
+        estimator="sklearn.linear_model.LogisticRegression",
+        parameters={"max_iter": 5000},
+        categorical=("x0",),
+    )
+    predictor = ws.open_model(trainer.fit_candidate(rows, task(), ws).model)
+    assert predictor.predict(rows.slice(0, 2).set_column(1, "x0", pa.array([99, 98]))).num_rows == 2
+    with pytest.raises(InvalidInput, match="'nope'"):
+        SklearnTrainer(categorical=("nope",)).fit_candidate(rows, task(), ws)
+
+
+def test_the_project_may_give_an_estimator_a_class_or_a_function(tmp_path):
+    """All three are fitted from a fresh clone, with the parameters of the stack."""
+    mine = DecisionTreeClassifier(max_depth=5)
+    ws = workspace(
+        tmp_path,
+        instance=mine,
+        kind=DecisionTreeClassifier,
+        make=lambda: DecisionTreeClassifier(min_samples_leaf=2),
+    )
+    for name in ("instance", "kind", "make"):
+        trainer = SklearnTrainer(estimator=f"project:{name}", parameters={"max_depth": 2})
+        candidate = trainer.fit_candidate(plain_rows("binary"), task(), ws)
+        assert candidate.parameters["max_depth"] == 2
+    assert mine.max_depth == 5
+    assert not hasattr(mine, "tree_")
+
+
+def test_a_pipeline_of_the_project_prepares_its_columns_itself(tmp_path):
+    """Nothing is put before a pipeline; parts are reached by their names."""
+    ws = workspace(
+        tmp_path, make=lambda: make_pipeline(StandardScaler(), LogisticRegression(max_iter=5000))
+    )
+    trainer = SklearnTrainer(
+        estimator="project:make", parameters={"logisticregression__C": 0.5}, threads=2
+    )
+    candidate = trainer.fit_candidate(plain_rows("binary"), task(), ws)
+    assert candidate.model.facts["estimator"] == "sklearn.pipeline.Pipeline"
+    assert ws.open_model(candidate.model).predict(plain_rows("binary")).num_rows == 569
+
+
+def test_memory_anywhere_is_refused(tmp_path):
+    """A cache of pickles, however deep, is refused before anything is fitted."""
+    inner = make_pipeline(SimpleImputer(), LogisticRegression(), memory=str(tmp_path / "cache"))
+    ws = workspace(tmp_path, mine=make_pipeline(StandardScaler(), inner))
+    with pytest.raises(InvalidInput, match="memory"):
+        SklearnTrainer(estimator="project:mine").fit_candidate(plain_rows("binary"), task(), ws)
+    assert not (tmp_path / "cache").exists()
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("os.system", "no class of scikit-learn estimators"),
+        ("subprocess.Popen", "no class of scikit-learn estimators"),
+        ("sklearn.tree.DecisionTreeClasifier", "did you mean DecisionTreeClassifier"),
+        ("sklearn.no_such.Thing", "no_such"),
+        ("DecisionTreeClassifier", "dotted path"),
+        ("sklearn.ensemble.VotingClassifier", "project:NAME"),
+        ("sklearn.tree.DecisionTreeRegressor", "is no classifier"),
+        ("sklearn.svm.LinearSVC", "CalibratedClassifierCV"),
+    ],
+)
+def test_what_is_no_estimator_is_refused_before_it_is_called(ws, path, message):
+    """A path names an estimator's class for the task's kind, or the error says what to write."""
+    with pytest.raises(InvalidInput, match=message):
+        SklearnTrainer(estimator=path).fit_candidate(plain_rows("binary"), task(), ws)
+
+
+def test_an_unknown_project_name_is_the_workspaces_to_say(ws):
+    """The project's module has no such attribute."""
+    with pytest.raises(NotFound, match="nope"):
+        SklearnTrainer(estimator="project:nope").fit_candidate(plain_rows("binary"), task(), ws)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"max_dept": 3}, "did you mean max_depth"),
+        ({"max_depth": -1}, "max_depth"),
+        ({"random_state": 1}, r"\[task\] seed"),
+    ],
+)
+def test_a_parameter_that_does_not_fit_is_named(ws, parameters, message):
+    """Unknown, out of range, or ours to set."""
+    trainer = SklearnTrainer(estimator="sklearn.tree.DecisionTreeClassifier", parameters=parameters)
+    with pytest.raises(InvalidInput, match=message):
+        trainer.fit_candidate(plain_rows("binary"), task(), ws)
+
+
+def rows_with(**columns):
+    return pa.table({"id": [1, 2, 3, 4], "x": [1.0, 2.0, 3.0, 4.0], "y": [0, 1, 0, 1], **columns})
+
+
+WHEN = datetime(2020, 1, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("rows", "about", "message"),
+    [
+        (rows_with().drop_columns(["y"]), {}, "no column 'y'"),
+        (rows_with(), {"target": None}, "names no target"),
+        (rows_with(y=[0, 1, None, 1]), {}, "1 rows without a label"),
+        (rows_with(y=[0.0, 1.0, float("nan"), 1.0]), {}, "1 rows without a label"),
+        (rows_with(y=[1, 1, 1, 1]), {}, "one class only"),
+        (rows_with(y=[0, 1, 2, 1]), {}, "kind = 'multiclass'"),
+        (rows_with(y=[0.5, 1.5, 0.5, 1.5]), {}, "classes are integers"),
+        (rows_with(y=["a", "b", "a", "b"]), {}, "positive = 1 is not among"),
+        (rows_with(), {"positive": "1"}, "positive = '1' is not among"),
+        (rows_with(y=["a", "b", "a", "b"]), {"kind": "regression"}, "regression needs numbers"),
+        (rows_with(y=[0, 1, float("inf"), 1]), {"kind": "regression"}, "infinite"),
+        (rows_with(), {"exclude": ("x",)}, "no column is left as a feature"),
+        (rows_with().slice(0, 0), {}, "no training rows"),
+        (rows_with(at=[WHEN] * 4), {}, "'at' is timestamp.*make a number of it"),
+        (rows_with(at=pa.nulls(4)), {}, "'at' is null; it is empty"),
+        (rows_with(at=[[1]] * 4), {}, "'at' is list<int64>"),
+    ],
+)
+def test_rows_that_cannot_be_learnt_from_are_refused(ws, rows, about, message):
+    """The error names the column, and what to write instead."""
+    with pytest.raises(InvalidInput, match=message):
+        SklearnTrainer().fit_candidate(rows, task(**about), ws)
+
+
+def test_an_infinite_feature_is_named(ws):
+    """What scikit-learn refuses in the matrix is said of the column."""
+    rows = rows_with(x=[1.0, float("inf"), 2.0, 3.0])
+    trainer = SklearnTrainer(estimator="sklearn.tree.DecisionTreeClassifier")
+    with pytest.raises(InvalidInput, match="column 'x' holds an infinite number"):
+        trainer.fit_candidate(rows, task(), ws)
+
+
+def test_another_kind_is_refused_with_those_that_are_served(ws):
+    """The message lists the kinds."""
+    with pytest.raises(Unsupported, match="binary, multiclass, regression, not 'ranking'"):
+        SklearnTrainer().fit_candidate(rows_with(), task("ranking"), ws)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"folds": 3}, "smallest class has 2 rows"),
+        ({"folds": 2, "scoring": ("auc",)}, "none of scikit-learn's scorers"),
+    ],
+)
+def test_folds_that_cannot_be_scored_are_refused(ws, settings, message):
+    """Too many folds for the classes, and metrics that do not exist."""
+    with pytest.raises(InvalidInput, match=message):
+        SklearnTrainer(**settings).fit_candidate(rows_with(), task(), ws)
+
+
+@pytest.mark.parametrize("settings", [{"folds": 1}, {"folds": -1}, {"threads": -1}])
+def test_numbers_that_mean_nothing_are_refused_when_the_stack_loads(settings):
+    """One fold is no cross-validation, and no number is negative."""
+    with pytest.raises(ValueError, match=next(iter(settings))):
+        SklearnTrainer(**settings)
+
+
+def test_a_parameter_that_is_no_plain_value_is_refused():
+    """Objects come from the project's module, not from a stack file."""
+    with pytest.raises(TypeError, match="plain value"):
+        SklearnTrainer(parameters={"estimator": {"a": 1}})
+
+
+def test_warnings_of_scikit_learn_are_logged(ws, caplog):
+    """A fit that did not converge is said once, in the log."""
+    trainer = SklearnTrainer(
+        estimator="sklearn.linear_model.LogisticRegression", parameters={"max_iter": 2}
+    )
+    trainer.fit_candidate(plain_rows("binary"), task(), ws)
+    assert "scikit-learn: lbfgs failed to converge" in caplog.text
+
+
+def test_numbers_spelt_as_text_keep_their_order(ws):
+    """Categories that are numbers are coded in the order of their values."""
+    rows = mixed_rows()
+    candidate = SklearnTrainer(parameters={"max_iter": 2}).fit_candidate(
+        rows, mixed_task("binary"), ws
+    )
+    model = skops.io.load(
+        ws.locate(candidate.model.artifact), trusted=sorted(set().union(*BY_LOADER.values()))
+    )
+    encoder = model.named_steps["columns"].named_transformers_["categories"]
+    assert encoder.categories_[1].tolist() == ["1", "9", "10"]
+
+
+def test_the_first_step_is_what_a_plain_fit_makes():
+    """The step that is fitted to one row encodes as one that was fitted to all."""
+    features = read_features(mixed_rows(), mixed_task("binary"))
+    for estimator in (HistGradientBoostingClassifier(), GradientBoostingClassifier()):
+        prepared = prepare(features, estimator, ("rooms",))
+        matrix = prepared.encoder.transform(features.matrix()).astype(float)
+        assert np.array_equal(matrix, prepared.matrix, equal_nan=True)
+
+
+def test_regression_by_least_squares_is_exact(ws):
+    """A line is found as scikit-learn finds it."""
+    rows = pa.table({"id": range(9), "x": np.arange(9.0), "y": np.arange(9.0) * 2 + 1})
+    trainer = SklearnTrainer(estimator="sklearn.linear_model.LinearRegression")
+    candidate = trainer.fit_candidate(rows, task("regression"), ws)
+    plain = LinearRegression().fit(np.arange(9.0)[:, None], np.arange(9.0) * 2 + 1)
+    found = ws.open_model(candidate.model).predict(rows)["prediction"].to_numpy()
+    assert np.allclose(found, plain.predict(np.arange(9.0)[:, None]))

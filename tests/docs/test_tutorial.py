@@ -1,0 +1,116 @@
+"""The tutorial, typed as it stands."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs/tutorial/first-project.md"
+FENCE = re.compile(r"^```(\{code-block\} )?(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+THINGS = re.compile(r"http://127\.0\.0\.1:\d+|\b(?:run|release|deployment|version)-[0-9a-f]{8,}")
+NUMBERS = re.compile(r"\d[\d.,:]*\d|\d|sha256:[0-9a-f]+|(?<=model )[0-9a-f]{12}")
+ACTOR = "you"
+
+
+def blocks(text):
+    """The fenced blocks of a page in order: language, options, content."""
+    for fence in FENCE.finditer(text):
+        options = dict(re.findall(r"^:(\w+): (.*)$", fence[3], re.MULTILINE))
+        content = re.sub(r"\A(:\w+: .*\n)*\n?", "", fence[3])
+        yield fence[2], options, content
+
+
+def commands(block):
+    """The commands of a console block, each with the lines that are printed below it."""
+    for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
+        command, *printed = part.splitlines()
+        yield command, [line for line in printed if line.strip() and line.strip() != "..."]
+
+
+def patched(text, patch):
+    """A stack file with the tables of the patch in place of its own."""
+    for table in re.split(r"^(?=\[)", patch, flags=re.MULTILINE)[1:]:
+        name = table.splitlines()[0]
+        text, count = re.subn(
+            rf"^{re.escape(name)}\n(?:(?!\[).*\n)*", table.rstrip() + "\n\n", text, flags=re.MULTILINE
+        )
+        assert count == 1, name
+    return text
+
+
+class Reader:
+    """Types what a page says, with the ids and addresses of this time in place of the page's."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.code = 0
+        self.known = {}
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        self.environ = {**os.environ, "PATH": path, "INTERLOCK_ACTOR": ACTOR}
+
+    def type(self, command, printed):
+        """Run a command; what the page prints below it must have been printed."""
+        if command == "echo $?":
+            assert printed == [str(self.code)]
+            self.code = 0
+            return
+        assert self.code == 0, "the page must say the exit code of the command before"
+        if command.startswith("cd "):
+            self.folder /= command.removeprefix("cd ")
+            return
+        typed = THINGS.sub(lambda found: self.known.get(found[0], found[0]), command)
+        done = subprocess.run(
+            ["sh", "-c", typed],
+            cwd=self.folder,
+            env=self.environ,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        self.code = done.returncode
+        self.compare(command, printed, done.stdout.splitlines())
+
+    def compare(self, command, printed, actual):
+        """Find each printed line, numbers aside, and learn what its ids are this time."""
+        shapes = {shape(line): line for line in reversed(actual)}
+        for line in printed:
+            assert shape(line) in shapes, f"$ {command}\n{line}\nis not in\n" + "\n".join(actual)
+            now = THINGS.findall(shapes[shape(line)])
+            self.known |= dict(zip(THINGS.findall(line), now, strict=True))
+
+
+def shape(line):
+    """A line without what differs from one time to the next."""
+    return " ".join(NUMBERS.sub("0", THINGS.sub("ID", line)).split())
+
+
+@pytest.fixture
+def reader(tmp_path):
+    """Somebody at a new folder; the server of the page is ended, whatever happens."""
+    somebody = Reader(tmp_path)
+    yield somebody
+    subprocess.run(
+        ["interlock", "undeploy"], cwd=somebody.folder, env=somebody.environ, check=False
+    )
+
+
+def test_every_command_of_the_tutorial_does_what_the_page_prints(reader):
+    """Files are written, commands typed in order; output and exit codes are the page's."""
+    typed = 0
+    for language, options, content in blocks(PAGE.read_text(encoding="utf-8")):
+        if "class" in options:
+            path = reader.folder / options["caption"]
+            path.write_text(patched(path.read_text(encoding="utf-8"), content), encoding="utf-8")
+        elif "caption" in options:
+            (reader.folder / options["caption"]).write_text(content, encoding="utf-8")
+        elif language == "console":
+            for command, printed in commands(content):
+                reader.type(command, printed)
+                typed += 1
+    assert reader.code == 0
+    assert typed > 20

@@ -28,8 +28,9 @@ unexport PYTHONDONTWRITEBYTECODE
 demo: .venv/.runtime
 	@$(BIN)/python contrib/examples/employment/demo.py
 
+# One OpenMP thread a process: two workers that spin on two cores wait for each other.
 test: .venv/.dev
-	@$(BIN)/python -m pytest -n 2 --dist loadfile
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: .venv/.dev docs
 	@$(BIN)/ruff check

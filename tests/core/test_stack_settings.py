@@ -15,7 +15,7 @@ from interlock.stack import (
     recorded_settings,
     structure_settings,
 )
-from interlock_hookspecs import Facts, Secret, plugin, reveal, setting
+from interlock_hookspecs import Facts, Secret, plugin, project_root, reveal, setting
 
 PLANTED = "planted-hunter2-value"
 
@@ -276,3 +276,16 @@ def test_secrets_never_show_in_a_wrong_file(tmp_path):
         load_stack(tmp_path, environ={"PLANTED": PLANTED})
     assert len(caught.value.problems) == 5
     assert PLANTED not in str(caught.value)
+
+
+def test_a_plugin_is_given_the_projects_folder(tmp_path):
+    """A field made by project_root is no setting: core fills it, and a stack file may not."""
+
+    @plugin(contract="1.0")
+    class Rooted:
+        root: Path = project_root()
+
+    made = structure_settings(Rooted, {}, where="stack.dev.data-x", origins={}, root=tmp_path)
+    assert made.root == tmp_path
+    with pytest.raises(StackError, match="unknown setting"):
+        structure_settings(Rooted, {"root": "/"}, where="stack.dev.data-x", origins={})

@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs/tutorial/first-project.md"
 FENCE = re.compile(r"^```(\{code-block\} )?(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-THINGS = re.compile(r"http://127\.0\.0\.1:\d+|\b(?:run|release|deployment|version)-[0-9a-f]{8,}")
+THINGS = re.compile(r"http://127\.0\.0\.1:\d+|\b(?:run|release|deployment|version|ledger)-[0-9a-f]{8,}")
 NUMBERS = re.compile(r"\d[\d.,:]*\d|\d|sha256:[0-9a-f]+|(?<=model )[0-9a-f]{12}")
 ACTOR = "you"
 

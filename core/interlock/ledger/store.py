@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self
 
-from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from interlock.ledger import engine as engines
@@ -18,6 +17,7 @@ from interlock.ledger.writing import ChainWriter, Pen
 from interlock_hookspecs import Actor, Event
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
     from sqlalchemy.engine import URL
 
 Guard = Callable[[Reads], None]

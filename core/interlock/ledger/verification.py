@@ -91,7 +91,7 @@ class _Verification:
         self,
         ledger: Ledger,
         checkpoint: Checkpoint | None,
-        text_factory: Callable[[bytes], str] | None = None,
+        text_factory: Callable[[bytes], str | bytes] | None = None,
     ) -> None:
         self._ledger = ledger
         self._text_factory = text_factory
@@ -185,19 +185,21 @@ class _Verification:
         if checkpoint is not None and checkpoint.ledger != self._ledger.id:
             self._wrong(None, "checkpoint", "ledger", "", self._ledger.id, checkpoint.ledger)
         total = _count(connection, events, project)
-        for one in _projects(connection, self._checkpoint) if project is None else [project]:
-            self._project = one if isinstance(one, str) else repr(one)
-            self._projects.append(self._project)
+        named = _projects(connection, checkpoint) if project is None else {project: "events"}
+        for one, table in named.items():
+            if not isinstance(one, str):
+                self._wrong(None, table, "?", "project", one, "a text")
+                continue
+            self._project = one
+            self._projects.append(one)
             self._chain(connection, one, lambda: progress and progress(self._events, total))
 
-    def _chain(self, connection: Connection, project: Any, step: Callable[[], Any]) -> None:
+    def _chain(self, connection: Connection, project: str, step: Callable[[], Any]) -> None:
         erased = _tombstones(connection, project)
         links = Chain(genesis(self._ledger.id, self._project), erased)
         anchor = self._checkpoint.heads.get(self._project) if self._checkpoint else None
         replay = Replay(connection, project, self._wrong)
-        count = 0
         for row in chain(connection, project):
-            count += 1
             self._events += 1
             wrong, event, was_erased = links.take(row)
             for table, column, found, expected in wrong:
@@ -213,7 +215,7 @@ class _Verification:
                     self._wrong(links.sequence, "payloads", str(row[2]), "body", str(error), "")
             if self._events % _EVERY == 0:
                 step()
-        self._ends(connection, project, links, count)
+        self._ends(connection, project, links)
         if anchor and anchor.sequence > links.sequence:
             self._wrong(
                 links.sequence, "checkpoint", "sequence", "", links.sequence, anchor.sequence
@@ -221,16 +223,23 @@ class _Verification:
         replay.finish()
         step()
 
-    def _ends(self, connection: Connection, project: Any, links: Chain, count: int) -> None:
-        found = connection.execute(select(heads).where(heads.c.project == project)).all()
-        expected = [(project, links.sequence, links.digest)] if count else []
-        if [tuple(row) for row in found] != expected:
-            shown = [tuple(row)[1:] for row in found]
-            there = [row[1:] for row in expected]
-            self._wrong(links.sequence, "heads", self._project, "", shown, there)
-        if _count(connection, payloads, project) != count:
-            for row in connection.execute(_orphans(project)):
-                self._wrong(None, "payloads", str(row[0]), "", "a row", "no row: no such event")
+    def _ends(self, connection: Connection, project: str, links: Chain) -> None:
+        """Hold the head against the last event, and the number of payloads against the events."""
+        sequence = links.sequence
+        found = [
+            tuple(row)
+            for row in connection.execute(
+                select(heads.c.sequence, heads.c.digest).where(heads.c.project == project)
+            )
+        ]
+        if len(found) == 1 and type(found[0][0]) is int and found[0][0] > sequence:
+            # The head tells of more: it is the events that are gone.
+            self._wrong(sequence + 1, "events", str(sequence + 1), "", "no such row", "an event")
+        elif found != ([(sequence, links.digest)] if sequence else []):
+            self._wrong(sequence, "heads", project, "", found, (sequence, links.digest))
+        there, wanted = (_count(connection, table, project) for table in (payloads, events))
+        if there != wanted:
+            self._wrong(None, "payloads", project, "", f"{there} rows", f"{wanted} rows")
 
 
 def _tombstones(connection: Connection, project: Any) -> dict[str, Tombstone]:
@@ -256,13 +265,14 @@ def _tombstones(connection: Connection, project: Any) -> dict[str, Tombstone]:
     return found
 
 
-def _projects(connection: Connection, checkpoint: Checkpoint | None) -> list[Any]:
-    """Every project that any row of any table, or the checkpoint, names."""
-    found: set[Any] = set(checkpoint.heads) if checkpoint else set()
+def _projects(connection: Connection, checkpoint: Checkpoint | None) -> dict[Any, str]:
+    """Every project that the checkpoint or a row of any table names, and such a table."""
+    found: dict[Any, str] = dict.fromkeys(checkpoint.heads if checkpoint else (), "heads")
     for table in metadata.tables.values():
         if "project" in table.c:
-            found.update(connection.execute(select(table.c.project).distinct()).scalars())
-    return sorted(found, key=str)
+            for project in connection.execute(select(table.c.project).distinct()).scalars():
+                found.setdefault(project, table.name)
+    return dict(sorted(found.items(), key=lambda item: str(item[0])))
 
 
 def _count(connection: Connection, table: Table, project: Any) -> int:
@@ -272,24 +282,13 @@ def _count(connection: Connection, table: Table, project: Any) -> int:
     return int(connection.execute(statement).scalar_one())
 
 
-def _orphans(project: Any) -> Any:
-    return (
-        select(payloads.c.sequence)
-        .outerjoin_from(
-            payloads,
-            events,
-            (events.c.project == payloads.c.project) & (events.c.sequence == payloads.c.sequence),
-        )
-        .where(payloads.c.project == project, events.c.sequence.is_(None))
-        .limit(_LIMIT)
-    )
-
-
-def _tolerant(data: bytes) -> str:
-    return data.decode("utf-8", "surrogateescape")
+def _tolerant(data: bytes) -> str | bytes:
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return data
 
 
 def _shown(value: Any) -> str:
     text = value if isinstance(value, str) else repr(value)
-    text = text.encode("utf-8", "backslashreplace").decode()
     return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"

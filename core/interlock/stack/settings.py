@@ -14,7 +14,7 @@ from interlock.stack.environment import expand, unset
 from interlock.stack.model import Stack
 from interlock.stack.paths import absolute, absolute_sqlite
 from interlock.stack.problems import Origin, nearest
-from interlock.stack.structure import MisfitError, complaint, settable, structure
+from interlock.stack.structure import MisfitError, complaint, is_root, settable, structure
 from interlock_hookspecs import Secret, reveal, type_hints
 
 T = TypeVar("T")
@@ -133,12 +133,18 @@ class _Reading:
         made = None
         if not self.problems:
             try:
-                made = self.cls(**self.values)
+                made = self.cls(**self.values, **self._roots())
             except Exception as error:  # noqa: BLE001  (a plugin's validator may raise anything)
                 self._add("", complaint(error, self.said))
         if made is None:
             raise StackError(tuple(self.problems))
         return made
+
+    def _roots(self) -> dict[str, Path]:
+        """The fields that are given the project's folder."""
+        if self.root is None:
+            return {}
+        return {field.alias: self.root for field in attrs.fields(self.cls) if is_root(field)}
 
     def _add(self, key: str, message: str) -> None:
         words = f"[{self.where}] {key}".rstrip()

@@ -47,7 +47,14 @@ def misfit(message: str, *path: str) -> MisfitError:
 
 def settable(cls: type[Any]) -> dict[str, Any]:
     """The attrs fields of a class that may be said, by the name a stack file uses."""
-    return {field.alias: field for field in attrs.fields(cls) if field.init}
+    return {
+        field.alias: field for field in attrs.fields(cls) if field.init and not is_root(field)
+    }
+
+
+def is_root(field: Any) -> bool:
+    """Whether a field is given the project's folder: `interlock_hookspecs.project_root`."""
+    return bool(field.metadata.get("interlock") == "root")
 
 
 def structure(kind: Any, value: Any) -> Any:

@@ -1,0 +1,109 @@
+"""What a user installs: the wheels, and nothing of the checkout."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+MAKE_DATA = """
+import pyarrow as pa, pyarrow.parquet as pq
+from sklearn.datasets import load_breast_cancer
+found = load_breast_cancer()
+columns = {name.replace(" ", "_"): found.data[:, i] for i, name in enumerate(found.feature_names)}
+columns |= {"id": list(range(len(found.target))), "benign": found.target}
+pq.write_table(pa.table(columns), "cancer.parquet")
+"""
+WHERE = """
+import importlib, json
+names = ["interlock", "interlock_hookspecs", "interlock_train_sklearn", "interlock_deploy_local"]
+print(json.dumps([importlib.import_module(name).__file__ for name in names]))
+"""
+
+
+def run(*command, cwd, expect=0):
+    environ = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run(
+        [str(part) for part in command],
+        cwd=cwd,
+        env={**environ, "INTERLOCK_ACTOR": "dana"},
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    assert done.returncode == expect, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def wheels(tmp_path_factory):
+    """The wheels, built from a copy of what git knows: a build leaves traces in its folder."""
+    source = tmp_path_factory.mktemp("source")
+    listed = run("git", "ls-files", "-co", "--exclude-standard", cwd=ROOT).splitlines()
+    for name in listed:
+        if name.split("/")[0] in ("hookspecs", "core", "plugins") or "/" not in name:
+            if (ROOT / name).is_file():
+                (source / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(ROOT / name, source / name)
+    dist = tmp_path_factory.mktemp("dist")
+    members = [source, *(path.parent for path in source.glob("*/pyproject.toml"))]
+    members += [path.parent for path in source.glob("plugins/*/pyproject.toml")]
+    builds = [
+        subprocess.Popen(
+            [sys.executable, "-m", "build", "-q", "--no-isolation", "--wheel", "-o", dist, member],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+        )
+        for member in members
+    ]
+    for build in builds:
+        _, said = build.communicate(timeout=300)
+        assert build.returncode == 0, said.decode()
+    return dist
+
+
+@pytest.fixture(scope="module")
+def installed(wheels, tmp_path_factory):
+    """A new environment with the distribution `interlock` in it, from the wheels."""
+    folder = tmp_path_factory.mktemp("environment") / "venv"
+    venv.create(folder, with_pip=True)
+    python = folder / "bin/python"
+    options = ["-q", "--no-compile", "--find-links", wheels, "--constraint", ROOT / "constraints.txt"]
+    run(python, "-m", "pip", "install", *options, "interlock", cwd=folder)
+    return python
+
+
+def test_the_wheels_run_a_project_from_start_to_finish(installed, tmp_path):
+    """pip install interlock, init, run, an answer, undeploy: all outside the checkout."""
+    interlock = installed.with_name("interlock")
+    places = json.loads(run(installed, "-c", WHERE, cwd=tmp_path))
+    assert all(Path(place).is_relative_to(installed.parents[1]) for place in places)
+    run(installed, "-c", MAKE_DATA, cwd=tmp_path)
+    run(
+        interlock, "init", "--name", "cancer", "--data", "cancer.parquet", "--target", "benign",
+        cwd=tmp_path,
+    )  # fmt: skip
+    try:
+        ended = json.loads(run(interlock, "run", "--json", cwd=tmp_path))
+        assert ended["last"] == "monitor"
+        (deployment,) = json.loads(run(interlock, "deployments", "--json", cwd=tmp_path))
+        assert deployment["now"] == "answers"
+        assert "verify" in run(interlock, "audit", "verify", "--artifacts", cwd=tmp_path)
+    finally:
+        run(interlock, "undeploy", cwd=tmp_path)
+
+
+def test_the_installed_packages_agree_on_what_they_need(installed, tmp_path):
+    """pip finds no requirement unmet, and every plugin loads."""
+    run(installed, "-m", "pip", "check", cwd=tmp_path)
+    listed = json.loads(
+        run(installed.with_name("interlock"), "plugins", "list", "--json", cwd=tmp_path)
+    )
+    assert len(listed) == 11
+    assert [plugin["name"] for plugin in listed if not plugin["loads"]] == []

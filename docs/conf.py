@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
+    from sphinx.environment import BuildEnvironment
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -19,6 +20,7 @@ release = "0.1.0"
 extensions = ["myst_parser"]
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
+smartquotes = False  # what is quoted is often code
 
 html_theme = "furo"
 html_title = "Interlock"
@@ -32,8 +34,12 @@ def setup(app: Sphinx) -> None:
     def expand(_app: Sphinx, _page: str, source: list[str]) -> None:
         source[0] = reference.expand(source[0])
 
+    def outdated(_app: Sphinx, env: BuildEnvironment, *_changes: set[str]) -> list[str]:
+        # What is generated changes without its page: these are read anew each time.
+        return [page for page in env.found_docs if "% generated: " in source_of(env, page)]
+
+    def source_of(env: BuildEnvironment, page: str) -> str:
+        return Path(env.doc2path(page)).read_text(encoding="utf-8")
+
     app.connect("source-read", expand)
-    # What is generated changes without its page: these are read anew each time.
-    app.connect("env-get-outdated", lambda _app, env, *_: [
-        page for page in env.found_docs if page.startswith("reference/")
-    ])
+    app.connect("env-get-outdated", outdated)

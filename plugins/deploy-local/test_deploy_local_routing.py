@@ -285,3 +285,13 @@ def test_health_is_answered_while_the_model_works(serving, target, logistic):
         assert client.get("/v2/health/live")[0] == 200
         assert not call.done()
         model.may_answer.set()
+
+
+def test_a_new_release_of_the_same_model_counts(serving, target, logistic):
+    """A release that differs in its threshold alone is another release, and decides otherwise."""
+    model = logistic(0.0)
+    with serving(target(1, model)) as client:
+        assert outputs(client.infer(ROW)[1])["prediction"] == ["in work"]
+        client.feed.change(target(2, model, threshold=0.99))
+        wait_until(lambda: client.infer(ROW)[1]["model_version"] == "release-2")
+        assert outputs(client.infer(ROW)[1])["prediction"] == ["out of work"]

@@ -58,7 +58,8 @@ def interleaved(
 
 def _median(costs: Sequence[Cost]) -> Cost:
     return Cost(
-        statistics.median(cost.wall for cost in costs), statistics.median(cost.cpu for cost in costs)
+        statistics.median(cost.wall for cost in costs),
+        statistics.median(cost.cpu for cost in costs),
     )
 
 

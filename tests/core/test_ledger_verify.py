@@ -127,7 +127,11 @@ def test_two_swapped_events_are_named(tamper, table):
     """The sequences of two rows are exchanged."""
     report = tamper(
         *(
-            (f"UPDATE {table} SET sequence = ? WHERE sequence = ? AND project = 'housing'", new, old)
+            (
+                f"UPDATE {table} SET sequence = ? WHERE sequence = ? AND project = 'housing'",
+                new,
+                old,
+            )
             for new, old in ((-1, 4), (4, 5), (5, -1))
         )
     )

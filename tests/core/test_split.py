@@ -47,7 +47,9 @@ FROZEN_TEXTS = (1041, ["row 9", "row 10", "row 12"])
 
 def test_the_project_salts_the_split():
     """Two projects over the same rows hold out others."""
-    assert ids(split_rows(ROWS, task(id="id"), "p")[1]) != ids(split_rows(ROWS, task(id="id"), "q")[1])
+    assert ids(split_rows(ROWS, task(id="id"), "p")[1]) != ids(
+        split_rows(ROWS, task(id="id"), "q")[1]
+    )
 
 
 def test_every_row_is_on_one_side_and_the_share_is_as_asked():
@@ -59,7 +61,9 @@ def test_every_row_is_on_one_side_and_the_share_is_as_asked():
 
 def test_rows_without_an_id_are_split_by_their_content():
     """Equal rows go to one side, whatever the columns' order and string encoding."""
-    rows = pa.table({"a": [1, 2, 3] * 400, "b": ["x", None, "z"] * 400, "c": [0.5, None, -0.0] * 400})
+    rows = pa.table(
+        {"a": [1, 2, 3] * 400, "b": ["x", None, "z"] * 400, "c": [0.5, None, -0.0] * 400}
+    )
     rows = rows.append_column("d", pa.array([i // 3 for i in range(1200)]))
     _, held = split_rows(rows, task(), "p")
     other = rows.set_column(1, "b", rows["b"].dictionary_encode()).select(["d", "c", "b", "a"])

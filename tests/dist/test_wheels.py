@@ -74,7 +74,14 @@ def installed(wheels, tmp_path_factory):
     folder = tmp_path_factory.mktemp("environment") / "venv"
     venv.create(folder, with_pip=True)
     python = folder / "bin/python"
-    options = ["-q", "--no-compile", "--find-links", wheels, "--constraint", ROOT / "constraints.txt"]
+    options = [
+        "-q",
+        "--no-compile",
+        "--find-links",
+        wheels,
+        "--constraint",
+        ROOT / "constraints.txt",
+    ]
     run(python, "-m", "pip", "install", *options, "interlock", cwd=folder)
     return python
 

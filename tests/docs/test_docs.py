@@ -184,7 +184,11 @@ def test_a_stack_file_on_a_page_has_only_keys_that_there_are(path):
     from interlock.stack import fields
 
     known = {"project": fields.PROJECT, "model": fields.MODEL, "task": fields.TASK}
-    for block in re.findall(r"^```(?:\{code-block\} )?toml\n(.*?)^```", path.read_text("utf-8"), re.M | re.S):
+    for block in re.findall(
+        r"^```(?:\{code-block\} )?toml\n(.*?)^```",
+        path.read_text(encoding="utf-8"),
+        re.MULTILINE | re.DOTALL,
+    ):
         data = tomllib.loads(re.sub(r"\A(:\w+: .*\n)+", "", block))
         if "build-system" in data:
             continue

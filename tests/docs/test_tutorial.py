@@ -11,7 +11,9 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs/tutorial/first-project.md"
 FENCE = re.compile(r"^```(\{code-block\} )?(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-THINGS = re.compile(r"http://127\.0\.0\.1:\d+|\b(?:run|release|deployment|version|ledger)-[0-9a-f]{8,}")
+THINGS = re.compile(
+    r"http://127\.0\.0\.1:\d+|\b(?:run|release|deployment|version|ledger)-[0-9a-f]{8,}"
+)
 NUMBERS = re.compile(r"\d[\d.,:]*\d|\d|sha256:[0-9a-f]+|(?<=model )[0-9a-f]{12}")
 ACTOR = "you"
 
@@ -36,7 +38,10 @@ def patched(text, patch):
     for table in re.split(r"^(?=\[)", patch, flags=re.MULTILINE)[1:]:
         name = table.splitlines()[0]
         text, count = re.subn(
-            rf"^{re.escape(name)}\n(?:(?!\[).*\n)*", table.rstrip() + "\n\n", text, flags=re.MULTILINE
+            rf"^{re.escape(name)}\n(?:(?!\[).*\n)*",
+            table.rstrip() + "\n\n",
+            text,
+            flags=re.MULTILINE,
         )
         assert count == 1, name
     return text
@@ -99,6 +104,7 @@ def reader(tmp_path):
     )
 
 
+@pytest.mark.real_backend
 def test_every_command_of_the_tutorial_does_what_the_page_prints(reader):
     """Files are written, commands typed in order; output and exit codes are the page's."""
     typed = 0

@@ -6,16 +6,18 @@ can make the reading fail.
 
 from __future__ import annotations
 
+import functools
+import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, select
 
-from interlock.ledger.statements import compiled
-from interlock.ledger.tables import COLUMNS, PROJECTIONS, events, payloads
+from interlock.ledger.statements import Statement, compiled, run
+from interlock.ledger.tables import PROJECTIONS, events, payloads
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, Executable
+    from sqlalchemy import Connection, Dialect
 
 _BATCH = 512
 
@@ -27,23 +29,32 @@ EVENT_COLUMNS = (
 """What `chain` gives, in order."""
 
 
-def stream(connection: Connection, statement: Executable, **values: Any) -> Iterator[Any]:
-    """The rows of a statement, without ever holding more than a batch of them."""
-    text, positions = compiled(statement, connection.dialect)
+def stream(connection: Connection, statement: Statement, **values: Any) -> Iterator[Any]:
+    """The rows of a compiled statement, without ever holding more than a batch of them."""
     driver: Any = connection.connection
     # A plain cursor of psycopg fetches everything at once; a named one stays in the server.
     named = connection.dialect.name == "postgresql"
-    cursor = driver.cursor(name=f"ledger_{id(statement):x}") if named else driver.cursor()
+    cursor = driver.cursor(name=f"ledger_{os.urandom(4).hex()}") if named else driver.cursor()
     try:
-        cursor.execute(text, values if positions is None else [values[name] for name in positions])
+        run(cursor, statement, values)
         while batch := cursor.fetchmany(_BATCH):
             yield from batch
     finally:
         cursor.close()
 
 
-def chain(connection: Connection, project: Any) -> Iterator[Any]:
+def chain(connection: Connection, project: str) -> Iterator[Any]:
     """A project's events in order, each with its payload beside it."""
+    return stream(connection, _chain(connection.dialect), wanted=project)
+
+
+def projection(connection: Connection, table: str, project: str) -> Iterator[Any]:
+    """A project's rows of a projection, in the order of the events that last wrote them."""
+    return stream(connection, _projection(connection.dialect, table), wanted=project)
+
+
+@functools.cache
+def _chain(dialect: Dialect) -> Statement:
     statement = (
         select(*events.c, *(payloads.c[name] for name in _BESIDE))
         .outerjoin_from(
@@ -54,15 +65,13 @@ def chain(connection: Connection, project: Any) -> Iterator[Any]:
         .where(events.c.project == bindparam("wanted"))
         .order_by(events.c.sequence)
     )
-    return stream(connection, statement, wanted=project)
+    return compiled(statement, dialect)
 
 
-def projection(connection: Connection, table: str, project: Any) -> Iterator[Any]:
-    """A project's rows of a projection, in the order of the events that last wrote them."""
+@functools.cache
+def _projection(dialect: Dialect, table: str) -> Statement:
     columns = PROJECTIONS[table].c
     statement = (
-        select(*(columns[name] for name in COLUMNS[table]))
-        .where(columns.project == bindparam("wanted"))
-        .order_by(columns.sequence)
+        select(*columns).where(columns.project == bindparam("wanted")).order_by(columns.sequence)
     )
-    return stream(connection, statement, wanted=project)
+    return compiled(statement, dialect)

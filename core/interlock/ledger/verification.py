@@ -232,8 +232,9 @@ class _Verification:
                 select(heads.c.sequence, heads.c.digest).where(heads.c.project == project)
             )
         ]
-        if len(found) == 1 and type(found[0][0]) is int and found[0][0] > sequence:
-            # The head tells of more: it is the events that are gone.
+        ahead = len(found) == 1 and type(found[0][0]) is int and found[0][0] > sequence
+        if ahead and found[0][1] != links.digest:
+            # The head is of a later event: it is the events that are gone.
             self._wrong(sequence + 1, "events", str(sequence + 1), "", "no such row", "an event")
         elif found != ([(sequence, links.digest)] if sequence else []):
             self._wrong(sequence, "heads", project, "", found, (sequence, links.digest))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Mapping
 from time import perf_counter
@@ -14,6 +15,7 @@ from interlock.errors import (
     ApprovalNeeded,
     GateRefused,
     InterlockError,
+    LedgerError,
     UsageError,
 )
 from interlock.ids import new_id, short
@@ -151,7 +153,9 @@ def _advance(session: Session, run_id: str, *, code: str, until: str, again: boo
                     _execute(context, _stage(name), again=again)
                     last = name
         except BaseException as error:
-            _finish(session, run_id, *_ending(error))
+            # A ledger that cannot be written is what failed, most likely: the first error is told.
+            with contextlib.suppress(LedgerError):
+                _finish(session, run_id, *_ending(error))
             raise
         _finish(session, run_id, "done", f"done until {last}", 0)
     return RunEnd(run=run_id, last=last, context=context)
@@ -224,7 +228,10 @@ def _perform(context: Context, stage: _Stage, digest: str | None) -> None:
         result = stage.perform(context)
     except BaseException as error:
         failed = {**about, "message": _message(error), "seconds": perf_counter() - started}
-        session.ledger.append(session.project, "stage.failed", stage_id, failed, run=context.run_id)
+        with contextlib.suppress(LedgerError):
+            session.ledger.append(
+                session.project, "stage.failed", stage_id, failed, run=context.run_id
+            )
         raise
     seconds = perf_counter() - started
     ended = Entry(

@@ -7,6 +7,7 @@ its rule, checks the type of what comes back, is timed, stamps the maker, and na
 
 from __future__ import annotations
 
+import functools
 import types
 from collections.abc import Callable, Iterator, Sequence
 from time import perf_counter
@@ -185,7 +186,7 @@ class Funnel:
         argnames = tuple(name for name in contract()[hook].parameters if _takes(function, name))
         call = _Call(function, argnames, member)
         expected = self._expected(hook)
-        if get_origin(type_hints(contract()[hook].function)["return"]) is not tuple:
+        if not _gives_list(hook):
             return self._single(hook, call, arguments)
         answer = self._ask(hook, call, arguments)
         for record in answer:
@@ -267,6 +268,11 @@ def _module(name: str) -> types.ModuleType:
     import importlib
 
     return importlib.import_module(f"interlock_hookspecs.{name}")
+
+
+@functools.cache
+def _gives_list(hook: str) -> bool:
+    return get_origin(type_hints(contract()[hook].function)["return"]) is tuple
 
 
 def _takes(function: Callable[..., Any], name: str) -> bool:

@@ -46,7 +46,10 @@ def serve(session: Session, deployment_id: str) -> None:
         msg = f"the ledger has no deployment {deployment_id}"
         raise UsageError(msg)
     deployment = decode(Deployment, row["body"])
-    endpoint = deployment.endpoint
+    endpoint, maker = deployment.endpoint, deployment.maker
+    if maker is None:
+        msg = f"{deployment_id} names no plugin that serves it"
+        raise UsageError(msg)
     captures = CaptureWriter(captures_folder(session, endpoint))
     with session.workspace(deployment_id) as workspace:
         feed = LedgerFeed(session, deployment, workspace)
@@ -54,11 +57,9 @@ def serve(session: Session, deployment_id: str) -> None:
         poll = threading.Thread(target=feed.follow, name="ledger", daemon=True)
         poll.start()
         try:
-            maker = deployment.maker
-            plugin = maker if maker is not None else "deploy-unknown"
             session.funnel.owner(
                 "serve_endpoint",
-                plugin,
+                maker,
                 endpoint=endpoint,
                 feed=feed,
                 captures=captures,

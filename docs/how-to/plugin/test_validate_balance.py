@@ -1,6 +1,7 @@
 """The plugin, without the core."""
 
 import pyarrow as pa
+
 from interlock_hookspecs import Task
 from interlock_validate_balance import Balance
 

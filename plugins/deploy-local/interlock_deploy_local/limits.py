@@ -49,7 +49,7 @@ class GuardedProtocol(HttpToolsProtocol):
         super().__init__(*args, **keywords)
         self._deadline: asyncio.TimerHandle | None = None
         self._write_deadline: asyncio.TimerHandle | None = None
-        self._in_header = False
+        self._in_header = self._header_is_new = False
         self._header_bytes = 0
 
     @property
@@ -77,7 +77,9 @@ class GuardedProtocol(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         if self._in_header:
-            self._header_bytes += len(data)
+            # Where in its first chunk a header begins is not known: a body may stand before it.
+            self._header_bytes += 0 if self._header_is_new else len(data)
+            self._header_is_new = False
             if self._header_bytes > HEADER_BYTES:
                 self._refuse(431, f"the header has more than {HEADER_BYTES} bytes")
                 return
@@ -87,7 +89,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         """A request's first bytes are there."""
-        self._in_header = True
+        self._in_header = self._header_is_new = True
         self._header_bytes = 0
         super().on_message_begin()
 
@@ -132,7 +134,10 @@ class GuardedProtocol(HttpToolsProtocol):
         self._deadline = None
         if self.transport.is_closing():
             return
-        if self._in_header and self.is_idle:
+        if not self.is_idle or self.pipeline:
+            # What comes next is not read while a request is answered: not the client's delay.
+            self._start_deadline()
+        elif self._in_header:
             self._refuse(408, "the header did not arrive in time")
         else:
             self.transport.close()

@@ -13,8 +13,9 @@ from interlock_hookspecs import Facts
 
 
 def inputs(context: Context) -> Mapping[str, Any] | None:
-    """The model, its name, and the registry with its settings."""
+    """The model, its name, the registry, and the run: only the registry knows what it still has."""
     return {
+        "run": context.run_id,
         "model": context.candidate.model.digest,
         "name": context.session.project,
         "makers": encode(context.session.funnel.makers("register_version")),

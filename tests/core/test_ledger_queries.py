@@ -1,0 +1,173 @@
+"""What is asked of a ledger is answered through an index, newest first, page by page."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import event
+
+from interlock.errors import LedgerError
+from interlock.ids import new_id, short
+from interlock.ledger import Entry
+
+DIGEST = "sha256:" + "a" * 64
+QUESTIONS = [
+    lambda reads: reads.runs(),
+    lambda reads: reads.runs("employment"),
+    lambda reads: reads.runs("employment", before="run-z"),
+    lambda reads: reads.runs("employment", since=datetime(2026, 1, 1, tzinfo=UTC)),
+    *(
+        lambda reads, filter_=filter_: reads.runs("employment", **filter_)
+        for filter_ in ({"status": "done"}, {"stack": "dev"}, {"actor": "ana"}, {"model": DIGEST})
+    ),
+    lambda reads: reads.runs(status="done"),
+    lambda reads: reads.run("run-1"),
+    lambda reads: reads.stages("run-1"),
+    lambda reads: reads.finished_stage("run-1", "data"),
+    lambda reads: reads.stage_by_inputs("employment", "data", DIGEST),
+    lambda reads: reads.checks("run-1", "model"),
+    lambda reads: reads.profiles("run-1"),
+    lambda reads: reads.versions("employment"),
+    lambda reads: reads.intended_version("run-1"),
+    lambda reads: reads.alias("employment", "employment", "champion"),
+    lambda reads: reads.latest_review("run-1"),
+    lambda reads: reads.verdicts("run-1"),
+    lambda reads: reads.approvals("employment", dossier=DIGEST, limit=None),
+    lambda reads: reads.releases("employment", dossier=DIGEST),
+    lambda reads: reads.release("release-1"),
+    lambda reads: reads.champion("employment", "dev", "employment"),
+    lambda reads: reads.deployments("employment"),
+    lambda reads: reads.deployment("deployment-1"),
+    lambda reads: reads.labels("employment", limit=None),
+    lambda reads: reads.windows("employment"),
+    lambda reads: reads.window_by_key("employment", DIGEST),
+    lambda reads: reads.findings("employment", status="alert"),
+    lambda reads: reads.events("employment"),
+    *(
+        lambda reads, filter_=filter_: reads.events("employment", after=3, **filter_)
+        for filter_ in ({}, {"kind": "run.started"}, {"subject": "run-1"}, {"run": "run-1"})
+    ),
+    lambda reads: reads.event("event-1"),
+    lambda reads: reads.find("run-1"),
+    lambda reads: reads.find("aaaa", project="employment"),
+]
+
+
+@pytest.mark.parametrize("ask", QUESTIONS, ids=range(len(QUESTIONS)))
+def test_every_question_is_answered_through_an_index(open_ledger, live, ask):
+    """No plan reads a whole table (but the few heads) or sorts what it found."""
+    ledger, asked = open_ledger(), []
+    live(ledger)
+
+    @event.listens_for(ledger.engine, "before_cursor_execute")
+    def note(_connection, _cursor, statement, parameters, *_):
+        if statement.startswith("SELECT"):
+            asked.append((statement, parameters))
+
+    try:
+        ask(ledger.reads)
+    except LedgerError:
+        assert asked
+    event.remove(ledger.engine, "before_cursor_execute", note)
+    assert asked
+    with ledger.engine.connect() as connection:
+        for statement, parameters in asked:
+            plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
+            steps = [row[-1] for row in plan if "heads" not in row[-1]]
+            assert all("USING" in step and "INDEX" in step for step in steps), steps
+            assert not any("TEMP B-TREE" in step for step in steps), steps
+
+
+def test_pages_follow_each_other_newest_first(open_ledger):
+    """The next page begins before the last id of this one."""
+    ledger = open_ledger()
+    ids = [new_id("run") for _ in range(5)]
+    ledger.append_all("p", [Entry("run.started", run, {"stack": "dev"}) for run in ids])
+    newest = sorted(ids, reverse=True)
+    page = ledger.reads.runs("p", limit=2)
+    rest = ledger.reads.runs("p", limit=9, before=page[-1]["id"])
+    assert [row["id"] for row in page + rest] == newest
+
+
+def test_filters_meet_in_all_projects(open_ledger, live):
+    """Without a project the newest of all projects come."""
+    ledger = open_ledger()
+    live(ledger, "employment", "a")
+    live(ledger, "housing", "b")
+    assert [row["project"] for row in ledger.reads.runs(status="done")] == ["housing", "employment"]
+    assert ledger.reads.runs(status="running") == []
+
+
+def test_since_is_a_time(open_ledger):
+    """A run that began before it is not listed."""
+    ledger, run = open_ledger(), new_id("run")
+    ledger.append("p", "run.started", run, {"stack": "dev"})
+    now = datetime.now(UTC)
+    assert ledger.reads.runs("p", since=now - timedelta(minutes=1))[0]["id"] == run
+    assert ledger.reads.runs("p", since=now + timedelta(minutes=1)) == []
+
+
+def test_a_run_shows_what_its_stages_made(open_ledger, live):
+    """Model, dossier, release and status follow the events."""
+    ledger = open_ledger()
+    live(ledger)
+    (run,) = ledger.reads.runs("employment")
+    assert (run["status"], run["stage"], run["pid"]) == ("done", "data", 8)
+    assert run["model"] == DIGEST
+    assert run["release"] == ledger.reads.releases("employment")[0]["id"]
+    assert run["body"]["policy"] == {"bounds": []}
+
+
+def test_checks_measured_again_replace_those_before(open_ledger, live):
+    """One phase of one run has the checks of its last measurement."""
+    ledger = open_ledger()
+    live(ledger)
+    run = ledger.reads.runs("employment")[0]["id"]
+    assert [row["key"] for row in ledger.reads.checks(run, "data")] == ["metrics.roc_auc"]
+
+
+def test_the_champion_is_what_is_live(open_ledger, live):
+    """It is a release as long as its deployment stands; a removed one has none."""
+    ledger = open_ledger()
+    entries = [event_ for event_ in live.__wrapped__("p", "a")] if hasattr(live, "__wrapped__") else None
+    assert entries is None
+    live(ledger)
+    assert ledger.reads.champion("employment", "dev", "e") is None
+
+
+def test_the_history_of_an_endpoint_is_what_was_live(open_ledger, live):
+    """What was applied, then what it was pointed at, oldest first, each with its reason."""
+    ledger = open_ledger()
+    live(ledger)
+    history = ledger.reads.endpoint_history("employment", "dev", "e")
+    assert [line["reason"] for line in history] == ["deploy", "rollback"]
+
+
+def test_an_id_a_short_id_and_the_beginning_of_a_digest_are_found(open_ledger, live):
+    """Each names its row; a digest names the version that carries it."""
+    ledger = open_ledger()
+    live(ledger)
+    run = ledger.reads.runs("employment")[0]["id"]
+    assert ledger.reads.find(run)[1]["id"] == run
+    assert ledger.reads.find(short(run))[0] == "runs"
+    assert ledger.reads.find("sha256:aaaa")[0] == "versions"
+    with pytest.raises(LedgerError, match="nothing here is named"):
+        ledger.reads.find("run-00000000")
+
+
+def test_a_short_id_of_two_things_lists_both(open_ledger):
+    """The error names the whole ids."""
+    ledger = open_ledger()
+    ids = [f"run-{start}{'0' * 23}12345678" for start in "ab"]
+    ledger.append_all("p", [Entry("run.started", run, {}) for run in ids])
+    with pytest.raises(LedgerError, match=f"{ids[0]}, p/{ids[1]}"):
+        ledger.reads.find("run-12345678")
+
+
+def test_monitoring_goes_on_where_the_furthest_window_ended(open_ledger):
+    """A look back at an older window does not move the end."""
+    ledger = open_ledger()
+    for number, end in enumerate([2017, 2018, 2016]):
+        payload = {"stack": "dev", "endpoint": "e", "end": end, "findings": []}
+        ledger.append("p", "window.monitored", f"window-{number}", payload)
+    assert ledger.reads.last_window_end("p", "dev", "e") == 2018
+    assert ledger.reads.last_window_end("p", "prod", "e") is None

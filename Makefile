@@ -3,6 +3,7 @@
 #   make demo        a model's whole life on census data, told step by step
 #   make test        every test
 #   make lint        style, types, import arrows, documentation, licences
+#   make audit       known vulnerabilities of every pinned version
 #   make docs        the documentation, in build/docs
 #   make bench       every benchmark; make bench-NAME for one
 #   make dist        every wheel and source distribution, in dist/
@@ -21,7 +22,7 @@ INSTALL := $(PIP) install --only-binary :all: --constraint constraints.txt
 # Bytecode is written once, whatever the caller's environment says: start-up times depend on it.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test lint docs bench dist clean $(BENCHMARKS)
+.PHONY: demo test lint audit docs bench dist clean $(BENCHMARKS)
 .DELETE_ON_ERROR:
 .SUFFIXES:
 
@@ -40,6 +41,15 @@ lint: .venv/.dev docs
 	@$(BIN)/pip-licenses --order=license --output-file=build/licences.txt >/dev/null
 	@$(BIN)/pip-licenses --summary --partial-match --fail-on "AGPL;Affero;SSPL;Commercial;Proprietary"
 	@echo "Each package with its licence is in build/licences.txt"
+
+# Fails where the advisories cannot be reached: not knowing is not passing.
+audit: build/audit/bin/pip-audit
+	@build/audit/bin/pip-audit --strict --disable-pip --no-deps --requirement constraints.txt
+
+build/audit/bin/pip-audit: constraints.txt
+	@$(PYTHON) -m venv build/audit
+	@build/audit/bin/python -m pip -qq --disable-pip-version-check install --only-binary :all: --constraint constraints.txt pip-audit
+	@touch $@
 
 docs: .venv/.dev
 	@$(BIN)/python -m sphinx -q -W -n --keep-going -b html docs build/docs

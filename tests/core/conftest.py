@@ -96,6 +96,12 @@ def entries(project, prefix):
 
 
 @pytest.fixture(scope="session")
+def life():
+    """The entries of a model's life: of a project, ids beginning with a letter."""
+    return entries
+
+
+@pytest.fixture(scope="session")
 def live():
     """Write a model's life to a ledger."""
 

@@ -125,13 +125,25 @@ def test_checks_measured_again_replace_those_before(open_ledger, live):
     assert [row["key"] for row in ledger.reads.checks(run, "data")] == ["metrics.roc_auc"]
 
 
-def test_the_champion_is_what_is_live(open_ledger, live):
+def test_the_champion_is_what_is_live(open_ledger, life):
     """It is a release as long as its deployment stands; a removed one has none."""
-    ledger = open_ledger()
-    entries = [event_ for event_ in live.__wrapped__("p", "a")] if hasattr(live, "__wrapped__") else None
-    assert entries is None
-    live(ledger)
+    ledger, told = open_ledger(), life("employment", "a")
+    ledger.append_all("employment", told[:-1])
+    assert ledger.reads.champion("employment", "dev", "e")["number"] == "1"
+    ledger.append_all("employment", told[-1:])
     assert ledger.reads.champion("employment", "dev", "e") is None
+
+
+def test_a_deployment_has_the_targets_that_it_was_last_given(open_ledger, life):
+    """Its record is the one that was applied, with the targets of the change after it."""
+    ledger, told = open_ledger(), life("employment", "a")
+    ledger.append_all("employment", told[:-1])
+    deployment = told[-1].subject
+    targets = [{"release": {"id": "release-2"}, "weight": 1.0}]
+    payload = {"targets": targets, "release": "release-2", "reason": "deploy"}
+    ledger.append("employment", "deployment.targets", deployment, payload)
+    row = ledger.reads.endpoint_deployment("employment", "dev", "e")
+    assert (row["body"]["targets"], row["body"]["address"]) == (targets, "http://x")
 
 
 def test_the_history_of_an_endpoint_is_what_was_live(open_ledger, live):

@@ -143,10 +143,9 @@ def test_an_invented_event_is_named(tamper):
     """A copy of an event stands after the last."""
     columns = "id || 'x', kind, at, actor, subject, run, header, digest, signature, key_id"
     last = "SELECT max(sequence) FROM events WHERE project = 'housing'"
-    report = tamper(
-        (f"INSERT INTO events SELECT project, sequence + 1, {columns} FROM events "
-         f"WHERE project = 'housing' AND sequence = ({last})",),
-    )  # fmt: skip
+    invent = f"""INSERT INTO events SELECT project, sequence + 1, {columns} FROM events
+        WHERE project = 'housing' AND sequence = ({last})"""
+    report = tamper((invent,))
     assert report.problems[0].table == "events"
 
 
@@ -158,21 +157,20 @@ def test_rows_of_a_project_without_events_are_named(tamper):
 
 def test_a_release_put_back_to_before_its_revocation_is_named(tamper):
     """The row is as it once rightly was, its sequence too."""
-    report = tamper(
-        ("UPDATE releases SET revoked_at = NULL, revoked_by = NULL, revoked_reason = NULL, "
-         "sequence = (SELECT sequence FROM events WHERE kind = 'release.made' "
-         "AND events.project = releases.project) WHERE project = 'housing'",),
-    )  # fmt: skip
+    put_back = """UPDATE releases SET revoked_at = NULL, revoked_by = NULL, revoked_reason = NULL,
+        sequence = (SELECT sequence FROM events
+                    WHERE kind = 'release.made' AND events.project = releases.project)
+        WHERE project = 'housing'"""
+    report = tamper((put_back,))
     first = report.problems[0]
     assert (first.project, first.table, first.column) == ("housing", "releases", "sequence")
 
 
 def test_checks_put_back_to_an_earlier_measurement_are_named(tamper):
     """A row that a later measurement replaced stands there again, as it rightly was."""
-    report = tamper(
-        ("INSERT INTO checks SELECT project, run, phase, 1, model, key, maker, value, low, high, n, "
-         "version, body, 4 FROM checks WHERE project = 'housing'",),
-    )  # fmt: skip
+    put_back = """INSERT INTO checks SELECT project, run, phase, 1, model, key, maker, value, low,
+        high, n, version, body, 4 FROM checks WHERE project = 'housing'"""
+    report = tamper((put_back,))
     assert {problem.table for problem in report.problems} == {"checks"}
 
 

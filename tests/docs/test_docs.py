@@ -2,9 +2,11 @@
 
 import ast
 import functools
+import importlib
 import importlib.util
 import re
 import shlex
+import sys
 import tomllib
 from pathlib import Path
 
@@ -33,7 +35,9 @@ def load(path):
     return module
 
 
-reference = load(DOCS / "reference.py")
+sys.path.insert(0, str(DOCS))  # as conf.py has it
+reference = importlib.import_module("reference")
+contract_reference = importlib.import_module("contract_reference")
 
 
 @functools.cache
@@ -54,7 +58,7 @@ def test_the_reference_has_every_hook_with_its_rule(name):
     """A hook's entry has its signature, and the sentence that says who is asked."""
     entry = pages().partition(f"(contract-{name})=")[2].partition("\n(contract-")[0]
     spec = contract.specs()[name]
-    assert reference.signature(spec.function) in entry
+    assert contract_reference.signature(spec.function) in entry
     assert contract.SENTENCES[spec.rule] in entry
     for argument in spec.parameters:
         assert f"- `{argument}`: " in entry
@@ -171,7 +175,8 @@ def test_what_a_page_types_is_a_command_with_those_options(path):
 
 def code(text):
     """The code of a page: fences of commands, and code within lines that begins a command."""
-    fences = re.findall(r"^```(?:console|text|sh)?\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    every = re.findall(r"^```(.*)\n((?:.*\n)*?)```$", text, re.MULTILINE)
+    fences = [content for language, content in every if language in ("", "console", "text", "sh")]
     prose = re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
     lines = [line for fence in fences for line in fence.splitlines() if "  - " not in line]
     typed = [line for line in lines if re.match(r"(\$ (\w+=\S+ )*)?interlock \w", line)]
@@ -218,7 +223,7 @@ def test_the_plugin_of_the_guide_keeps_to_the_contract(monkeypatch):
 
     folder = DOCS / "how-to/plugin"
     module = load(folder / "interlock_validate_balance.py")
-    monkeypatch.setitem(__import__("sys").modules, module.__name__, module)
+    monkeypatch.setitem(sys.modules, module.__name__, module)
     assert list(breaches(module.Balance, "validate")) == []
     tests = load(folder / "test_validate_balance.py")
     tests.test_it_measures_the_rarest_class()

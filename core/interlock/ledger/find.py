@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from sqlalchemy import desc, select
+from sqlalchemy import select
 
 from interlock.errors import LedgerError
 from interlock.ledger.tables import PROJECTIONS
@@ -46,12 +46,16 @@ def find(reads: Reads, text: str, *, project: str | None = None) -> tuple[str, R
         if found:
             return _only(text, found)
     digits = _DIGEST.fullmatch(text)
-    for table, column in _DIGESTS if digits else ():
-        rows = _beginning(reads, table, column, f"sha256:{digits[1]}" if digits else "", project)
-        if rows:
-            # Several rows may be about one digest; they are one answer, and the newest tells it.
-            digests = {row[column]: (table, row) for row in reversed(rows)}
-            return _only(text, list(digests.values()))
+    for table, column in _DIGESTS:
+        if digits is None:
+            break
+        found = [
+            (table, reads.listing(table, one, limit=1, **{column: digest})[0])
+            for one, digest in _beginning(reads, table, column, f"sha256:{digits[1]}", project)
+        ]
+        if found:
+            # Several rows may be about one digest; the newest tells of it.
+            return _only(text, found)
     raise LedgerError(
         f"nothing here is named {text!r}", hint="interlock runs lists what there is, by its ids"
     )
@@ -65,19 +69,22 @@ def _equal(reads: Reads, table: str, column: str, text: str, project: str | None
     return reads.rows(statement)
 
 
-def _beginning(reads: Reads, table: str, column: str, text: str, project: str | None) -> list[Row]:
+def _beginning(
+    reads: Reads, table: str, column: str, text: str, project: str | None
+) -> list[tuple[str, str]]:
+    """The digests that begin so, each with its project."""
     columns = PROJECTIONS[table].c
-    rows: list[Row] = []
     # The indexes begin with the project.
-    for one in reads.projects() if project is None else [project]:
-        statement = (
-            select(PROJECTIONS[table])
+    return [
+        (one, row[column])
+        for one in (reads.projects() if project is None else [project])
+        for row in reads.rows(
+            select(columns[column])
+            .distinct()
             .where(columns.project == one, columns[column] >= text, columns[column] < text + "g")
-            .order_by(columns[column], desc(columns.id))
             .limit(_SHOWN)
         )
-        rows += reads.rows(statement)
-    return rows
+    ]
 
 
 def _only(text: str, found: list[tuple[str, Row]]) -> tuple[str, Row]:

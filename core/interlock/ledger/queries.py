@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import desc, select
 
-from interlock.ledger.rows import PAGE, Row, Rows
+from interlock.ledger.rows import PAGE, Row, Rows, by_id
 from interlock.ledger.tables import PROJECTIONS
 
 _DONE = ("finished", "reused")
@@ -48,7 +48,7 @@ class Reads(Rows):
     def stages(self, run: str) -> list[Row]:
         """The stage executions of a run, in order."""
         table = PROJECTIONS["stages"]
-        return self.rows(select(table).where(table.c.run == run).order_by(table.c.id))
+        return sorted(self.rows(select(table).where(table.c.run == run)), key=by_id)
 
     def finished_stage(self, run: str, stage: str) -> Row | None:
         """The latest execution of a stage in a run that has a result, or None."""

@@ -90,7 +90,7 @@ class Rows:
                 self.listing(table, one, limit=limit, before=before, since=since, **wanted)
                 for one in self.projects()
             ]
-            joined = sorted((row for page in pages for row in page), key=_id, reverse=True)
+            joined = sorted((row for page in pages for row in page), key=by_id, reverse=True)
             return joined[:limit]
         columns = PROJECTIONS[table].c
         statement = select(PROJECTIONS[table]).order_by(desc(columns.id)).limit(limit)
@@ -166,7 +166,8 @@ def _event(fetched: Any) -> Row:
     return MappingProxyType(values)
 
 
-def _id(row: Row) -> str:
+def by_id(row: Row) -> str:
+    """The key to sort rows by, the oldest first."""
     return str(row["id"])
 
 

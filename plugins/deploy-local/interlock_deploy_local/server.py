@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _BACKLOG = 2048
+_RECORD_SECONDS = 5.0
 _WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  (recognised, not listened on)
 
 
@@ -77,7 +78,7 @@ class LocalEndpoint:
             self._server.run(sockets=[listener])
         # What was answered is still being recorded.
         self._retire(self._app.router, Router())
-        deadline = time.monotonic() + self._settings.drain_seconds
+        deadline = time.monotonic() + min(self._settings.drain_seconds, _RECORD_SECONDS)
         for batcher in self._retired:
             batcher.join(max(0.0, deadline - time.monotonic()))
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import attrs
 import pytest
 
-from interlock.lifecycle.decision import decide_outcome
+from interlock.lifecycle.decision import Objection, decide_outcome
 from interlock_hookspecs import (
     Approval,
     Artifact,
@@ -107,6 +107,30 @@ def test_approvals_are_counted_by_person():
     assert outcome(dossier(approvals=twice, approvals_needed=2), verdict()) == "waiting"
     both = (approval(), approval(id="b", actor="ben"))
     assert outcome(dossier(approvals=both, approvals_needed=2), verdict()) == "released"
+
+
+OBJECTION = Objection(text="ben rejected this model before", at=NOW)
+
+
+def test_a_changed_dossier_does_not_wash_an_objection_away():
+    """What was said against the model waits for an approval that was given since."""
+    held = decide_outcome(dossier(), (verdict(),), NOW, (OBJECTION,))
+    assert (held.outcome, held.reasons) == ("waiting", ("ben rejected this model before",))
+    older = dossier(approvals=(approval(),))
+    assert decide_outcome(older, (verdict(),), NOW, (OBJECTION,)).outcome == "waiting"
+    since = Approval(
+        id="b", dossier=ZERO, decision="approve", reason="mended", actor="ana",
+        at=NOW + timedelta(seconds=1),
+    )  # fmt: skip
+    answered = dossier(approvals=(since,))
+    assert decide_outcome(answered, (verdict(),), NOW, (OBJECTION,)).outcome == "released"
+
+
+def test_of_one_person_the_last_word_counts():
+    """Who approves and then rejects has rejected; who rejects and then approves has approved."""
+    yes, no = approval(), approval(id="b", decision="reject")
+    assert outcome(dossier(approvals=(yes, no)), verdict()) == "refused"
+    assert outcome(dossier(approvals=(no, yes)), verdict("explain")) == "released"
 
 
 def test_a_refusal_wins_over_waiting():

@@ -181,8 +181,9 @@ def one_edit_shows() -> tuple[str, str]:
         sqlite3.connect(copy / ".interlock/ledger.db") as target,
     ):
         source.backup(target)
-        target.execute("UPDATE approvals SET actor = 'rabi' WHERE actor = 'ravi'")
-    print("  (in a copy of the ledger, the approvals are now by 'rabi')")
+        (first,) = target.execute("SELECT min(id) FROM approvals").fetchone()
+        target.execute("UPDATE approvals SET actor = 'rabi' WHERE id = ?", [first])
+    print("  (in a copy of the ledger, one approval is now by 'rabi')")
     said = interlock("audit", "verify", expect=1, home=copy)
     return verified, said.splitlines()[0].lstrip("✗ ")
 

@@ -60,17 +60,20 @@ def serve(chosen: Chosen) -> int:
 
 
 @click.command()
-@click.option("--start", is_flag=True, help="Start dead servers again with what was released.")
+@click.option("--start", is_flag=True, help="Start a dead server again with what was released.")
+@click.option("--history", is_flag=True, help="List what was live at this stack's endpoint.")
 @json_option
 @page_options
 @stack_options
-def deployments(chosen: Chosen, *, start: bool, as_json: bool, limit: int) -> int:
+def deployments(chosen: Chosen, *, start: bool, history: bool, as_json: bool, limit: int) -> int:
     """List endpoints: what each serves, and whether it answers now."""
     from interlock.cli.render import print_rows, when
     from interlock.ids import short
     from interlock.lifecycle.endpoints import restart
 
     session = chosen.session()
+    if history:
+        return _history(session, limit, as_json=as_json)
     if start:
         restart(session)
     rows = [
@@ -88,6 +91,23 @@ def deployments(chosen: Chosen, *, start: bool, as_json: bool, limit: int) -> in
         ("detail", lambda row: row["detail"]),
     ]
     print_rows(rows, columns, as_json=as_json, empty="Nothing is deployed. next: interlock run")
+    return 0
+
+
+def _history(session: Session, limit: int, *, as_json: bool) -> int:
+    from interlock.cli.render import print_rows, when
+    from interlock.ids import short
+
+    stack = session.stack
+    lived = session.ledger.reads.endpoint_history(session.project, stack.name, stack.endpoint)
+    columns = [
+        ("live since", lambda row: when(row["at"])),
+        ("release", lambda row: short(row["release"])),
+        ("by", lambda row: row["reason"]),
+        ("deployment", lambda row: short(row["deployment"])),
+    ]
+    rows = list(reversed(lived))[:limit]
+    print_rows(rows, columns, as_json=as_json, empty="Nothing was ever deployed.")
     return 0
 
 

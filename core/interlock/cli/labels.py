@@ -34,7 +34,8 @@ def add(chosen: Chosen, *, source: str) -> int:
         click.echo(f"These {added.rows:,} labels were added before; nothing changed.")
         return 0
     click.echo(f"{added.rows:,} labels added.")
-    click.echo(f"{click.style('next', fg='cyan')}: interlock monitor", err=True)
+    following = "interlock monitor (with --from and --to for a window looked at before)"
+    click.echo(f"{click.style('next', fg='cyan')}: {following}", err=True)
     return 0
 
 

@@ -29,32 +29,57 @@ class Outcome:
     approvals: tuple[Approval, ...] = ()
 
 
-def decide_outcome(dossier: Dossier, verdicts: tuple[Verdict, ...], now: datetime) -> Outcome:
+@attrs.frozen(kw_only=True)
+class Objection:
+    """What a person said against the model itself, whichever dossier they had before them.
+
+    Attributes:
+        text: one sentence: who, what and why.
+        at: when; an approval given after it answers it.
+    """
+
+    text: str
+    at: datetime
+
+
+def decide_outcome(
+    dossier: Dossier,
+    verdicts: tuple[Verdict, ...],
+    now: datetime,
+    objections: tuple[Objection, ...] = (),
+) -> Outcome:
     """Released only where everything asked for is there; anything missing refuses.
 
     Refused: no bounds, no verdict, a required plugin that gave none, a bound that nobody
-    judged, any refusal, a person's rejection. Waiting: a verdict ``explain``, or fewer approvals
-    than the policy asks for. A refusal wins over waiting.
+    judged, any refusal, a person's rejection. Waiting: a verdict ``explain``, fewer approvals
+    than the policy asks for, or an objection that no later approval answers. A refusal wins over
+    waiting; of one person the last word counts.
 
     Args:
-        dossier: with the policy, and the approvals given to exactly this digest.
+        dossier: with the policy, and the approvals given to exactly this digest, oldest first.
         verdicts: from every ``review``.
         now: an aware time; expired approvals do not count.
+        objections: rejections of other dossiers of this model, and revocations of its releases.
     """
+    said = {word.actor: word for word in dossier.approvals if word.dossier == dossier.digest}
     refusals = [*_missing(dossier, verdicts)]
     refusals += [verdict.reason for verdict in verdicts if verdict.decision == "refuse"]
-    counting = _counting(dossier, now)
     refusals += [
-        f"{approval.actor} rejected it: {approval.reason}"
-        for approval in dossier.approvals
-        if approval.decision == "reject" and approval.dossier == dossier.digest
+        f"{word.actor} rejected it: {word.reason}"
+        for word in said.values()
+        if word.decision == "reject"
     ]
     if refusals:
         return Outcome(outcome=REFUSED, reasons=tuple(refusals))
+    counting = tuple(word for word in said.values() if _counts(word, dossier, now))
     waits = [] if counting else [v.reason for v in verdicts if v.decision == "explain"]
-    people = {approval.actor for approval in counting}
-    if len(people) < dossier.policy.approvals:
-        waits.append(f"{len(people)} of {dossier.policy.approvals} approvals given")
+    waits += [
+        objection.text
+        for objection in objections
+        if not any(word.at > objection.at for word in counting)
+    ]
+    if len(counting) < dossier.policy.approvals:
+        waits.append(f"{len(counting)} of {dossier.policy.approvals} approvals given")
     if waits:
         return Outcome(outcome=WAITING, reasons=tuple(waits), approvals=counting)
     return Outcome(
@@ -85,12 +110,9 @@ def _missing(dossier: Dossier, verdicts: tuple[Verdict, ...]) -> list[str]:
     return silent + unjudged
 
 
-def _counting(dossier: Dossier, now: datetime) -> tuple[Approval, ...]:
-    return tuple(
-        approval
-        for approval in dossier.approvals
-        if approval.decision == "approve"
-        and approval.dossier == dossier.digest
-        and (approval.expires is None or now < approval.expires)
-        and (dossier.policy.self_approval or not approval.self_approved)
+def _counts(word: Approval, dossier: Dossier, now: datetime) -> bool:
+    return (
+        word.decision == "approve"
+        and (word.expires is None or now < word.expires)
+        and (dossier.policy.self_approval or not word.self_approved)
     )

@@ -228,10 +228,9 @@ def _perform(context: Context, stage: _Stage, digest: str | None) -> None:
         result = stage.perform(context)
     except BaseException as error:
         failed = {**about, "message": _message(error), "seconds": perf_counter() - started}
+        kind = f"stage.{_ending(error)[0]}"
         with contextlib.suppress(LedgerError):
-            session.ledger.append(
-                session.project, "stage.failed", stage_id, failed, run=context.run_id
-            )
+            session.ledger.append(session.project, kind, stage_id, failed, run=context.run_id)
         raise
     seconds = perf_counter() - started
     ended = Entry(

@@ -192,7 +192,7 @@ def extended(tables: Mapping[str, StackTable], problems: Problems) -> dict[str, 
         for link in reversed(chain):
             done[link] = tables[link].over(done[at]) if at in done else tables[link]
             at = link
-    return done
+    return {name: done[name] for name in tables if name in done}
 
 
 def _base(tables: Mapping[str, StackTable], name: str, problems: Problems) -> str | None:

@@ -192,6 +192,8 @@ REDUCERS: Mapping[str, Callable[[Happened], tuple[Change, ...]]] = {
     "stage.started": _stage_started,
     "stage.finished": _stage_ended("finished"),
     "stage.failed": _stage_ended("failed"),
+    "stage.refused": _stage_ended("refused"),
+    "stage.waiting": _stage_ended("waiting"),
     "stage.reused": _stage_reused,
     "dataset.kept": _dataset_kept,
     "candidate.made": _candidate_made,

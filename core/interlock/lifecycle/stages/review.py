@@ -11,7 +11,13 @@ from interlock.errors import ApprovalNeeded, GateRefused, HookFailed
 from interlock.ids import new_id, short
 from interlock.ledger import Entry
 from interlock.lifecycle.context import Context, Result
-from interlock.lifecycle.decision import REFUSED, RELEASED, Outcome, decide_outcome
+from interlock.lifecycle.decision import (
+    REFUSED,
+    RELEASED,
+    Objection,
+    Outcome,
+    decide_outcome,
+)
 from interlock.lifecycle.releases import unfit
 from interlock_hookspecs import (
     Approval,
@@ -72,6 +78,9 @@ def make_dossier(context: Context) -> Dossier:
     session, candidate = context.session, context.candidate
     checks = (*context.data_checks, *context.checks)
     identity = {
+        "project": session.project,
+        "stack": session.stack.name,
+        "endpoint": session.stack.endpoint,
         "model": candidate.model.digest,
         "data": context.dataset.digest,
         "checks": encode(checks),
@@ -122,7 +131,29 @@ def judge(session: Session, dossier: Dossier) -> tuple[tuple[Verdict, ...], Outc
         verdicts = session.funnel.every("review", dossier=dossier)
     except HookFailed as error:
         return (), Outcome(outcome=REFUSED, reasons=(str(error),))
-    return verdicts, decide_outcome(dossier, verdicts, datetime.now(UTC))
+    now = datetime.now(UTC)
+    return verdicts, decide_outcome(dossier, verdicts, now, objections_to(session, dossier))
+
+
+def objections_to(session: Session, dossier: Dossier) -> tuple[Objection, ...]:
+    """What was said against this model before: a changed dossier does not wash it away."""
+    reads, project, model = session.ledger.reads, session.project, dossier.model.digest
+    found = [
+        Objection(
+            text=f"{row['revoked_by']} revoked {short(row['id'])} of this model: "
+            f"{row['revoked_reason']}; it needs an approval given since",
+            at=datetime.fromisoformat(row["revoked_at"]),
+        )
+        for row in reads.releases(project, model=model, stack=session.stack.name, limit=None)
+        if row["revoked_at"] is not None
+    ]
+    for run in reads.runs(project, model=model, stack=session.stack.name, limit=None):
+        for row in reads.approvals(project, run=run["id"], limit=None):
+            if row["decision"] == "reject" and row["dossier"] != dossier.digest:
+                text = f"{row['actor']} rejected this model before: {row['reason']}; "
+                text += "it needs an approval given since"
+                found.append(Objection(text=text, at=datetime.fromisoformat(row["at"])))
+    return tuple(found)
 
 
 def _release(context: Context, dossier: Dossier) -> tuple[Release, tuple[Entry, ...]]:

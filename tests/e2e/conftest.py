@@ -1,0 +1,277 @@
+"""Small projects on which commands are typed in this process; their servers end with the test."""
+
+import contextlib
+import http.client
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import attrs
+import pytest
+
+from interlock.cli.main import main
+
+RUNNER, REVIEWER = "ana", "ben"
+PATIENCE = 20.0
+
+STACK = """\
+{head}
+[project]
+name = "{name}"
+{module}
+
+[task]
+dataset = "rows.parquet"
+id = "id"
+target = "y"
+kind = "binary"
+positive = 1
+sensitive = ["group"]
+holdout = 0.5
+
+[policy]
+{policy}
+
+[policy.bounds]
+{bounds}
+
+[stack.dev]
+data = "files"
+train = "sklearn"
+validate = ["metrics", "fairness"]
+registry = "sql"
+govern = {govern}
+deploy = "local"
+monitor = ["drift", "performance"]
+ledger = "sqlite:///.interlock/ledger.db"
+artifacts = ".interlock/artifacts"
+
+[stack.dev.train-sklearn]
+estimator = "sklearn.tree.DecisionTreeClassifier"
+parameters = {{ max_depth = 3 }}
+
+[stack.prod]
+extends = "dev"
+"""
+
+
+def pytest_collection_modifyitems(items):
+    """Let the commands of these tests leave servers behind, as commands do; fixtures end them."""
+    left = "ignore:subprocess [0-9]+ is still running:ResourceWarning"
+    for item in items:
+        if item.path.is_relative_to(Path(__file__).parent):
+            item.add_marker(pytest.mark.filterwarnings(left))
+
+
+@attrs.frozen
+class Said:
+    """How a command ended, and what it printed."""
+
+    code: int
+    out: str
+    err: str
+
+
+class Project:
+    """A project's folder, and a person who types commands there."""
+
+    def __init__(self, folder, capsys, monkeypatch):
+        self.folder = folder
+        self._capsys = capsys
+        self._monkeypatch = monkeypatch
+
+    def __call__(self, *words, expect=0, actor=RUNNER):
+        """Type a command; its exit code must be the expected one."""
+        self._monkeypatch.chdir(self.folder)
+        self._monkeypatch.setenv("INTERLOCK_ACTOR", actor)
+        _forget_project_modules()
+        self._capsys.readouterr()
+        code = main([str(word) for word in words])
+        said = Said(code, *self._capsys.readouterr())
+        assert code == expect, f"interlock {' '.join(map(str, words))}\n{said.out}{said.err}"
+        return said
+
+    def listed(self, *words, expect=0):
+        """What a command prints with --json."""
+        return json.loads(self(*words, "--json", expect=expect).out)
+
+    def events(self, kind):
+        """The payloads of the events of a kind, oldest first."""
+        found = self.listed("audit", "log", "--kind", kind, "--limit", 1000)
+        return [event["payload"] for event in found]
+
+    @property
+    def run(self):
+        """The latest run."""
+        return self.listed("runs", "--limit", 1)[0]
+
+    @property
+    def endpoint(self):
+        """The latest deployment, and how it is now."""
+        return self.listed("deployments", "--limit", 1)[0]
+
+    def edit(self, old, new, file="interlock.toml"):
+        """Replace what stands once in a file."""
+        path = self.folder / file
+        text = path.read_text(encoding="utf-8")
+        assert text.count(old) == 1, old
+        path.write_text(text.replace(old, new), encoding="utf-8")
+
+    def session(self, actor="mallory"):
+        """The project as Python code on the same machine has it: past every command."""
+        from interlock.session import Session
+        from interlock.stack import load_stack
+        from interlock_hookspecs import Actor
+
+        return Session(load_stack(self.folder), actor=Actor(subject=actor))
+
+    def end(self):
+        """End every server that was started here."""
+        if (self.folder / ".interlock/ledger.db").exists():
+            from interlock.codec import decode
+            from interlock.serving.process import is_ours, stop
+            from interlock_hookspecs import Deployment
+
+            for row in self.session().ledger.reads.deployments():
+                deployment = decode(Deployment, row["body"])
+                if is_ours(deployment):
+                    stop(deployment)
+
+
+def _forget_project_modules():
+    # Each command of a person is a process of its own, in which project.py is imported anew.
+    for name in [name for name in sys.modules if name.startswith("interlock_project_")]:
+        del sys.modules[name]
+
+
+@pytest.fixture
+def start(tmp_path, capsys, monkeypatch):
+    """Begin a project in a folder of the test."""
+    begun = []
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    path = list(sys.path)
+
+    def begin(folder="."):
+        project = Project(tmp_path / folder, capsys, monkeypatch)
+        begun.append(project)
+        return project
+
+    yield begin
+    for project in begun:
+        project.end()
+    _forget_project_modules()
+    sys.path[:] = path
+
+
+@pytest.fixture(scope="session")
+def rows():
+    """600 rows: an outcome that x and z tell, and a group of three quarters and one quarter."""
+    import numpy as np
+    import pyarrow as pa
+
+    random = np.random.default_rng(0)
+    x, z = random.normal(size=(2, 600))
+    group = np.where(np.arange(600) % 4 == 0, "few", "many")
+    y = (x + 0.5 * z + 0.3 * random.normal(size=600) > 0).astype(int)
+    return pa.table({"id": np.arange(600), "x": x, "z": z, "group": group, "y": y})
+
+
+@pytest.fixture
+def project(start, rows):
+    """Make a project over the rows: its policy, its bounds and its module as the test says."""
+    import pyarrow.parquet as pq
+
+    def make(
+        folder=".",
+        *,
+        name="small",
+        head="",
+        policy="approvals = 0",
+        bounds='"metrics.roc_auc" = ">= 0.7"',
+        govern='["policy"]',
+        module=None,
+    ):
+        made = start(folder)
+        made.folder.mkdir(parents=True, exist_ok=True)
+        pq.write_table(rows, made.folder / "rows.parquet")
+        if module is not None:
+            (made.folder / "project.py").write_text(module, encoding="utf-8")
+        text = STACK.format(
+            head=head,
+            name=name,
+            module='module = "project.py"' if module is not None else "",
+            policy=policy,
+            bounds=bounds,
+            govern=govern,
+        )
+        (made.folder / "interlock.toml").write_text(text, encoding="utf-8")
+        return made
+
+    return make
+
+
+@pytest.fixture
+def ask():
+    """Ask an endpoint for predictions over the Open Inference Protocol."""
+    types = {"double": "FP64", "int64": "INT64"}
+
+    def post(deployment, table):
+        inputs = [
+            {
+                "name": name,
+                "datatype": types.get(str(table[name].type), "BYTES"),
+                "shape": [table.num_rows],
+                "data": table[name].to_pylist(),
+            }
+            for name in table.column_names
+        ]
+        url = urlsplit(deployment["address"])
+        connection = http.client.HTTPConnection(url.hostname, url.port, timeout=PATIENCE)
+        with contextlib.closing(connection):
+            path = f"/v2/models/{deployment['endpoint']}/infer"
+            connection.request("POST", path, json.dumps({"inputs": inputs}))
+            answer = connection.getresponse()
+            said = json.loads(answer.read())
+        if answer.status != 200:
+            return answer.status, said
+        return 200, {output["name"]: output["data"] for output in said["outputs"]}
+
+    return post
+
+
+@pytest.fixture
+def until():
+    """Wait until something is so, and fail where it never comes to be."""
+
+    def wait(holds, seconds=PATIENCE):
+        deadline = time.monotonic() + seconds
+        while not (found := holds()):
+            assert time.monotonic() < deadline, "it never came to be"
+            time.sleep(0.02)
+        return found
+
+    return wait
+
+
+@pytest.fixture
+def interlock(tmp_path):
+    """Type a command in a process of its own."""
+    import subprocess
+
+    script = Path(sys.executable).with_name("interlock")
+
+    def run(*words, folder=tmp_path, **environ):
+        return subprocess.run(
+            [script, *words],
+            cwd=folder,
+            env={**os.environ, "OMP_NUM_THREADS": "1", **environ},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    return run

@@ -14,7 +14,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from interlock.errors import ArtifactError, UsageError
-from interlock.serving.capture import ABOUT, CaptureWriter, read_captures, sent_name, stored_name
+from interlock.serving.capture import (
+    ABOUT,
+    CaptureWriter,
+    captured_span,
+    read_captures,
+    sent_name,
+    stored_name,
+)
 from interlock_hookspecs import Capture, CaptureSink
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -370,3 +377,12 @@ def test_reading_needs_no_folder_to_be_writable(tmp_path):
     before = sorted(Path(tmp_path).iterdir())
     read_captures(tmp_path, NOON, NOON + HOUR)
     assert sorted(Path(tmp_path).iterdir()) == before
+
+
+
+def test_the_span_is_over_the_event_time_where_it_was_sent(tmp_path):
+    """The earliest and latest value come from the files' notes; without the column it is `at`."""
+    assert captured_span(tmp_path, "year") is None
+    written(tmp_path, capture(1), capture(3, at=NOON + HOUR))
+    assert captured_span(tmp_path, "year") == ("year", 2016, 2018)
+    assert captured_span(tmp_path, "month") == (None, NOON, NOON + HOUR)

@@ -75,8 +75,9 @@ def cut(path):
         for table in ("events", "payloads"):
             connection.execute(f"DELETE FROM {table} WHERE sequence > ?", (last,))
         connection.execute(
-            "UPDATE heads SET sequence = ?, digest = (SELECT digest FROM events WHERE sequence = ?)",
-            (last, last),
+            "UPDATE heads SET (sequence, digest) = "
+            "(SELECT sequence, digest FROM events WHERE sequence = ?)",
+            (last,),
         )
         connection.execute("DELETE FROM releases")
         connection.execute("DELETE FROM deployments")

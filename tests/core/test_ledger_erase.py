@@ -62,7 +62,7 @@ def test_nothing_of_an_erased_payload_is_left_in_the_file(open_ledger, tmp_path)
 @pytest.mark.parametrize(
     "change",
     [
-        "UPDATE payloads SET salt = NULL, body = NULL, erased_at = 'x', reason = 'y' WHERE rowid = 3",
+        "UPDATE payloads SET salt = NULL, body = NULL, erased_at = 'x' WHERE rowid = 3",
         "UPDATE payloads SET reason = 'another' WHERE erased_at IS NOT NULL",
         "UPDATE payloads SET erased_at = '2001' WHERE erased_at IS NOT NULL",
         "UPDATE payloads SET body = x'7b7d' WHERE erased_at IS NOT NULL",

@@ -16,10 +16,8 @@ from interlock.ledger.tables import PROJECTIONS
 
 def schema(path):
     with closing(sqlite3.connect(path)) as connection:
-        found = connection.execute(
-            "SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name != 'alembic_version'"
-        )
-        return {name: "".join(sql.split()) for name, sql in found}
+        found = connection.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL")
+        return {name: "".join(sql.split()) for name, sql in found if name != "alembic_version"}
 
 
 def change(path, *statements):

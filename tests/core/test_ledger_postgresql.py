@@ -59,7 +59,8 @@ def test_a_deleted_row_is_named(url, live, table):
     with Ledger.open(url, actor=ANA) as ledger:
         live(ledger)
         with ledger.engine.begin() as connection:
-            connection.execute(text(f"DELETE FROM {table} WHERE ctid = (SELECT min(ctid) FROM {table})"))
+            first = f"SELECT min(ctid) FROM {table}"
+            connection.execute(text(f"DELETE FROM {table} WHERE ctid = ({first})"))
         assert verify(ledger).problems[0].table == table
 
 

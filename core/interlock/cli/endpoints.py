@@ -41,7 +41,7 @@ def serve(chosen: Chosen) -> int:
     """Serve what was deployed from this terminal, until Ctrl-C."""
     from interlock.errors import UsageError
     from interlock.ids import short
-    from interlock.lifecycle.endpoints import current_deployment
+    from interlock.lifecycle.endpoints import current_deployment, verify_targets
     from interlock.serving import process
     from interlock.serving.host import serve as serve_here
 
@@ -53,6 +53,7 @@ def serve(chosen: Chosen) -> int:
     if process.is_running(current):
         msg = f"{current.endpoint.name} is served already, at {current.address}"
         raise UsageError(msg, hint="interlock undeploy ends it")
+    verify_targets(session, current, what="serve")
     click.echo(f"serving {current.endpoint.name} ({short(current.id)}); Ctrl-C ends it", err=True)
     process.folder(session).mkdir(parents=True, exist_ok=True)
     serve_here(session, current.id)

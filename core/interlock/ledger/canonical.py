@@ -19,6 +19,7 @@ import orjson
 from interlock_hookspecs import Actor
 
 HEADER_VERSION = 1
+PREFIX = "sha256:"
 _SALT = 16
 # Strict on purpose: what is not plain JSON would come back as something else.
 _OPTIONS = (
@@ -83,7 +84,7 @@ def _refuse_non_finite(value: Any, place: str) -> None:
 
 def digest(data: bytes) -> str:
     """SHA-256, written as the contract writes digests."""
-    return "sha256:" + hashlib.sha256(data).hexdigest()
+    return PREFIX + hashlib.sha256(data).hexdigest()
 
 
 def genesis(ledger: str, project: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
@@ -50,7 +50,7 @@ def find(reads: Reads, text: str, *, project: str | None = None) -> tuple[str, R
         if digits is None:
             break
         found = [
-            (table, reads.listing(table, one, limit=1, **{column: digest})[0])
+            (table, _newest(reads, table, one, column, digest))
             for one, digest in _beginning(reads, table, column, f"sha256:{digits[1]}", project)
         ]
         if found:
@@ -85,6 +85,11 @@ def _beginning(
             .limit(_SHOWN)
         )
     ]
+
+
+def _newest(reads: Reads, table: str, project: str, column: str, digest: str) -> Row:
+    equal: dict[str, Any] = {column: digest}
+    return reads.listing(table, project, limit=1, **equal)[0]
 
 
 def _only(text: str, found: list[tuple[str, Row]]) -> tuple[str, Row]:

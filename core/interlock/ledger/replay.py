@@ -55,8 +55,8 @@ class Replay:
                 row["sequence"] = sequence
             elif isinstance(change, Upsert) or self._stale(table, change.key, sequence):
                 table.live[key] = {**table.empty, **change.key, **change.values, **written}
-        for name in {change.table for change in made}:
-            self._settle(self._tables[name], sequence)
+        for change in made:
+            self._settle(self._tables[change.table], sequence)
 
     def finish(self) -> None:
         """Compare what no event settled: rows that are missing, and rows that nothing made."""

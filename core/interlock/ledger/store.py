@@ -45,7 +45,11 @@ class Ledger:
         self.url = url
         self.actor = actor
         self.engine = engines.connect(url)
-        self.id = ready(self.engine, url, create=create)
+        try:
+            self.id = ready(self.engine, url, create=create)
+        except BaseException:
+            self.engine.dispose()
+            raise
         self.reads = Reads(self._reading)
         self._observers = observers
         self._writer = engines.for_writing(self.engine)

@@ -50,7 +50,7 @@ def _sequence() -> Column[Any]:
 
 
 def _table(name: str, key: tuple[str, ...], *columns: Column[Any]) -> Table:
-    return Table(name, metadata, *columns, PrimaryKeyConstraint(*key), sqlite_with_rowid=False)
+    return Table(name, metadata, *columns, PrimaryKeyConstraint(*key))
 
 
 def _index(table: Table, *names: str, unique: bool = False) -> None:

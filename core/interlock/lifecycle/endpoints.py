@@ -11,7 +11,7 @@ from interlock.errors import GateRefused, InterlockError, Tampered, UsageError
 from interlock.ids import new_id, short
 from interlock.ledger import Entry
 from interlock.lifecycle.aliases import move_champion
-from interlock.lifecycle.releases import unfit, verified_release
+from interlock.lifecycle.releases import record_refusal, unfit, verified_release
 from interlock.serving import process
 from interlock_hookspecs import Deployment, Endpoint, EndpointStatus, Model, Release, Target
 
@@ -59,7 +59,7 @@ def serve_release(
         InterlockError: the endpoint did not come to serve it.
     """
     endpoint = endpoint_of(session)
-    release = verified_release(session.ledger, release_id, endpoint)
+    release = verified_release(session, release_id, endpoint, what=reason)
     targets = (Target(release=release, model=model_of(session, release)),)
     current = current_deployment(session)
     if session.funnel.has("apply_endpoint"):
@@ -155,11 +155,20 @@ def restart(session: Session) -> Deployment:
     if current is None:
         msg = f"nothing is deployed at {session.stack.endpoint}"
         raise UsageError(msg, hint="interlock run")
-    for target in current.targets:
-        verified_release(session.ledger, target.release.id, current.endpoint)
+    verify_targets(session, current, what="start")
     if process.is_running(current):
         return current
     return _start(session, current.id, current.endpoint, current.targets, "restart")
+
+
+def verify_targets(session: Session, deployment: Deployment, *, what: str) -> None:
+    """Ask the ledger for every release that a deployment is to serve.
+
+    Raises:
+        GateRefused: one of them may not be served there; see `verified_release`.
+    """
+    for target in deployment.targets:
+        verified_release(session, target.release.id, deployment.endpoint, what=what)
 
 
 def end_deployment(session: Session, deployment: Deployment, *, reason: str) -> None:
@@ -224,11 +233,14 @@ def last_good_release(session: Session, history: list[Mapping[str, Any]]) -> str
     endpoint, now = endpoint_of(session), datetime.now(UTC)
     for entry in reversed(history):
         row = session.ledger.reads.release(entry["release"])
-        if entry["release"] in left | {present} or row is None or unfit(row, endpoint, now):
+        if entry["release"] in left | {present} or row is None or unfit(
+            session.ledger.reads, row, endpoint, now
+        ):
             continue
         return str(entry["release"])
     msg = f"no good release was live at {endpoint.name} before the present one"
-    raise GateRefused(msg, hint="interlock deployments --history")
+    record_refusal(session, present or endpoint.name, what="rollback", reason=msg)
+    raise GateRefused(msg, hint="interlock audit log --kind release.made")
 
 
 def _intend(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -12,10 +10,9 @@ from interlock.codec import decode, digest_of, encode
 from interlock.errors import UsageError
 from interlock.ids import new_id
 from interlock.ledger import Entry
-from interlock.lifecycle.endpoints import current_deployment, endpoint_of, model_of
+from interlock.lifecycle.endpoints import model_of
 from interlock.lifecycle.labels import all_labels, with_labels
-from interlock.serving.capture import read_captures
-from interlock.serving.host import captures_folder
+from interlock.lifecycle.windows import ServedWindow, served_window
 from interlock_hookspecs import (
     Finding,
     Instant,
@@ -78,22 +75,13 @@ def monitor_endpoint(
         Nothing where there was no traffic.
     """
     task = _task(session)
-    served = _served(session)
-    if served is None or not served.num_rows:
+    served = served_window(session, task, start, end)
+    if served is None:
         return []
-    clock = _clock(served, task)
-    start, end, as_of = _bounds(session, served[clock], start, end)
-    rows = _between(served, clock, start, end)
     labels = all_labels(session, task)
     return [
-        _look(
-            session,
-            workspace,
-            release_id,
-            with_labels(part, labels, task),
-            (start, end, as_of),
-        )
-        for release_id, part in _by_release(rows)
+        _look(session, workspace, release_id, with_labels(rows, labels, task), served)
+        for release_id, rows in served.by_release()
     ]
 
 
@@ -104,83 +92,14 @@ def _task(session: Session) -> Task:
     return session.stack.task
 
 
-def _served(session: Session) -> pa.Table | None:
-    deployment = current_deployment(session)
-    maker = deployment.maker if deployment else None
-    elsewhere = deployment is not None and "pid" not in deployment.facts
-    if deployment is not None and maker is not None and elsewhere:
-        everything = (datetime(1970, 1, 1, tzinfo=UTC), datetime.now(UTC))
-        rows: pa.Table = session.funnel.owner(
-            "read_captures", maker, deployment=deployment, start=everything[0], end=everything[1]
-        )
-        return rows
-    folder = captures_folder(session, endpoint_of(session))
-    if not folder.exists():
-        return None
-    return read_captures(folder, None, None)
-
-
-def _clock(rows: pa.Table, task: Task) -> str:
-    """The column that windows are over."""
-    if task.time and task.time in rows.column_names and not rows[task.time].null_count:
-        return task.time
-    return "at"
-
-
-def _bounds(
-    session: Session, column: pa.ChunkedArray, start: Instant | None, end: Instant | None
-) -> tuple[Instant, Instant, Instant]:
-    """Start, end and what counts as now."""
-    import pyarrow.compute as pc
-
-    ends = pc.min_max(column)
-    earliest, latest = ends["min"].as_py(), ends["max"].as_py()
-    periods = isinstance(latest, int)
-    if start is None:
-        last = session.ledger.reads.last_window_end(
-            session.project, session.stack.name, session.stack.endpoint
-        )
-        start = _same_kind(last, latest) if last is not None else earliest
-    if end is None:
-        end = latest + 1 if periods else latest + timedelta(microseconds=1)
-    for given in (start, end):
-        if isinstance(given, int) != periods:
-            kind = "a period, such as 2018" if periods else "a time, such as 2018-01-01T00:00:00Z"
-            msg = f"windows are over {'periods' if periods else 'times'} here: give {kind}"
-            raise UsageError(msg)
-    return start, max(start, end), latest if periods else datetime.now(UTC)
-
-
-def _same_kind(text: int | str, like: Instant) -> Instant:
-    return int(text) if isinstance(like, int) else datetime.fromisoformat(str(text))
-
-
-def _between(rows: pa.Table, column: str, start: Instant, end: Instant) -> pa.Table:
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    kind = rows[column].type
-    after = pc.greater_equal(rows[column], pa.scalar(start, kind))
-    before = pc.less(rows[column], pa.scalar(end, kind))
-    return rows.filter(pc.and_(after, before))
-
-
-def _by_release(rows: pa.Table) -> Iterator[tuple[str, pa.Table]]:
-    import pyarrow.compute as pc
-
-    for release in sorted(pc.unique(rows["release"]).to_pylist()):
-        yield release, rows.filter(pc.equal(rows["release"], release))
-
-
 def _look(
     session: Session,
     workspace: CoreWorkspace,
     release_id: str,
     labelled: tuple[pa.Table, int],
-    bounds: tuple[Instant, Instant, Instant],
+    served: ServedWindow,
 ) -> SeenWindow:
     rows, count = labelled
-    start, end, as_of = bounds
     task = _task(session)
     row = session.ledger.reads.release(release_id)
     if row is None:
@@ -191,9 +110,9 @@ def _look(
     profiles = decode(tuple[Profile, ...], outputs.get("profiles", []))
     window = Window(
         rows=rows,
-        start=start,
-        end=end,
-        as_of=as_of,
+        start=served.start,
+        end=served.end,
+        as_of=served.as_of,
         release=release_id,
         signature=model_of(session, release).signature,
         labelled=count,
@@ -206,8 +125,8 @@ def _look(
     seen = SeenWindow(
         id=new_id("window"),
         release=release_id,
-        start=start,
-        end=end,
+        start=served.start,
+        end=served.end,
         rows=rows.num_rows,
         labelled=count,
         findings=findings,

@@ -10,6 +10,7 @@ from interlock.codec import encode
 from interlock.errors import GateRefused, UsageError
 from interlock.ids import new_id, short
 from interlock.ledger import Entry
+from interlock.lifecycle.releases import record_refusal
 from interlock_hookspecs import Approval
 
 if TYPE_CHECKING:
@@ -74,12 +75,11 @@ def _may_approve(
     run_id, who = run["id"], session.actor.subject
     if review["outcome"] == "refused":
         msg = f"the gates refuse {short(run_id)}: an approval would not open them"
+        record_refusal(session, run_id, what="approve", reason=msg, run=run_id)
         raise GateRefused(msg, hint=f"interlock review {short(run_id)} --explain")
     if own and not self_approval:
         what = f"{who} started {short(run_id)} and may not approve it"
-        session.ledger.append(
-            session.project, "gate.refused", run_id, {"what": "approve", "reason": what}, run=run_id
-        )
+        record_refusal(session, run_id, what="approve", reason=what, run=run_id)
         hint = "somebody else approves it, as themselves (INTERLOCK_ACTOR names who acts)"
         raise GateRefused(what, hint=hint)
 

@@ -11,30 +11,49 @@ from interlock.errors import GateRefused
 from interlock_hookspecs import Endpoint, Release
 
 if TYPE_CHECKING:
-    from interlock.ledger import Ledger
+    from interlock.ledger import Reads
+    from interlock.session import Session
 
 
 def verified_release(
-    ledger: Ledger, release_id: str, endpoint: Endpoint, *, now: datetime | None = None
+    session: Session, release_id: str, endpoint: Endpoint, *, what: str, now: datetime | None = None
 ) -> Release:
     """The release, if it may be served at an endpoint now.
 
+    Args:
+        session: the opened stack.
+        release_id: as the ledger has it.
+        endpoint: where it is to be served.
+        what: what is tried with it, for the record of a refusal: ``deploy``.
+        now: an aware time; by default the clock's.
+
     Raises:
         GateRefused: the ledger has no such release, or it is revoked, expired, or another
-            project's, stack's or endpoint's.
+            project's, stack's or endpoint's. The refusal is recorded.
     """
-    row = ledger.reads.release(release_id)
+    reads = session.ledger.reads
+    row = reads.release(release_id)
     if row is None:
-        msg = f"the ledger has no release {release_id}"
-        raise GateRefused(msg, hint="a model is released by review: interlock run")
-    reason = unfit(row, endpoint, now or datetime.now(UTC))
-    if reason:
-        msg = f"release {release_id} {reason}"
-        raise GateRefused(msg, hint="interlock show " + release_id)
+        reason = f"the ledger has no release {release_id}"
+        record_refusal(session, release_id, what=what, reason=reason)
+        raise GateRefused(reason, hint="a model is released by review: interlock run")
+    why = unfit(reads, row, endpoint, now or datetime.now(UTC))
+    if why:
+        reason = f"release {release_id} {why}"
+        record_refusal(session, release_id, what=what, reason=reason)
+        raise GateRefused(reason, hint="interlock show " + release_id)
     return decode(Release, row["body"])
 
 
-def unfit(row: Mapping[str, Any], endpoint: Endpoint, now: datetime) -> str:
+def record_refusal(
+    session: Session, subject: str, *, what: str, reason: str, run: str | None = None
+) -> None:
+    """Write down that somebody tried what a gate forbids."""
+    payload = {"what": what, "reason": reason}
+    session.ledger.append(session.project, "gate.refused", subject, payload, run=run)
+
+
+def unfit(reads: Reads, row: Mapping[str, Any], endpoint: Endpoint, now: datetime) -> str:
     """Why a release may not be served at an endpoint; empty where it may."""
     if row["revoked_at"] is not None:
         return f"was revoked by {row['revoked_by']}: {row['revoked_reason']}"
@@ -44,7 +63,10 @@ def unfit(row: Mapping[str, Any], endpoint: Endpoint, now: datetime) -> str:
     asked = (endpoint.project, endpoint.stack, endpoint.name)
     if belongs != asked:
         return f"is for {'/'.join(belongs)}, not for {'/'.join(asked)}"
-    return ""
+    reviews = reads.reviews(
+        row["project"], run=row["run"], dossier=row["dossier"], outcome="released", limit=1
+    )
+    return "" if reviews else "was made by no review"
 
 
 def _instant(value: str | datetime) -> datetime:

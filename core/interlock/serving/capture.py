@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from interlock.serving.capture_files import (
     ABOUT,
+    captured_span,
     read_captures,
     reason,
     sent_name,
@@ -22,7 +23,14 @@ if TYPE_CHECKING:
 
     from interlock_hookspecs import Capture
 
-__all__ = ["ABOUT", "CaptureWriter", "read_captures", "sent_name", "stored_name"]
+__all__ = [
+    "ABOUT",
+    "CaptureWriter",
+    "captured_span",
+    "read_captures",
+    "sent_name",
+    "stored_name",
+]
 
 
 class CaptureWriter:

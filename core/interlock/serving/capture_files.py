@@ -141,6 +141,45 @@ def read_captures(
         raise UsageError(msg, hint="read the captures of one release") from error
 
 
+def captured_span(
+    folder: Path, time_column: str | None
+) -> tuple[str | None, Instant, Instant] | None:
+    """Over which column windows are, and its earliest and latest value, from the files' notes.
+
+    It is the time column where the latest file carries it, else None: the time of answering.
+
+    Returns:
+        The column, the earliest and the latest value; None where nothing was captured.
+    """
+    import pyarrow.parquet as pq
+
+    files = list(_files(folder, None))
+    if not files:
+        return None
+    newest = pq.read_schema(files[-1]).names
+    column = time_column if time_column and _clock(newest, time_column) else None
+    noted = [side for path in files for side in _noted_span(path, column)]
+    return (column, min(noted), max(noted)) if noted else None
+
+
+def _noted_span(path: Path, time_column: str | None) -> list[Instant]:
+    """The smallest and largest value that a file notes of a column; nothing where it lacks it."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(path) as file:
+            column = _clock(file.schema_arrow.names, time_column)
+            if column is None:
+                return []
+            position = file.schema_arrow.names.index(column)
+            groups = range(file.metadata.num_row_groups)
+            notes = [file.metadata.row_group(group).column(position).statistics for group in groups]
+    except (pa.ArrowException, OSError) as error:
+        raise _corrupt(path, reason(error)) from error
+    return [side for note in notes if note and note.has_min_max for side in (note.min, note.max)]
+
+
 def _files(folder: Path, start: Instant | None) -> Iterator[Path]:
     if isinstance(start, int):
         raise _misfit("at", start, "a time")

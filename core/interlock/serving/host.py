@@ -14,7 +14,7 @@ import attrs
 from interlock.codec import decode
 from interlock.errors import InterlockError, LedgerError, UsageError
 from interlock.lifecycle.endpoints import model_of
-from interlock.lifecycle.releases import unfit
+from interlock.lifecycle.releases import record_refusal, unfit
 from interlock.processes import this_process
 from interlock.serving.capture import CaptureWriter
 from interlock.serving.process import folder
@@ -89,6 +89,7 @@ class LedgerFeed:
         self._stopping = threading.Event()
         self._verified = time.monotonic()
         self._opened: dict[str, OpenTarget] = {}
+        self._refused: set[str] = set()
 
     @property
     def current(self) -> tuple[OpenTarget, ...]:
@@ -120,7 +121,7 @@ class LedgerFeed:
     def refresh(self) -> None:
         """Take over what the ledger says now."""
         try:
-            targets = self._allowed()
+            targets, problem = self._allowed()
         except LedgerError as error:
             self._without_ledger(error)
             return
@@ -129,23 +130,38 @@ class LedgerFeed:
             self._problem = str(error)
             return
         self._verified = time.monotonic()
-        self._problem = ""
+        self._problem = problem
         self._take(targets)
 
-    def _allowed(self) -> tuple[OpenTarget, ...]:
+    def _allowed(self) -> tuple[tuple[OpenTarget, ...], str]:
+        """The targets that the ledger allows, and why others are dropped."""
         reads = self._session.ledger.reads
         row = reads.deployment(self._deployment.id)
         wanted = decode(Deployment, row["body"]).targets if row else ()
         now = datetime.now(UTC)
-        allowed = []
+        allowed, dropped = [], []
         for target in wanted:
             release = reads.release(target.release.id)
-            if release is None or unfit(release, self._deployment.endpoint, now):
+            why = (
+                unfit(reads, release, self._deployment.endpoint, now)
+                if release is not None
+                else "is not in the ledger"
+            )
+            if release is None or why:
+                dropped.append(self._drop(target.release.id, why))
                 continue
             # The ledger's release counts, not the copy that the deployment carries.
             recorded = decode(Release, release["body"])
             allowed.append(self._open(attrs.evolve(target, release=recorded)))
-        return tuple(allowed)
+        return tuple(allowed), "; ".join(dropped)
+
+    def _drop(self, release_id: str, why: str) -> str:
+        """Why a release is not served, as a sentence; on record once for this server."""
+        reason = f"release {release_id} {why}"
+        if release_id not in self._refused:
+            record_refusal(self._session, release_id, what="serve", reason=reason)
+            self._refused.add(release_id)
+        return reason
 
     def _open(self, target: Target) -> OpenTarget:
         known = self._opened.get(target.release.id)

@@ -1,0 +1,128 @@
+"""Windows of what was served: over which clock, from where to where, and the rows in them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import attrs
+
+from interlock.errors import UsageError
+from interlock.lifecycle.endpoints import current_deployment, endpoint_of
+from interlock.serving.capture import ABOUT, captured_span, read_captures, sent_name
+from interlock.serving.host import captures_folder
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from interlock.session import Session
+    from interlock_hookspecs import Deployment, Instant, Maker, Task
+
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class ServedWindow:
+    """The captures of a window.
+
+    Attributes:
+        captures: as they were kept: about each request, what was sent, what was answered.
+        start, end: half-open.
+        as_of: what counts as now: the clock for times, the latest period seen otherwise.
+    """
+
+    captures: pa.Table
+    start: Instant
+    end: Instant
+    as_of: Instant
+
+    def by_release(self) -> Iterator[tuple[str, pa.Table]]:
+        """Each release that answered, with what was sent and answered under its own names.
+
+        Answers to mirrored requests went nowhere, and are left out.
+        """
+        import pyarrow.compute as pc
+
+        returned = self.captures.filter(pc.invert(self.captures["mirror"]))
+        for release in sorted(pc.unique(returned["release"]).to_pylist()):
+            rows = returned.filter(pc.equal(returned["release"], release))
+            rows = rows.drop_columns([name for name in ABOUT if name in rows.column_names])
+            yield release, rows.rename_columns([sent_name(name) for name in rows.column_names])
+
+
+def served_window(
+    session: Session, task: Task, start: Instant | None, end: Instant | None
+) -> ServedWindow | None:
+    """The captures of this stack's endpoint in a window; None where there are none at all.
+
+    The window is over the task's time column where requests carry it, else over the time of
+    capture.
+
+    Args:
+        session: the opened stack.
+        task: names the time column.
+        start: default: the end of the last window; before the first, the earliest row.
+        end: default: after the latest row.
+
+    Raises:
+        UsageError: a side is of another kind than the clock.
+    """
+    deployment = current_deployment(session)
+    if deployment is not None and deployment.maker and "pid" not in deployment.facts:
+        return _elsewhere(session, deployment, deployment.maker, start, end)
+    folder = captures_folder(session, endpoint_of(session))
+    span = captured_span(folder, task.time)
+    if span is None:
+        return None
+    column, earliest, latest = span
+    start, end = _bounds(session, earliest, latest, start, end)
+    captures = read_captures(folder, start, end, time_column=column)
+    as_of = latest if isinstance(latest, int) else datetime.now(UTC)
+    return ServedWindow(captures=captures, start=start, end=end, as_of=as_of)
+
+
+def _elsewhere(
+    session: Session,
+    deployment: Deployment,
+    maker: Maker,
+    start: Instant | None,
+    end: Instant | None,
+) -> ServedWindow:
+    """What a server elsewhere captured: over the time of capture."""
+    now = datetime.now(UTC)
+    start, end = _bounds(session, _LONG_AGO, now, start, end)
+    captures: pa.Table = session.funnel.owner(
+        "read_captures", maker, deployment=deployment, start=start, end=end
+    )
+    return ServedWindow(captures=captures, start=start, end=end, as_of=now)
+
+
+def _bounds(
+    session: Session,
+    earliest: Instant,
+    latest: Instant,
+    start: Instant | None,
+    end: Instant | None,
+) -> tuple[Instant, Instant]:
+    """Where the window starts and ends, by default from where the last one ended."""
+    periods = isinstance(latest, int)
+    if start is None:
+        last = session.ledger.reads.last_window_end(
+            session.project, session.stack.name, session.stack.endpoint
+        )
+        start = _of_kind(last, latest) if last is not None else earliest
+    if end is None:
+        end = latest + 1 if isinstance(latest, int) else latest + timedelta(microseconds=1)
+    for side in (start, end):
+        if isinstance(side, int) != periods:
+            kind = "a period, such as 2018" if periods else "a time, such as 2018-01-01T00:00:00Z"
+            msg = f"windows are over {'periods' if periods else 'times'} here: give {kind}"
+            raise UsageError(msg)
+    return start, end
+
+
+def _of_kind(recorded: int | str, like: Instant) -> Instant:
+    if isinstance(like, int):
+        return int(recorded) if isinstance(recorded, int) else like
+    return datetime.fromisoformat(str(recorded)) if isinstance(recorded, str) else like

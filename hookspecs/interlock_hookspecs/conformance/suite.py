@@ -1,0 +1,188 @@
+"""What every suite shares: its fixtures, the promises of any plugin, and a way to run without files.
+
+An author subclasses the suite of a role and says how the plugin is made:
+
+    class TestAcme(RegistrySuite):
+        @pytest.fixture
+        def plugin(self, tmp_path):
+            return AcmeRegistry(root=tmp_path)
+
+A test's docstring is the promise, and the message of its assertion says how it was broken.
+"""
+
+from __future__ import annotations
+
+import inspect
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+import attrs
+import pytest
+
+from interlock_hookspecs import (
+    CONTRACT_VERSION,
+    PROJECT,
+    ROLES,
+    Secret,
+    compatible,
+    contract_of,
+    specs,
+    type_hints,
+)
+from interlock_hookspecs.conformance.workspace import LocalWorkspace
+
+_MARKER = "hunter2"
+
+
+class Suite:
+    """The promises of a plugin of any role.
+
+    Attributes:
+        role: whose hooks the plugin must implement.
+        cannot: promises that this backend does not keep, by test name, each with the reason. They
+            show as expected failures, and fail as soon as they are kept after all.
+    """
+
+    role: ClassVar[str] = ""
+    cannot: ClassVar[Mapping[str, str]] = {}
+
+    def __init_subclass__(cls) -> None:
+        for name in cls.cannot:
+            if not hasattr(cls, name):
+                msg = f"{cls.__name__}.cannot names {name!r}, and the suite has no such test"
+                raise TypeError(msg)
+
+    @pytest.fixture
+    def plugin(self) -> Any:
+        """The plugin under test, new and empty. The author's subclass gives it.
+
+        Raises:
+            NotImplementedError: it does not.
+        """
+        msg = f"{type(self).__name__} needs a fixture `plugin` that makes the plugin"
+        raise NotImplementedError(msg)
+
+    @pytest.fixture
+    def ws(self, tmp_path: Path) -> LocalWorkspace:
+        """A workspace of the test's own."""
+        return LocalWorkspace(tmp_path / "workspace")
+
+    @pytest.fixture(autouse=True)
+    def _declared(self, request: pytest.FixtureRequest) -> None:
+        reason = self.cannot.get(request.node.originalname)
+        if reason is not None:
+            request.applymarker(pytest.mark.xfail(reason=reason, strict=True))
+
+    def test_it_keeps_to_the_form(self, plugin: Any) -> None:
+        """It is a plugin of this contract, with the hooks of its role and their arguments."""
+        stated = contract_of(type(plugin))
+        assert stated is not None, 'the class is no plugin: decorate it with @plugin(contract="1.0")'
+        assert compatible(stated), f"it is written for contract {stated}, not {CONTRACT_VERSION}"
+        found = hooks_of(plugin)
+        for name, function in found.items():
+            assert name in specs(), f"the contract has no hook {name!r}"
+            unknown = set(inspect.signature(function).parameters) - set(specs()[name].parameters)
+            assert not unknown, f"{name} asks for {sorted(unknown)}, which the hook lacks"
+        own = [spec for spec in specs().values() if spec.role == self.role]
+        missing = [spec.name for spec in own if spec.required and not spec.instead]
+        missing = [name for name in missing if name not in found]
+        assert not missing, f"the role {self.role} requires {', '.join(missing)}"
+        assert found.keys() & {spec.name for spec in own}, f"no hook of the role {self.role}"
+
+    def test_a_secret_setting_is_not_printed(self, plugin: Any) -> None:
+        """The repr of a plugin shows no setting that came from the environment."""
+        for name, hint in type_hints(type(plugin)).items():
+            if "Secret" in str(hint):
+                made = attrs.evolve(plugin, **{name.lstrip("_"): Secret(_MARKER)})
+                assert _MARKER not in repr(made), f"the repr shows the secret setting {name!r}"
+
+
+def hooks_of(plugin: Any) -> dict[str, Callable[..., Any]]:
+    """What a plugin marks with ``@hookimpl``, bound, by name."""
+    marked = f"{PROJECT}_impl"
+    return {
+        name: getattr(plugin, name)
+        for name in dir(type(plugin))
+        if hasattr(inspect.getattr_static(type(plugin), name), marked)
+    }
+
+
+def has(plugin: Any, hook: str) -> bool:
+    """Whether a plugin claims an optional hook: a capability."""
+    return hook in hooks_of(plugin)
+
+
+def needs(plugin: Any, hook: str) -> None:
+    """Leave a test, saying so, where the plugin does not claim an optional hook."""
+    if not has(plugin, hook):
+        pytest.skip(f"optional: the plugin does not implement {hook}")
+
+
+def another(plugin: Any) -> Any:
+    """A second instance with the same settings: what another process has in hand."""
+    return attrs.evolve(plugin)
+
+
+@attrs.frozen(kw_only=True)
+class Outcome:
+    """How one promise fared.
+
+    Attributes:
+        test: the name of its test.
+        promise: the sentence that states it.
+        status: ``held``, ``broken``, ``declared`` broken, or ``unclaimed``: an optional hook that
+            the plugin lacks.
+        why: what broke it, or why it was not asked.
+    """
+
+    test: str
+    promise: str
+    status: str
+    why: str = ""
+
+
+def run(suite: type[Suite], make: Callable[[Path], Any]) -> Iterator[Outcome]:
+    """Try every promise of a suite on a plugin, without a test file.
+
+    Args:
+        suite: which promises.
+        make: makes the plugin, new and empty, in the folder it is given.
+    """
+    for name, function in inspect.getmembers(suite, inspect.isfunction):
+        if not name.startswith("test_"):
+            continue
+        promise = (inspect.getdoc(function) or name).partition("\n")[0]
+        with tempfile.TemporaryDirectory() as folder:
+            status, why = _tried(suite(), function, make, Path(folder))
+        if name in suite.cannot:
+            declared = status == "broken"
+            status = "declared" if declared else "broken"
+            why = suite.cannot[name] if declared else "declared as broken, and it holds"
+        yield Outcome(test=name, promise=promise, status=status, why=why)
+
+
+def _tried(
+    suite: Suite, function: Callable[..., Any], make: Callable[[Path], Any], folder: Path
+) -> tuple[str, str]:
+    for name in ("plugin", "workspace"):
+        (folder / name).mkdir()
+    try:
+        given = {
+            "plugin": make(folder / "plugin"),
+            "ws": LocalWorkspace(folder / "workspace"),
+        }
+        wanted = inspect.signature(function).parameters
+        function(suite, **{name: value for name, value in given.items() if name in wanted})
+    except pytest.skip.Exception as skipped:
+        return "unclaimed", str(skipped)
+    except (Exception, pytest.fail.Exception) as error:  # noqa: BLE001  (whatever a plugin raises breaks the promise)
+        text = str(error).partition("\nassert ")[0]
+        return "broken", text if isinstance(error, AssertionError) else f"{type(error).__name__}: {text}"
+    return "held", ""
+
+
+def in_order(role: str) -> int:
+    """Where a role stands in a model's life."""
+    return ROLES.index(role)

@@ -1,0 +1,214 @@
+"""A small project on which commands are typed, each in a process of its own."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import attrs
+import pytest
+
+FORKED = Path(__file__).with_name("forked.py")
+ROWS = 300
+STACK = """\
+[project]
+name = "small"
+module = "project.py"
+
+[task]
+dataset = "rows.parquet"
+id = "id"
+target = "y"
+kind = "binary"
+positive = 1
+
+[policy]
+approvals = 0
+
+[policy.bounds]
+"metrics.roc_auc" = ">= 0.6"
+
+[stack.dev]
+data = "files"
+train = "sklearn"
+validate = ["metrics"]
+registry = "sql"
+govern = ["policy", "card"]
+deploy = "local"
+monitor = ["drift", "performance"]
+ledger = "sqlite:///.interlock/ledger.db"
+artifacts = ".interlock/artifacts"
+
+[stack.dev.train-sklearn]
+estimator = "sklearn.tree.DecisionTreeClassifier"
+parameters = { max_depth = 3 }
+"""
+
+
+@attrs.frozen
+class Said:
+    """How a command ended, and what it printed."""
+
+    code: int
+    out: str
+    err: str
+
+
+class Command:
+    """A command that is running."""
+
+    def __init__(self, driver, pid, out, err):
+        self._driver = driver
+        self.pid = pid
+        self._files = out, err
+
+    def kill(self):
+        """End it at once, as the kernel does; one that has ended is fine."""
+        # The driver reaps it only when it is asked for the end: the number is no other's yet.
+        os.kill(self.pid, signal.SIGKILL)
+
+    def end(self):
+        """Wait for it."""
+        code = int(self._driver.stdout.readline())
+        out, err = (path.read_text(encoding="utf-8") for path in self._files)
+        for path in self._files:
+            path.unlink()
+        return Said(code, out, err)
+
+
+class Commands:
+    """Starts commands by forking a process that has imported everything; see forked.py."""
+
+    def __init__(self, folder):
+        self._folder = folder
+        one_thread = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+        self._driver = subprocess.Popen(
+            [sys.executable, FORKED],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, **one_thread},
+        )
+
+    def start(self, words, *, folder, environ, first=""):
+        """Type a command; one at a time."""
+        out, err = self._folder / "out", self._folder / "err"
+        asked = {"words": [*map(str, words)], "folder": str(folder), "environ": environ}
+        asked |= {"first": str(first), "stdout": str(out), "stderr": str(err)}
+        self._driver.stdin.write(json.dumps(asked) + "\n")
+        self._driver.stdin.flush()
+        return Command(self._driver, int(self._driver.stdout.readline()), out, err)
+
+    def close(self):
+        """End the driver."""
+        self._driver.stdin.close()
+        self._driver.wait()
+        self._driver.stdout.close()
+
+
+class SmallProject:
+    """A project's folder, and a person who types commands there."""
+
+    def __init__(self, folder, commands):
+        self.folder = folder
+        self.commands = commands
+        self.environ = {**os.environ, "INTERLOCK_ACTOR": "ana", "OMP_NUM_THREADS": "1"}
+
+    def start(self, *words, first="", **environ):
+        """Type a command and do not wait for it."""
+        environ = {**self.environ, **environ}
+        return self.commands.start(words, folder=self.folder, environ=environ, first=first)
+
+    def __call__(self, *words, expect=0, first="", **environ):
+        """Type a command; its exit code must be the expected one."""
+        said = self.start(*words, first=first, **environ).end()
+        assert said.code == expect, f"interlock {' '.join(words)}: {said.code}\n{said.out}{said.err}"
+        return said
+
+    def listed(self, *words, expect=0):
+        """What a command prints with --json."""
+        return json.loads(self(*words, "--json", expect=expect).out)
+
+    @property
+    def run(self):
+        """The latest run."""
+        return self.listed("runs", "--limit", "1")[0]
+
+    @property
+    def endpoint(self):
+        """The endpoint, as it is now."""
+        (found,) = self.listed("deployments")
+        return found
+
+    def kinds(self, run):
+        """The kinds of a run's events, in order."""
+        found = self.listed("audit", "log", "--run", run, "--limit", "1000")
+        return [event["kind"] for event in found]
+
+    def edit(self, old, new, file="interlock.toml"):
+        """Replace what stands once in a file."""
+        path = self.folder / file
+        text = path.read_text(encoding="utf-8")
+        assert text.count(old) == 1, f"{old!r} stands {text.count(old)} times in {file}"
+        path.write_text(text.replace(old, new), encoding="utf-8")
+
+    def servers(self):
+        """Every living process that serves a deployment of this project."""
+        needle = str(self.folder / "interlock.toml").encode()
+        for path in Path("/proc").glob("[0-9]*/cmdline"):
+            with contextlib.suppress(OSError):
+                if b"interlock.serving" in (line := path.read_bytes()) and needle in line:
+                    yield int(path.parent.name)
+
+    def close(self):
+        """End every server that was started here."""
+        for pid in self.servers():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+
+@pytest.fixture(scope="session")
+def commands(tmp_path_factory):
+    """Types commands."""
+    driver = Commands(tmp_path_factory.mktemp("commands"))
+    yield driver
+    driver.close()
+
+
+@pytest.fixture(scope="session")
+def rows():
+    """A table that a shallow tree learns: id, two features and the target."""
+    import numpy as np
+    import pyarrow as pa
+
+    random = np.random.default_rng(7)
+    x, z = random.normal(size=(2, ROWS))
+    y = (x + 0.5 * random.normal(size=ROWS) > 0).astype("int64")
+    return pa.table({"id": np.arange(ROWS), "x": x, "z": z, "y": y})
+
+
+@pytest.fixture(scope="session")
+def make_project(commands, rows):
+    """Make a small project in a folder; whoever makes one closes it."""
+
+    def make(folder):
+        import pyarrow.parquet as pq
+
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "interlock.toml").write_text(STACK, encoding="utf-8")
+        (folder / "project.py").write_text('"""Nothing yet."""\n', encoding="utf-8")
+        pq.write_table(rows, folder / "rows.parquet")
+        return SmallProject(folder, commands)
+
+    return make
+
+
+@pytest.fixture
+def small(make_project, tmp_path):
+    """A small project, of this test alone."""
+    project = make_project(tmp_path / "small")
+    yield project
+    project.close()

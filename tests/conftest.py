@@ -67,8 +67,8 @@ class Command:
 
     def kill(self):
         """End it at once, as the kernel does; one that has ended is fine."""
-        # The driver reaps it only when it is asked for the end: the number is no other's yet.
-        os.kill(self.pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGKILL)
 
     def end(self):
         """Wait for it."""

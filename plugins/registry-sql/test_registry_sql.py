@@ -29,6 +29,7 @@ from interlock_hookspecs import (
     bytes_digest,
 )
 from interlock_hookspecs.conformance import LocalWorkspace
+from interlock_hookspecs.conformance.registry import RegistrySuite
 from interlock_registry_sql import SqlRegistry
 from interlock_registry_sql.body import read_body, write_body
 from interlock_registry_sql.database import open_database
@@ -96,6 +97,14 @@ def registry(request: pytest.FixtureRequest, tmp_path: Path) -> SqlRegistry:
         )
         connection.execute(text("drop table registry_schema"))
     return attrs.evolve(made)
+
+
+class TestSqlRegistry(RegistrySuite):
+    """Every promise of the role, on each of the two databases."""
+
+    @pytest.fixture
+    def plugin(self, registry: SqlRegistry) -> SqlRegistry:
+        return registry
 
 
 def test_round_trip(registry: SqlRegistry) -> None:

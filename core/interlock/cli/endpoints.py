@@ -41,7 +41,7 @@ def serve(chosen: Chosen) -> int:
     """Serve what was deployed from this terminal, until Ctrl-C."""
     from interlock.errors import UsageError
     from interlock.ids import short
-    from interlock.lifecycle.endpoints import current_deployment, verify_targets
+    from interlock.lifecycle.endpoints import adopt, current_deployment, verify_targets
     from interlock.serving import process
     from interlock.serving.host import serve as serve_here
 
@@ -54,19 +54,27 @@ def serve(chosen: Chosen) -> int:
         msg = f"{current.endpoint.name} is served already, at {current.address}"
         raise UsageError(msg, hint="interlock undeploy ends it")
     verify_targets(session, current, what="serve")
-    click.echo(f"serving {current.endpoint.name} ({short(current.id)}); Ctrl-C ends it", err=True)
+
+    def listening(address: str) -> None:
+        adopt(session, current, address)
+        name = current.endpoint.name
+        click.echo(f"{name} ({short(current.id)}) answers at {address}; Ctrl-C ends it", err=True)
+
     process.folder(session).mkdir(parents=True, exist_ok=True)
-    serve_here(session, current.id)
+    serve_here(session, current.id, listening=listening)
     return 0
 
 
 @click.command()
 @click.option("--start", is_flag=True, help="Start a dead server again with what was released.")
 @click.option("--history", is_flag=True, help="List what was live at this stack's endpoint.")
+@click.option("--status", help="Only those applied, failed, intended or removed.")
 @json_option
 @page_options
 @stack_options
-def deployments(chosen: Chosen, *, start: bool, history: bool, as_json: bool, limit: int) -> int:
+def deployments(
+    chosen: Chosen, *, start: bool, history: bool, status: str | None, as_json: bool, limit: int
+) -> int:
     """List endpoints: what each serves, and whether it answers now."""
     from interlock.cli.render import print_rows, when
     from interlock.ids import short
@@ -79,7 +87,9 @@ def deployments(chosen: Chosen, *, start: bool, history: bool, as_json: bool, li
         restart(session)
     rows = [
         _with_status(session, row)
-        for row in session.ledger.reads.deployments(project=session.project, limit=limit)
+        for row in session.ledger.reads.deployments(
+            project=session.project, status=status, limit=limit
+        )
     ]
     columns = [
         ("deployment", lambda row: short(row["id"])),

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import click
 
 from interlock.cli.options import Chosen, json_option, page_options, stack_options
+
+if TYPE_CHECKING:
+    from interlock.session import Session
 
 
 @click.command()
@@ -42,7 +46,7 @@ def runs(
         status=status,
         stack=None if every_stack else session.stack.name,
         actor=actor,
-        model=model,
+        model=_whole_digest(session, model),
         since=since,
         before=find_run(session, before)["id"] if before else None,
         limit=limit,
@@ -66,12 +70,23 @@ def runs(
 
 @click.command()
 @click.option("--from-registry", is_flag=True, help="Ask the registry, not the ledger.")
+@click.option("--model", metavar="DIGEST", help="Only versions of this model.")
+@click.option("--run", "run_id", metavar="RUN", help="Only versions that this run registered.")
 @json_option
 @page_options
 @stack_options
-def models(chosen: Chosen, *, from_registry: bool, as_json: bool, limit: int) -> int:
+def models(
+    chosen: Chosen,
+    *,
+    from_registry: bool,
+    model: str | None,
+    run_id: str | None,
+    as_json: bool,
+    limit: int,
+) -> int:
     """List registered versions, the latest first."""
     from interlock.cli.render import digest, print_rows, when
+    from interlock.cli.run import find_run
     from interlock.codec import encode
     from interlock.ids import short
 
@@ -89,7 +104,12 @@ def models(chosen: Chosen, *, from_registry: bool, as_json: bool, limit: int) ->
                 **row,
                 "aliases": ["champion"] if champion and champion["version"] == row["id"] else [],
             }
-            for row in session.ledger.reads.versions(project=session.project, limit=limit)
+            for row in session.ledger.reads.versions(
+                project=session.project,
+                model=_whole_digest(session, model),
+                run=find_run(session, run_id)["id"] if run_id else None,
+                limit=limit,
+            )
         ]
     columns = [
         ("version", lambda row: short(row["id"])),
@@ -102,3 +122,16 @@ def models(chosen: Chosen, *, from_registry: bool, as_json: bool, limit: int) ->
     ]
     print_rows(rows, columns, as_json=as_json, empty="No versions. next: interlock run")
     return 0
+
+
+def _whole_digest(session: Session, text: str | None) -> str | None:
+    """A model's digest from what a listing shows of it."""
+    if text is None:
+        return None
+    from interlock.errors import UsageError
+
+    table, row = session.ledger.reads.find(text, project=session.project)
+    if not row.get("model"):
+        msg = f"{text} is of {table}, not a model"
+        raise UsageError(msg)
+    return str(row["model"])

@@ -5,10 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import orjson
+
+if TYPE_CHECKING:
+    from rich.console import JustifyMethod
 
 _WIDE = 240
 
@@ -77,7 +80,9 @@ def print_table(headings: Sequence[str], lines: Sequence[Sequence[Any]]) -> None
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
     for heading in headings:
         right = all(isinstance(line[headings.index(heading)], int | float) for line in lines)
-        table.add_column(heading, justify="right" if right else "left", overflow="fold")
+        first = heading == headings[0]
+        justify: JustifyMethod = "right" if right else "left"
+        table.add_column(heading, justify=justify, overflow="fold", no_wrap=first)
     for line in lines:
         cells = [shown(cell) for cell in line]
         table.add_row(*(Text(cell, style=_COLOURS.get(cell, "")) for cell in cells))

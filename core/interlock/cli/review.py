@@ -48,13 +48,15 @@ def _explain(chosen: Chosen, run_id: str | None, *, as_json: bool) -> int:
         print_json(lines)
         return 0
     click.echo(f"{short(run['id'])}: {held['outcome']}, dossier {held['dossier']}")
-    headings = ["judged", "bound", "value", "interval", "n", "verdict", "by", "why"]
+    headings = ["judged", "bound", "value", "interval", "n", "verdict"]
     print_table(headings, [[line[heading] for heading in headings] for line in lines])
     for line in lines:
+        click.echo(f"- {line['why']} ({line['by']})")
         if line["change"]:
-            click.echo(f"{line['judged']}: {line['change']}")
+            click.echo(f"  to change it: {line['change']}")
     for reason in held["body"]["reasons"]:
-        click.echo(f"- {reason}")
+        if reason not in [line["why"] for line in lines]:
+            click.echo(f"- {reason}")
     return 0
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from interlock.errors import InterlockError
 from interlock_hookspecs import ModelVersion, Release
@@ -31,17 +32,8 @@ def move_champion(session: Session, release: Release) -> None:
         msg = f"the registry has no version of {release.model}"
         raise InterlockError(msg, hint="interlock run registers it")
     found: ModelVersion | None = funnel.one("get_version", name=name, ref=f"@{CHAMPION}")
-    if found is not None and found.model.digest == release.model:
-        return
     recorded = session.ledger.reads.alias(session.project, name, CHAMPION)
-    if found is not None and recorded is not None and found.model.digest != recorded["model"]:
-        msg = (
-            f"the alias {CHAMPION} of {name} was moved outside Interlock: the ledger has version "
-            f"{recorded['number']}, the registry {found.number}"
-        )
-        raise InterlockError(msg, hint=f"move it back to {recorded['number']}, then deploy again")
     expected = found.number if found else None
-    funnel.one("set_alias", name=name, alias=CHAMPION, expected=expected, number=wanted.number)
     payload = {
         "name": name,
         "alias": CHAMPION,
@@ -50,4 +42,29 @@ def move_champion(session: Session, release: Release) -> None:
         "model": release.model,
         "previous": expected,
     }
+    if found is None or found.model.digest != release.model:
+        if found is not None and recorded is not None:
+            _refuse_foreign_move(session, found, recorded)
+        session.ledger.append(
+            session.project, "alias.intended", wanted.id, payload, run=release.run
+        )
+        funnel.one("set_alias", name=name, alias=CHAMPION, expected=expected, number=wanted.number)
+    elif recorded is not None and recorded["model"] == release.model:
+        return
     session.ledger.append(session.project, "alias.moved", wanted.id, payload, run=release.run)
+
+
+def _refuse_foreign_move(
+    session: Session, found: ModelVersion, recorded: Mapping[str, Any]
+) -> None:
+    """Refuse where the alias stands neither where we recorded it nor where we meant to move it."""
+    # A process killed after the registry moved it left the intention, and no record of the move.
+    meant = session.ledger.reads.events(project=session.project, kind="alias.intended", limit=1)
+    ours = {recorded["model"], *(event["payload"]["model"] for event in meant)}
+    if found.model.digest in ours:
+        return
+    msg = (
+        f"the alias {CHAMPION} of {session.project} was moved outside Interlock: the ledger has "
+        f"version {recorded['number']}, the registry {found.number}"
+    )
+    raise InterlockError(msg, hint=f"move it back to {recorded['number']}, then deploy again")

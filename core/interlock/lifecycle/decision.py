@@ -96,6 +96,8 @@ def _missing(dossier: Dossier, verdicts: tuple[Verdict, ...]) -> list[str]:
         return ["no plugin of govern gave a verdict"]
     makers = {verdict.maker.word for verdict in verdicts if verdict.maker}
     judged = Counter(verdict.subject for verdict in verdicts)
+    # The project's own word does not stand for what an included policy asks.
+    by_others = Counter(v.subject for v in verdicts if v.maker and v.maker.plugin != "project")
     asked = Counter(bound.key for bound in dossier.policy.bounds)
     silent = [
         f"the policy requires a verdict of govern {word!r}, which gave none"
@@ -105,7 +107,7 @@ def _missing(dossier: Dossier, verdicts: tuple[Verdict, ...]) -> list[str]:
     unjudged = [
         f"nobody judged the bound {bound.key} {bound.text}"
         for bound in dossier.policy.bounds
-        if judged[bound.key] < asked[bound.key]
+        if (by_others if bound.included else judged)[bound.key] < asked[bound.key]
     ]
     return silent + unjudged
 

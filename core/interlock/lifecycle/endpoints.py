@@ -6,14 +6,25 @@ import itertools
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import attrs
+
 from interlock.codec import decode, encode
 from interlock.errors import GateRefused, InterlockError, Tampered, UsageError
 from interlock.ids import new_id, short
 from interlock.ledger import Entry
 from interlock.lifecycle.aliases import move_champion
 from interlock.lifecycle.releases import record_refusal, unfit, verified_release
+from interlock.processes import this_process
 from interlock.serving import process
-from interlock_hookspecs import Deployment, Endpoint, EndpointStatus, Model, Release, Target
+from interlock_hookspecs import (
+    Deployment,
+    Endpoint,
+    EndpointStatus,
+    Facts,
+    Model,
+    Release,
+    Target,
+)
 
 if TYPE_CHECKING:
     from interlock.artifacts.workspace import CoreWorkspace
@@ -171,11 +182,18 @@ def verify_targets(session: Session, deployment: Deployment, *, what: str) -> No
         verified_release(session, target.release.id, deployment.endpoint, what=what)
 
 
+def adopt(session: Session, deployment: Deployment, address: str) -> None:
+    """Record that this process serves a deployment now."""
+    facts = Facts({**attrs.asdict(this_process()), "log": ""})
+    record = attrs.evolve(deployment, address=address, facts=facts)
+    _append(session, "deployment.applied", deployment.id, {"record": encode(record)})
+
+
 def end_deployment(session: Session, deployment: Deployment, *, reason: str) -> None:
     """End an endpoint: its process, or what its plugin made elsewhere."""
     if process.is_ours(deployment):
         process.stop(deployment)
-    elif deployment.maker is not None:
+    elif deployment.maker is not None and deployment.address:
         session.funnel.owner("remove_endpoint", deployment.maker, deployment=deployment)
     _append(session, "deployment.removed", deployment.id, {"reason": reason})
 
@@ -230,17 +248,18 @@ def last_good_release(session: Session, history: list[Mapping[str, Any]]) -> str
         if after["reason"] == "rollback":
             left.add(before["release"])
     present = history[-1]["release"] if history else ""
+    reads = session.ledger.reads
     endpoint, now = endpoint_of(session), datetime.now(UTC)
     for entry in reversed(history):
-        row = session.ledger.reads.release(entry["release"])
-        if entry["release"] in left | {present} or row is None or unfit(
-            session.ledger.reads, row, endpoint, now
-        ):
+        release_id = str(entry["release"])
+        row = reads.release(release_id)
+        if release_id in left | {present} or row is None:
             continue
-        return str(entry["release"])
+        if not unfit(reads, row, endpoint, now):
+            return release_id
     msg = f"no good release was live at {endpoint.name} before the present one"
     record_refusal(session, present or endpoint.name, what="rollback", reason=msg)
-    raise GateRefused(msg, hint="interlock audit log --kind release.made")
+    raise GateRefused(msg, hint="interlock deployments --history")
 
 
 def _intend(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,10 @@ from interlock.ids import new_id, short
 from interlock.ledger import Entry
 from interlock.lifecycle.audit import keep_checkpoint
 from interlock.lifecycle.context import Context, Result
+from interlock.lifecycle.endpoints import endpoint_of
 from interlock.lifecycle.facts import code_digest, run_facts
+from interlock.lifecycle.precedents import binding_policies
+from interlock.lifecycle.releases import unfit
 from interlock.processes import ProcessIdentity, is_alive, this_process
 
 if TYPE_CHECKING:
@@ -30,6 +34,8 @@ if TYPE_CHECKING:
 
 STAGES = ("data", "train", "validate", "register", "review", "deploy", "monitor")
 """The stages of a run, in order."""
+
+_REVIEWED = STAGES.index("review") + 1
 
 
 @attrs.frozen(kw_only=True)
@@ -85,6 +91,7 @@ def start_run(session: Session, *, until: str = "monitor", again: bool = False) 
         "until": until,
         "inputs": digest_of({"code": code, "makers": names}),
         "policy": encode(session.stack.policy),
+        "policies": binding_policies(session),
         "task": encode(session.stack.task) if session.stack.task else None,
         "facts": dict(facts),
         "code": code,
@@ -144,14 +151,20 @@ def _refuse_living(run: Mapping[str, Any]) -> None:
 
 def _advance(session: Session, run_id: str, *, code: str, until: str, again: bool) -> RunEnd:
     stages = STAGES[: STAGES.index(until) + 1]
+    released = {} if again else _released(session, run_id)
     last = ""
     with session.workspace(run_id) as workspace:
         context = Context(session, run_id, workspace, code=code)
         try:
             for name in stages:
-                if _present(session, name):
+                if name in released:
+                    context.restore(released[name])
+                    session.reporter.done(name, "done before", 0.0)
+                elif _present(session, name):
                     _execute(context, _stage(name), again=again)
-                    last = name
+                else:
+                    continue
+                last = name
         except BaseException as error:
             # A ledger that cannot be written is what failed, most likely: the first error is told.
             with contextlib.suppress(LedgerError):
@@ -159,6 +172,21 @@ def _advance(session: Session, run_id: str, *, code: str, until: str, again: boo
             raise
         _finish(session, run_id, "done", f"done until {last}", 0)
     return RunEnd(run=run_id, last=last, context=context)
+
+
+def _released(session: Session, run_id: str) -> dict[str, Mapping[str, Any]]:
+    """The outputs of the stages that led to a release of this run that still holds.
+
+    What was released stays so until it is revoked or expires: that the champion has moved since
+    makes no new dossier of it.
+    """
+    reads, now = session.ledger.reads, datetime.now(UTC)
+    endpoint = endpoint_of(session)
+    rows = reads.releases(session.project, run=run_id)
+    if all(unfit(reads, row, endpoint, now) for row in rows):
+        return {}
+    outputs = {name: reads.stage_outputs(run_id, name) for name in STAGES[:_REVIEWED]}
+    return {name: found for name, found in outputs.items() if found is not None}
 
 
 def _present(session: Session, name: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 import time
@@ -34,8 +35,15 @@ def captures_folder(session: Session, endpoint: Endpoint) -> Path:
     return session.home / "captures" / endpoint.stack / endpoint.name
 
 
-def serve(session: Session, deployment_id: str) -> None:
+def serve(
+    session: Session, deployment_id: str, *, listening: Callable[[str], None] | None = None
+) -> None:
     """Serve a deployment from this process until it is told to stop.
+
+    Args:
+        session: the opened stack.
+        deployment_id: as the ledger has it.
+        listening: told the address once the server listens.
 
     Raises:
         UsageError: the ledger has no such deployment.
@@ -52,7 +60,7 @@ def serve(session: Session, deployment_id: str) -> None:
         raise UsageError(msg)
     captures = CaptureWriter(captures_folder(session, endpoint))
     with session.workspace(deployment_id) as workspace:
-        feed = LedgerFeed(session, deployment, workspace)
+        feed = LedgerFeed(session, deployment, workspace, listening)
         feed.refresh()
         poll = threading.Thread(target=feed.follow, name="ledger", daemon=True)
         poll.start()
@@ -79,12 +87,19 @@ class LedgerFeed:
     served on for the policy's ``offline_grace``, then nothing is.
     """
 
-    def __init__(self, session: Session, deployment: Deployment, workspace: CoreWorkspace) -> None:
+    def __init__(
+        self,
+        session: Session,
+        deployment: Deployment,
+        workspace: CoreWorkspace,
+        listening: Callable[[str], None] | None = None,
+    ) -> None:
         self._session = session
         self._deployment = deployment
         self._workspace = workspace
         self._current: tuple[OpenTarget, ...] = ()
         self._problem = ""
+        self._listening = listening
         self._watchers: list[Callable[[], None]] = []
         self._stopping = threading.Event()
         self._verified = time.monotonic()
@@ -108,6 +123,8 @@ class LedgerFeed:
         temporary = home / f"{self._deployment.id}.json.tmp"
         temporary.write_text(json.dumps(told), encoding="utf-8")
         temporary.replace(home / f"{self._deployment.id}.json")
+        if self._listening is not None:
+            self._listening(address)
 
     def stop(self) -> None:
         """Stop following the ledger."""
@@ -159,8 +176,10 @@ class LedgerFeed:
         """Why a release is not served, as a sentence; on record once for this server."""
         reason = f"release {release_id} {why}"
         if release_id not in self._refused:
-            record_refusal(self._session, release_id, what="serve", reason=reason)
             self._refused.add(release_id)
+            # A ledger that can be read and not written must not keep a revoked release alive.
+            with contextlib.suppress(LedgerError):
+                record_refusal(self._session, release_id, what="serve", reason=reason)
         return reason
 
     def _open(self, target: Target) -> OpenTarget:

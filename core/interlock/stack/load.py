@@ -21,7 +21,7 @@ from interlock.stack.model import DEFAULT_ARTIFACTS, DEFAULT_LEDGER, Project, St
 from interlock.stack.paths import absolute, absolute_sqlite, is_address
 from interlock.stack.policy import read_policy
 from interlock.stack.problems import Cell, Origin, Place, Problems, nearest
-from interlock.stack.sources import Source, find_file, read_sources
+from interlock.stack.sources import Source, find_file, include_entries, read_sources
 from interlock.stack.tables import StackTable, check_top, extended, stack_tables, table_cells
 from interlock_hookspecs import ROLES, ModelFacts, Policy, Secret, Task, reveal
 
@@ -69,6 +69,7 @@ def load_stack(
     parts = reading.stack(chosen, table, project)
     _require(policy, policy_places, parts["roles"], table, problems)
     problems.raise_any()
+    included = include_entries(main)
     for key, place in policy_places.items():
         reading.origins[f"policy.{key}"] = place.origin()
     return Stack(
@@ -82,6 +83,12 @@ def load_stack(
         policy=policy,
         names=tuple(stacks),
         origins=reading.origins,
+        includes=included,
+        policies=tuple(
+            entry
+            for entry, source in zip(included, main.includes, strict=True)
+            if any(part.data.get("policy") for part in source.all())
+        ),
         **parts,
     )
 

@@ -46,6 +46,8 @@ class Stack:
         root: the folder of the project's stack file; what plugins resolve their paths against.
         file: the project's stack file.
         files: every file that was read, that one last.
+        includes: what the project's file includes, as written.
+        policies: those of them that say a policy, themselves or through what they include.
         project, task, model, policy: the tables of these names; task is None where the file has
             no ``[task]``.
         roles: the words of the plugins by role, in the order written; a role that the stack
@@ -81,6 +83,8 @@ class Stack:
     origins: Mapping[str, Origin] = attrs.field(converter=_read_only, repr=False)
     names: tuple[str, ...]
     secrets: tuple[Secret[str], ...] = attrs.field(repr=False)
+    includes: tuple[str, ...] = ()
+    policies: tuple[str, ...] = ()
 
     def selected(self, role: str) -> tuple[str, ...]:
         """The words that the stack names for a role, in order; none where it lacks the role."""

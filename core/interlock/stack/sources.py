@@ -73,6 +73,12 @@ def _unseen(source: Source, seen: set[int]) -> Iterator[Source]:
         yield source
 
 
+def include_entries(source: Source) -> tuple[str, ...]:
+    """What a file that was read without a mistake includes, in order, as it says it."""
+    said = source.data.get("include", [])
+    return (said,) if isinstance(said, str) else tuple(said)
+
+
 def find_file(start: Path, file: Path | None) -> Path:
     """The stack file: the one given, else the nearest in a folder or above it.
 

@@ -1,4 +1,4 @@
-"""What every suite shares: its fixtures, the promises of any plugin, and a way to run without files.
+"""What every suite shares: its fixtures, the promises of any plugin, and a runner without files.
 
 An author subclasses the suite of a role and says how the plugin is made:
 
@@ -12,9 +12,11 @@ A test's docstring is the promise, and the message of its assertion says how it 
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+import typing
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -24,7 +26,7 @@ import pytest
 from interlock_hookspecs import (
     CONTRACT_VERSION,
     PROJECT,
-    ROLES,
+    PluginError,
     Secret,
     compatible,
     contract_of,
@@ -78,7 +80,9 @@ class Suite:
     def test_it_keeps_to_the_form(self, plugin: Any) -> None:
         """It is a plugin of this contract, with the hooks of its role and their arguments."""
         stated = contract_of(type(plugin))
-        assert stated is not None, 'the class is no plugin: decorate it with @plugin(contract="1.0")'
+        assert stated is not None, (
+            'the class is no plugin: decorate it with @plugin(contract="1.0")'
+        )
         assert compatible(stated), f"it is written for contract {stated}, not {CONTRACT_VERSION}"
         found = hooks_of(plugin)
         for name, function in found.items():
@@ -120,9 +124,61 @@ def needs(plugin: Any, hook: str) -> None:
         pytest.skip(f"optional: the plugin does not implement {hook}")
 
 
+def ask(plugin: Any, hook: str, **arguments: Any) -> Any:
+    """What a plugin answers to a hook, called as core does.
+
+    It is given those of the arguments that it asks for. An answer of another type than the
+    contract says breaks the promise; a list of records comes back as a tuple.
+    """
+    function = getattr(plugin, hook)
+    wanted = inspect.signature(function).parameters
+    answer = function(**{name: value for name, value in arguments.items() if name in wanted})
+    promised = type_hints(specs()[hook].function)["return"]
+    if typing.get_origin(promised) is tuple:
+        record = typing.get_args(promised)[0]
+        assert isinstance(answer, list | tuple), f"{hook} gives {_kind(answer)}, and no list"
+        for item in answer:
+            assert isinstance(item, record), f"{hook} gives a list with {_kind(item)} in it"
+        return tuple(answer)
+    assert isinstance(answer, promised), f"{hook} gives {_kind(answer)}, not {promised}"
+    return answer
+
+
+def _kind(value: object) -> str:
+    return type(value).__name__
+
+
 def another(plugin: Any) -> Any:
     """A second instance with the same settings: what another process has in hand."""
     return attrs.evolve(plugin)
+
+
+@attrs.define
+class Caught:
+    """The error that a `must_raise` block raised, once it is over."""
+
+    value: Any = None
+
+
+@contextlib.contextmanager
+def must_raise(kind: type[PluginError], otherwise: str) -> Iterator[Caught]:
+    """Expect an error of exactly this kind of the contract's.
+
+    Args:
+        kind: which.
+        otherwise: the promise that is broken where nothing, or something else, is raised.
+    """
+    caught = Caught()
+    try:
+        yield caught
+    except kind as error:
+        caught.value = error
+    except Exception as error:
+        msg = f"{otherwise}: {type(error).__name__} is raised where {kind.__name__} is promised"
+        raise AssertionError(msg) from error
+    else:
+        msg = f"{otherwise}: nothing is raised where {kind.__name__} is promised"
+        raise AssertionError(msg)
 
 
 @attrs.frozen(kw_only=True)
@@ -143,15 +199,18 @@ class Outcome:
     why: str = ""
 
 
-def run(suite: type[Suite], make: Callable[[Path], Any]) -> Iterator[Outcome]:
+def run(
+    suite: type[Suite], make: Callable[[Path], Any], *, only: Collection[str] = ()
+) -> Iterator[Outcome]:
     """Try every promise of a suite on a plugin, without a test file.
 
     Args:
         suite: which promises.
         make: makes the plugin, new and empty, in the folder it is given.
+        only: the names of the tests to try; all where none is named.
     """
     for name, function in inspect.getmembers(suite, inspect.isfunction):
-        if not name.startswith("test_"):
+        if not name.startswith("test_") or (only and name not in only):
             continue
         promise = (inspect.getdoc(function) or name).partition("\n")[0]
         with tempfile.TemporaryDirectory() as folder:
@@ -179,10 +238,7 @@ def _tried(
         return "unclaimed", str(skipped)
     except (Exception, pytest.fail.Exception) as error:  # noqa: BLE001  (whatever a plugin raises breaks the promise)
         text = str(error).partition("\nassert ")[0]
-        return "broken", text if isinstance(error, AssertionError) else f"{type(error).__name__}: {text}"
+        return "broken", text if isinstance(
+            error, AssertionError
+        ) else f"{type(error).__name__}: {text}"
     return "held", ""
-
-
-def in_order(role: str) -> int:
-    """Where a role stands in a model's life."""
-    return ROLES.index(role)

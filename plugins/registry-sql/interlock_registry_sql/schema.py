@@ -55,13 +55,12 @@ versions = Table(
 Index("registry_versions_number", versions.c.name, versions.c.number, unique=True)
 # A digest that was deleted may come again, as a new version.
 _LIVE = versions.c.deleted_at.is_(None)
-Index(
+_digests = Index(
     "registry_versions_digest",
     versions.c.name,
     versions.c.digest,
     unique=True,
     sqlite_where=_LIVE,
-    postgresql_where=_LIVE,
 )
 
 aliases = Table(
@@ -94,6 +93,8 @@ def prepare(engine: Engine, place: str) -> None:
             # CREATE TABLE IF NOT EXISTS alone fails on PostgreSQL where two run it at once.
             if connection.dialect.name == "postgresql":
                 connection.execute(text(_LOCK), {"key": _ADVISORY_LOCK})
+                # Not said with the index above: naming PostgreSQL imports its dialect, 30 ms.
+                _digests.dialect_options["postgresql"]["where"] = _LIVE
             found = _version(connection)
             if found is None:
                 metadata.create_all(connection)

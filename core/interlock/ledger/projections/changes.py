@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+import orjson
+
 from interlock.ids import short
-from interlock.ledger.canonical import canonical
 
 Values = dict[str, Any]
 
@@ -99,8 +100,8 @@ def records(values: Mapping[str, Any], name: str) -> list[Any]:
 
 
 def json_text(value: Any) -> str | None:
-    """Canonical JSON, as a column holds it."""
-    return None if value is None else canonical(value).decode()
+    """Canonical JSON, as a column holds it: a part of a payload is as canonical as the whole."""
+    return None if value is None else orjson.dumps(value).decode()
 
 
 def texts(values: Mapping[str, Any], *names: str) -> Values:

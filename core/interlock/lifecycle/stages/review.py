@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import attrs
+
 from interlock.codec import canonical, decode, digest_of, encode
 from interlock.errors import ApprovalNeeded, GateRefused, HookFailed
 from interlock.ids import new_id, short
@@ -18,6 +20,7 @@ from interlock.lifecycle.decision import (
     Outcome,
     decide_outcome,
 )
+from interlock.lifecycle.precedents import dropped_policies
 from interlock.lifecycle.releases import unfit
 from interlock_hookspecs import (
     Approval,
@@ -114,15 +117,21 @@ def make_dossier(context: Context) -> Dossier:
         training_rows=candidate.rows,
         source=context.source,
         lineage=Facts(run["body"]["facts"]) if run else Facts(),
-        approvals=approvals_of(session, digest),
+        approvals=approvals_of(session, digest, runner=run["actor"] if run else ""),
         champion=champion["model"] if champion else None,
     )
 
 
-def approvals_of(session: Session, dossier: str) -> tuple[Approval, ...]:
-    """What people said of a dossier, oldest first."""
+def approvals_of(session: Session, dossier: str, *, runner: str) -> tuple[Approval, ...]:
+    """What people said of a dossier, oldest first.
+
+    Two runs may come to one dossier: an approval by whoever started this one is their own.
+    """
     rows = session.ledger.reads.approvals(project=session.project, dossier=dossier, limit=None)
-    return tuple(decode(Approval, row["body"]) for row in reversed(rows))
+    given = [decode(Approval, row["body"]) for row in reversed(rows)]
+    return tuple(
+        attrs.evolve(one, self_approved=one.self_approved or one.actor == runner) for one in given
+    )
 
 
 def judge(session: Session, dossier: Dossier) -> tuple[tuple[Verdict, ...], Outcome]:
@@ -131,8 +140,13 @@ def judge(session: Session, dossier: Dossier) -> tuple[tuple[Verdict, ...], Outc
         verdicts = session.funnel.every("review", dossier=dossier)
     except HookFailed as error:
         return (), Outcome(outcome=REFUSED, reasons=(str(error),))
-    now = datetime.now(UTC)
-    return verdicts, decide_outcome(dossier, verdicts, now, objections_to(session, dossier))
+    objections = objections_to(session, dossier)
+    outcome = decide_outcome(dossier, verdicts, datetime.now(UTC), objections)
+    dropped = dropped_policies(session, dossier.run)
+    if dropped:
+        also = outcome.reasons if outcome.outcome == REFUSED else ()
+        return verdicts, Outcome(outcome=REFUSED, reasons=dropped + also)
+    return verdicts, outcome
 
 
 def objections_to(session: Session, dossier: Dossier) -> tuple[Objection, ...]:
@@ -164,7 +178,7 @@ def _release(context: Context, dossier: Dossier) -> tuple[Release, tuple[Entry, 
     )
     now = datetime.now(UTC)
     for row in session.ledger.reads.releases(project=session.project, dossier=dossier.digest):
-        if not unfit(row, endpoint, now):
+        if not unfit(session.ledger.reads, row, endpoint, now):
             return decode(Release, row["body"]), ()
     days = dossier.policy.release_days
     release = Release(

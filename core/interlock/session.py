@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from interlock.errors import HookFailed
     from interlock.ledger import Ledger
     from interlock.plugins.funnel import Funnel
+    from interlock.redact import Redactor
     from interlock.stack import Stack
 
 
@@ -117,6 +118,13 @@ class Session:
         from interlock.artifacts import open_store
 
         return open_store(str(reveal(self.stack.artifacts)), self.home / "cache")
+
+    @functools.cached_property
+    def redact(self) -> Redactor:
+        """Takes the stack's secrets out of a text: of every error's before it is recorded."""
+        from interlock.redact import Redactor, collect_secrets
+
+        return Redactor(collect_secrets(self.stack))
 
     def workspace(self, run_id: str) -> CoreWorkspace:
         """A workspace for the hooks of one run or command; leave it to clean up."""

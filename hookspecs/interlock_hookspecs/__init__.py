@@ -35,17 +35,7 @@ from interlock_hookspecs.errors import (
     Unsupported,
 )
 from interlock_hookspecs.events import Actor, Event
-from interlock_hookspecs.govern import (
-    Approval,
-    Bound,
-    CardSection,
-    Dossier,
-    ModelFacts,
-    Policy,
-    Release,
-    Verdict,
-    parse_bound,
-)
+from interlock_hookspecs.govern import Approval, CardSection, Dossier, Release, Verdict
 from interlock_hookspecs.model import (
     PREDICTION,
     SCORE,
@@ -57,6 +47,7 @@ from interlock_hookspecs.model import (
     score_columns,
 )
 from interlock_hookspecs.monitor import Finding, Instant, Profile, Window, window_text
+from interlock_hookspecs.policy import Bound, ModelFacts, Policy, parse_bound
 from interlock_hookspecs.registry import ModelVersion, VersionPage
 from interlock_hookspecs.rules import (
     CONTRACT_VERSION,

@@ -220,7 +220,8 @@ MUTANTS = [
     (AnswersWithADictionary, "a_version_comes_back_as_it_went_in", "get_version gives dict"),
     (NeverSaysExisting, "the_same_id_twice_is_one_version",
      "a version that existed is not called existing"),
-    (RegistersADigestAgain, "the_same_model_twice_is_one_version", "one digest became two versions"),
+    (RegistersADigestAgain, "the_same_model_twice_is_one_version",
+     "one digest became two versions"),
     (GivesAnIdToTwoModels, "an_id_stands_for_one_model",
      "an id was used again for another model: nothing is raised where Conflict is promised"),
     (UsesADeletedNumberAgain, "a_deleted_number_stays_used",
@@ -247,7 +248,8 @@ MUTANTS = [
     (FoldsCase, "any_text_is_a_name", "is not kept apart"),
     (NormalizesNames, "any_text_is_a_name", "is not kept apart"),
     (CutsLongNames, "a_name_is_stored_whole_or_refused", "a name was stored as another"),
-    (PrintsItsToken, "a_secret_setting_is_not_printed", "the repr shows the secret setting 'token'"),
+    (PrintsItsToken, "a_secret_setting_is_not_printed",
+     "the repr shows the secret setting 'token'"),
     (IsOfAnotherContract, "it_keeps_to_the_form", "it is written for contract 2.0"),
 ]  # fmt: skip
 

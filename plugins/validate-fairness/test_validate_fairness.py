@@ -21,6 +21,7 @@ from interlock_hookspecs import (
     Task,
     Unsupported,
 )
+from interlock_hookspecs.conformance.validate import ValidateSuite
 from interlock_validate_fairness import Fairness
 from interlock_validate_fairness.measures import Measured, difference, ratio
 
@@ -362,3 +363,11 @@ assert plugin.Fairness().check_model(Predictor(), rows, rows, task, None)
 assert not {"sklearn", "scipy", "fairlearn"} & set(sys.modules)
 """
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+class TestFairness(ValidateSuite):
+    """Every promise that the contract makes of a validator."""
+
+    @pytest.fixture
+    def plugin(self):
+        return Fairness()

@@ -15,6 +15,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.tree import DecisionTreeClassifier
 
 from interlock_hookspecs import Check, Field, InvalidInput, Signature, Task, Unsupported
+from interlock_hookspecs.conformance.validate import ValidateSuite
 from interlock_validate_metrics import Metrics
 from interlock_validate_metrics.estimates import wilson
 from interlock_validate_metrics.model_checks import NO_CHAMPION
@@ -367,3 +368,11 @@ plugin.Metrics().check_model(Predictor(), rows, rows, task, None)
 assert not {"sklearn", "scipy"} & set(sys.modules)
 """
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+class TestMetrics(ValidateSuite):
+    """Every promise that the contract makes of a validator."""
+
+    @pytest.fixture
+    def plugin(self):
+        return Metrics()

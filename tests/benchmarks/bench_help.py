@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from timing import finish, interleaved, judge, run_process
+from timing import Result, finish, interleaved, run_process
 
 BOUND = 1.4
 
@@ -15,8 +15,15 @@ def main() -> None:
         lambda: run_process([sys.executable, "-c", "import click"]),
         pairs=25,
     )
-    print(f"--help {ours.cpu * 1e3:.1f} ms CPU, import click {theirs.cpu * 1e3:.1f} ms CPU")
-    finish(judge("interlock --help / import click, CPU", ours.cpu / theirs.cpu, BOUND))
+    finish(
+        Result(
+            name="interlock --help against importing click, CPU",
+            value=ours.cpu / theirs.cpu,
+            unit="x",
+            bound=BOUND,
+            medians=f"{ours.cpu * 1e3:.1f} ms, {theirs.cpu * 1e3:.1f} ms",
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -1,16 +1,26 @@
-"""Interleaved pairs of two ways to do one thing, and the ratio of their medians."""
+"""Interleaved pairs of two ways to do one thing, the ratio of their medians, and their bound."""
 
 from __future__ import annotations
 
 import os
+import platform
 import resource
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
 
 import attrs
+import orjson
+
+ROOT = Path(__file__).parents[2]
+EXAMPLE = ROOT / "contrib" / "examples" / "employment"
+RESULTS = ROOT / "build" / "benchmarks"
+_PACKAGES = ("click", "numpy", "orjson", "pyarrow", "scikit-learn", "skops", "sqlalchemy")
 
 
 @attrs.frozen
@@ -21,19 +31,54 @@ class Cost:
     cpu: float
 
 
-def child_environment() -> dict[str, str]:
-    """The environment of a timed process: bytecode is written, so that imports are as users have."""
-    environ = dict(os.environ)
+@attrs.frozen(kw_only=True)
+class Result:
+    """What was measured, beside its bound.
+
+    Attributes:
+        name: what.
+        value, unit: the number that is held against the bound.
+        bound: the most that it may be, or the least where ``least`` is set.
+        medians: what the value was made of, for a person.
+    """
+
+    name: str
+    value: float
+    unit: str
+    bound: float
+    least: bool = False
+    medians: str = ""
+
+    @property
+    def held(self) -> bool:
+        """Whether it is within its bound."""
+        return self.value >= self.bound if self.least else self.value <= self.bound
+
+
+def child_environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The environment of a timed process: bytecode is written, so that imports are as users have.
+
+    Args:
+        more: variables that this measurement sets for both sides.
+    """
+    environ = {**os.environ, **(more or {})}
     environ.pop("PYTHONDONTWRITEBYTECODE", None)
     return environ
 
 
-def run_process(command: Sequence[str], **options: object) -> Cost:
+def run_process(
+    command: Sequence[str], *, cwd: Path | None = None, environ: Mapping[str, str] | None = None
+) -> Cost:
     """Run a command to its end and give what it cost, children included."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     started = time.perf_counter()
     done = subprocess.run(
-        command, env=child_environment(), capture_output=True, check=False, text=True, **options
+        command,
+        env=child_environment(environ),
+        capture_output=True,
+        check=False,
+        text=True,
+        cwd=cwd,
     )
     wall = time.perf_counter() - started
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -41,6 +86,13 @@ def run_process(command: Sequence[str], **options: object) -> Cost:
         sys.exit(f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return Cost(wall, cpu)
+
+
+def timed(call: Callable[[], object]) -> Cost:
+    """Call something once and give what it cost in this process."""
+    wall, cpu = time.perf_counter(), time.process_time()
+    call()
+    return Cost(time.perf_counter() - wall, time.process_time() - cpu)
 
 
 def interleaved(
@@ -63,13 +115,41 @@ def _median(costs: Sequence[Cost]) -> Cost:
     )
 
 
-def judge(name: str, value: float, bound: float, *, unit: str = "x") -> bool:
-    """Print one line of a result, and say whether it is within its bound."""
-    held = value <= bound
-    print(f"{name:<58} {value:8.3f} {unit:<3} bound {bound:g} {'ok' if held else 'MISSED'}")
-    return held
+def finish(*results: Result) -> None:
+    """Print what was measured, keep it for the table, and end: non-zero where a bound is missed."""
+    script = Path(sys.argv[0]).stem
+    report = {
+        "script": script,
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "machine": _machine(),
+        "load": round(os.getloadavg()[0], 1),
+        "versions": {"python": platform.python_version(), **_versions()},
+        "results": [{**attrs.asdict(result), "held": result.held} for result in results],
+    }
+    print(f"{report['machine']}, load {report['load']}")
+    print(", ".join(f"{name} {version}" for name, version in report["versions"].items()))
+    for result in results:
+        side = "at least" if result.least else "at most"
+        verdict = "ok" if result.held else "MISSED"
+        print(
+            f"{result.name:<58} {result.value:8.3f} {result.unit:<3} "
+            f"{side} {result.bound:g} {verdict:<6} {result.medians}"
+        )
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    (RESULTS / f"{script}.json").write_bytes(orjson.dumps(report, option=orjson.OPT_INDENT_2))
+    sys.exit(0 if all(result.held for result in results) else 1)
 
 
-def finish(*held: bool) -> None:
-    """End the script: non-zero where a bound was missed."""
-    sys.exit(0 if all(held) else 1)
+def _machine() -> str:
+    model = platform.processor() or platform.machine()
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+        model = names[0] if names else model
+    except OSError:
+        pass  # not Linux: the short name has to do
+    return f"{platform.system()} {platform.machine()}, {os.cpu_count()} x {model}"
+
+
+def _versions() -> dict[str, str]:
+    return {name: metadata.version(name) for name in _PACKAGES}

@@ -168,13 +168,13 @@ def start(tmp_path, capsys, monkeypatch):
 
 @pytest.fixture(scope="session")
 def rows():
-    """600 rows: an outcome that x and z tell, and a group of three quarters and one quarter."""
+    """600 rows: an outcome that x and z tell; two large groups, a and b, and a small one, c."""
     import numpy as np
     import pyarrow as pa
 
     random = np.random.default_rng(0)
     x, z = random.normal(size=(2, 600))
-    group = np.where(np.arange(600) % 4 == 0, "few", "many")
+    group = np.array(list("caabb"))[np.arange(600) % 5]
     y = (x + 0.5 * z + 0.3 * random.normal(size=600) > 0).astype(int)
     return pa.table({"id": np.arange(600), "x": x, "z": z, "group": group, "y": y})
 

@@ -83,6 +83,19 @@ class Chosen:
         before = tuple(run["body"].get("overrides", ()))
         return Chosen(self._name, self._file, before + self._overrides).session(reporter)
 
+    def in_project(self) -> bool:
+        """Whether there is a stack to open: one was asked for, or the folder is a project's."""
+        from interlock.errors import StackError
+        from interlock.stack.sources import find_file
+
+        if self._name or self._file or self._overrides:
+            return True
+        try:
+            find_file(Path.cwd(), None)
+        except StackError:
+            return False
+        return True
+
     def session(self, reporter: Reporter | None = None) -> Session:
         """The stack, opened; from here on its secrets are not printed.
 

@@ -1,15 +1,19 @@
-"""``plugins``: what is installed."""
+"""``plugins``: what is installed, what the contract asks for, and a new one to begin with."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
 import click
 
-from interlock.cli.options import json_option
+from interlock.cli.options import Chosen, json_option, stack_options
 
 
 @click.group()
 def plugins() -> None:
-    """List installed plugins."""
+    """List and explain plugins; write a new one."""
 
 
 @plugins.command("list")
@@ -57,4 +61,140 @@ def list_plugins(*, role: str | None, as_json: bool) -> int:
         ("hooks", lambda row: ", ".join(row["hooks"]) or row["problem"]),
     ]
     print_rows(rows, columns, as_json=as_json, empty="No plugins: pip install interlock")
+    return 0
+
+
+@plugins.command("show")
+@click.argument("name")
+@json_option
+def show_plugin(*, name: str, as_json: bool) -> int:
+    """Show one plugin: settings, hooks, contract, where it was installed from.
+
+    NAME is ROLE-WORD, as `plugins list` shows them. Ends with 1 where the plugin does not load.
+    """
+    from interlock.cli.render import print_json
+    from interlock.errors import DONE, FAILED, UsageError
+    from interlock.plugins.discover import installed, nearest
+    from interlock.plugins.reference import describe_plugin
+
+    known = installed()
+    if name not in known:
+        msg = f"no plugin {name!r} is installed{nearest(name, known)}"
+        raise UsageError(msg, hint="interlock plugins list")
+    found = describe_plugin(known[name])
+    if as_json:
+        print_json(found)
+    else:
+        _print_plugin(found)
+    return DONE if found["loads"] else FAILED
+
+
+def _print_plugin(found: Mapping[str, Any]) -> None:
+    from interlock.cli.render import print_table
+
+    source = found["source"]
+    click.echo(f"{click.style(found['name'], bold=True)} {found['version']}")
+    if not found["loads"]:
+        click.echo(f"does not load: {found['problem']}")
+    else:
+        click.echo(found["doc"])
+        kinds = ", ".join(found["kinds"]) if found["kinds"] else "any"
+        click.echo(f"contract {found['contract']} · kinds: {kinds} · {found['target']}")
+    how = "editable, from" if source["editable"] else "from"
+    origin = f" {how} {source['url']}" if source["url"] else ""
+    click.echo(f"installed by {found['distribution']}{origin} in {source['location']}")
+    if not found["loads"]:
+        return
+    for heading, keys in (
+        ("settings", ("name", "type", "default", "secret", "doc")),
+        ("hooks", ("name", "role", "rule", "summary")),
+    ):
+        if found[heading]:
+            rows = [
+                [_required(row) if key == "default" else row[key] for key in keys]
+                for row in found[heading]
+            ]
+            print_table([heading[:-1], *keys[1:]], rows)
+
+
+def _required(setting: Mapping[str, Any]) -> str:
+    from interlock.cli.render import shown
+
+    if setting["required"]:
+        return "required"
+    return shown(setting["default"]) if setting["default"] != "" else '""'
+
+
+@plugins.command("hooks")
+@click.argument("hook", required=False)
+@json_option
+@stack_options
+def hooks(chosen: Chosen, *, hook: str | None, as_json: bool) -> int:
+    """Explain the hooks of the contract; in a project, say who in the stack implements them.
+
+    Without HOOK, lists all of them; with one, shows its signature, its rule and its meaning.
+    """
+    from interlock.cli.render import print_json, print_table
+    from interlock.errors import UsageError
+    from interlock.plugins.check import contract
+    from interlock.plugins.discover import nearest
+    from interlock.plugins.reference import describe_hook
+
+    if hook is not None and hook not in contract():
+        msg = f"the contract has no hook {hook!r}{nearest(hook, contract())}"
+        raise UsageError(msg, hint="interlock plugins hooks")
+    funnel = chosen.session().funnel if chosen.in_project() else None
+    rows = [
+        describe_hook(spec)
+        | {"implemented_by": [str(maker) for maker in funnel.makers(name)] if funnel else None}
+        for name, spec in contract().items()
+        if hook in (None, name)
+    ]
+    if as_json:
+        print_json(rows if hook is None else rows[0])
+    elif hook is not None:
+        _print_hook(rows[0])
+    else:
+        columns = ["name", "role", "rule", "required", "summary"]
+        columns += ["implemented_by"] if funnel else []
+        lines = [
+            [
+                ", ".join(row[key]) or None if key == "implemented_by" else row[key]
+                for key in columns
+            ]
+            for row in rows
+        ]
+        print_table(["hook", *columns[1:5], *(["in this stack"] if funnel else [])], lines)
+    return 0
+
+
+def _print_hook(row: Mapping[str, Any]) -> None:
+    need = f"instead of {row['instead']}" if row["instead"] else ""
+    need = need or ("required" if row["required"] else "optional")
+    click.echo(click.style(row["signature"], bold=True))
+    click.echo(f"role {row['role']} · {need} · rule {row['rule']}: {row['sentence']}")
+    if row["implemented_by"] is not None:
+        click.echo(f"in this stack: {', '.join(row['implemented_by']) or 'nobody'}")
+    click.echo(f"\n{row['doc']}")
+
+
+@plugins.command("new")
+@click.argument("name")
+@click.option(
+    "--folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Where to write it; default: interlock-NAME here.",
+)
+def new(*, name: str, folder: Path | None) -> int:
+    """Write a new plugin that works and passes its tests.
+
+    NAME is ROLE-WORD, for example registry-acme: its role, and what a stack file will call it.
+    """
+    from interlock.plugins.scaffold import new_plugin
+
+    place = folder or Path(f"interlock-{name}")
+    for path in new_plugin(name, place):
+        click.echo(path)
+    todo = f'cd {place} && pip install --editable ".[test]" && pytest'
+    click.echo(f"{click.style('next', fg='cyan')}: {todo}")
     return 0

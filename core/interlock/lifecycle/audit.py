@@ -8,12 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from interlock.errors import ArtifactError, LedgerError, UsageError
-from interlock.ledger import (
-    head,
-    read_checkpoint,
-    verify,
-    write_checkpoint,
-)
 from interlock_hookspecs import Artifact
 
 if TYPE_CHECKING:
@@ -34,6 +28,8 @@ def keep_checkpoint(session: Session) -> None:
     Raises:
         LedgerError: the key is none, or the file cannot be written.
     """
+    from interlock.ledger import write_checkpoint
+
     path = checkpoint_path(session)
     path.parent.mkdir(parents=True, exist_ok=True)
     key = os.environ.get(KEY_VARIABLE)
@@ -42,6 +38,8 @@ def keep_checkpoint(session: Session) -> None:
 
 def heads(session: Session) -> dict[str, Any]:
     """The ledger's id, and each project's last sequence and digest."""
+    from interlock.ledger import head
+
     now = head(session.ledger)
     return {
         "ledger": now.ledger,
@@ -69,6 +67,8 @@ def verify_everything(
     Raises:
         LedgerError, Tampered: the checkpoint is none, or its signature is missing or wrong.
     """
+    from interlock.ledger import read_checkpoint, verify
+
     if key is not None and checkpoint is None:
         msg = "--key goes with --checkpoint: it is the checkpoint that is signed"
         raise UsageError(msg)

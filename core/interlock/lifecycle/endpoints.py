@@ -104,7 +104,7 @@ def _apply(
             "apply_endpoint", endpoint=endpoint, id=deployment_id, targets=targets, ws=workspace
         )
     except InterlockError as error:
-        _append(session, "deployment.failed", deployment_id, {"message": str(error)})
+        _failed(session, deployment_id, error)
         raise
     _append(session, "deployment.applied", deployment_id, {"record": encode(applied)})
     return applied
@@ -149,7 +149,7 @@ def _start(
         started = process.start(session, wanted)
         process.wait_until_serving(session, started, targets[0].release.id)
     except InterlockError as error:
-        _append(session, "deployment.failed", deployment_id, {"message": str(error)})
+        _failed(session, deployment_id, error)
         raise
     _append(session, "deployment.applied", deployment_id, {"record": encode(started)})
     return started
@@ -288,6 +288,11 @@ def _retarget(
         "reason": reason,
     }
     _append(session, "deployment.targets", deployment.id, payload)
+
+
+def _failed(session: Session, deployment_id: str, error: InterlockError) -> None:
+    message = session.redact(str(error))
+    _append(session, "deployment.failed", deployment_id, {"message": message})
 
 
 def _append(session: Session, kind: str, subject: str, payload: Mapping[str, Any]) -> None:

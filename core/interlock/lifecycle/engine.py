@@ -168,7 +168,8 @@ def _advance(session: Session, run_id: str, *, code: str, until: str, again: boo
         except BaseException as error:
             # A ledger that cannot be written is what failed, most likely: the first error is told.
             with contextlib.suppress(LedgerError):
-                _finish(session, run_id, *_ending(error))
+                status, exit_code = _ending(error)
+                _finish(session, run_id, status, _message(session, error), exit_code)
             raise
         _finish(session, run_id, "done", f"done until {last}", 0)
     return RunEnd(run=run_id, last=last, context=context)
@@ -255,7 +256,7 @@ def _perform(context: Context, stage: _Stage, digest: str | None) -> None:
     try:
         result = stage.perform(context)
     except BaseException as error:
-        failed = {**about, "message": _message(error), "seconds": perf_counter() - started}
+        failed = {**about, "message": _message(session, error), "seconds": perf_counter() - started}
         kind = f"stage.{_ending(error)[0]}"
         with contextlib.suppress(LedgerError):
             session.ledger.append(session.project, kind, stage_id, failed, run=context.run_id)
@@ -272,17 +273,17 @@ def _perform(context: Context, stage: _Stage, digest: str | None) -> None:
     session.reporter.done(stage.name, result.text, seconds)
 
 
-def _ending(error: BaseException) -> tuple[str, str, int]:
+def _ending(error: BaseException) -> tuple[str, int]:
+    """The status of what an error ended, and the exit code."""
     if isinstance(error, GateRefused):
-        return "refused", _message(error), error.exit_code
+        return "refused", error.exit_code
     if isinstance(error, ApprovalNeeded):
-        return "waiting", _message(error), error.exit_code
-    code = error.exit_code if isinstance(error, InterlockError) else 1
-    return "failed", _message(error), code
+        return "waiting", error.exit_code
+    return "failed", error.exit_code if isinstance(error, InterlockError) else 1
 
 
-def _message(error: BaseException) -> str:
-    return str(error) or type(error).__name__
+def _message(session: Session, error: BaseException) -> str:
+    return session.redact(str(error) or type(error).__name__)
 
 
 def _finish(session: Session, run_id: str, status: str, message: str, exit_code: int) -> None:

@@ -71,6 +71,10 @@ def _files(role: str) -> Iterator[tuple[str, str]]:
 
 def _renamed(text: str, word: str) -> str:
     """The text with Acme's names replaced: of modules, of classes and settings, of all else."""
-    camel = "".join(part.capitalize() for part in word.split("-"))
-    text = text.replace(f"_{_ACME}", f"_{word.replace('-', '_')}")
-    return text.replace("Acme", camel).replace(_ACME, word)
+    names = {
+        f"_{_ACME}": f"_{word.replace('-', '_')}",
+        _ACME.capitalize(): "".join(part.capitalize() for part in word.split("-")),
+        _ACME: word,
+    }
+    # In one pass: the word may have Acme's name in it.
+    return re.sub("|".join(names), lambda found: names[found[0]], text)

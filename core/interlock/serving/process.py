@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
@@ -55,38 +58,93 @@ def is_running(deployment: Deployment) -> bool:
 def start(session: Session, deployment: Deployment) -> Deployment:
     """Start the server of a deployment, and wait until it says where it listens.
 
-    The process outlives this one: it has a session of its own, and its output goes to a log.
+    The process outlives this one: it has a session of its own, and its output goes to a log. One
+    that an earlier, killed command started is taken over.
 
     Raises:
         InterlockError: it ended, or did not listen in time; the end of its log is shown.
     """
     home = folder(session)
     home.mkdir(parents=True, exist_ok=True)
-    said = home / f"{deployment.id}.json"
-    said.unlink(missing_ok=True)
-    log = home / f"{deployment.id}.log"
+    said, log = home / f"{deployment.id}.json", home / f"{deployment.id}.log"
+    deadline = time.monotonic() + _START_SECONDS
+    while True:
+        with _alone(home / f"{deployment.id}.lock") as lock:
+            if lock is not None:
+                said.unlink(missing_ok=True)
+                server = _launch(session, deployment, log, lock)
+                told = _wait_until_told(server, said, log, deadline)
+                break
+        found = _told(said)
+        if found is not None and is_alive(ProcessIdentity(**found["process"])):
+            told = found
+            break
+        if time.monotonic() > deadline:
+            raise _late(log)
+        time.sleep(_POLL_SECONDS)
+    facts = Facts({**told["process"], "log": str(log)})
+    return attrs.evolve(deployment, address=told["address"], facts=facts)
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[int | None]:
+    """A lock that a server holds for its life, from before it is started; None where one does.
+
+    The server inherits it. So there is no moment at which a command could die and leave a server
+    that the next command does not see.
+    """
+    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        yield None
+    else:
+        yield handle
+    finally:
+        os.close(handle)
+
+
+def _launch(
+    session: Session, deployment: Deployment, log: Path, lock: int
+) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "interlock.serving", "--file", str(session.stack.file)]
     command += ["--stack", session.stack.name, "--deployment", deployment.id]
     with log.open("ab") as output:
-        server = subprocess.Popen(
+        return subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
             start_new_session=True,
+            pass_fds=(lock,),
             cwd=session.stack.root,
         )
-    deadline = time.monotonic() + _START_SECONDS
-    while not said.exists():
+
+
+def _wait_until_told(
+    server: subprocess.Popen[bytes], said: Path, log: Path, deadline: float
+) -> Mapping[str, Any]:
+    while (told := _told(said)) is None:
         if server.poll() is not None:
             raise _failed(f"the server ended with exit code {server.returncode}", log)
         if time.monotonic() > deadline:
             server.terminate()
-            raise _failed(f"the server did not listen within {_START_SECONDS:.0f} s", log)
+            raise _late(log)
         time.sleep(_POLL_SECONDS)
-    told = json.loads(said.read_bytes())
-    facts = Facts({**told["process"], "log": str(log)})
-    return attrs.evolve(deployment, address=told["address"], facts=facts)
+    return told
+
+
+def _told(said: Path) -> Mapping[str, Any] | None:
+    """What a server says of itself once it listens; None before that."""
+    try:
+        told: Mapping[str, Any] = json.loads(said.read_bytes())
+    except FileNotFoundError:
+        return None
+    return told
+
+
+def _late(log: Path) -> InterlockError:
+    return _failed(f"the server did not listen within {_START_SECONDS:.0f} s", log)
 
 
 def wait_until_serving(session: Session, deployment: Deployment, release_id: str) -> None:

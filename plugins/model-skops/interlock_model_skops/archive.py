@@ -38,13 +38,18 @@ _ARRAY_PREFIX = 10  # bytes: magic, version, length of the header
 _KINDS = frozenset("biufcSU")
 
 
-def check_archive(data: bytes, allowed: Mapping[str, frozenset[str]], max_bytes: int) -> None:
+def check_archive(
+    data: bytes, allowed: Mapping[str, frozenset[str]], max_bytes: int
+) -> frozenset[str]:
     """Refuse bytes that are no plain skops file, or one that holds a type which is not allowed.
 
     Args:
         data: the whole file.
         allowed: what each loader may build, see `allowed_types`.
         max_bytes: how many bytes of arrays it may read into memory.
+
+    Returns:
+        The allowed types that it holds.
 
     Raises:
         InvalidInput: it is malformed, larger than a limit, compressed, or holds another type.
@@ -56,7 +61,7 @@ def check_archive(data: bytes, allowed: Mapping[str, frozenset[str]], max_bytes:
             if info.filename.endswith(".npy"):
                 _check_array(info, data)
         schema = _read_schema(archive)
-    check_schema(schema, sizes, allowed, max_bytes)
+    return check_schema(schema, sizes, allowed, max_bytes)
 
 
 def _check_end(data: bytes) -> None:
@@ -158,8 +163,11 @@ def check_schema(
     sizes: Mapping[str, int],
     allowed: Mapping[str, frozenset[str]],
     max_bytes: int,
-) -> None:
-    """Refuse a schema that is nested too deeply, reads too much, or builds what is not allowed."""
+) -> frozenset[str]:
+    """Refuse a schema that is nested too deeply, reads too much, or builds what is not allowed.
+
+    Gives the types that it builds.
+    """
     audit = _Audit(sizes, allowed)
     pending: list[tuple[Any, int]] = [(schema, 1)]
     while pending:
@@ -177,6 +185,7 @@ def check_schema(
         pending += [(item, depth + 1) for item in children if type(item) in (dict, list)]
     if sum(audit.reads.values()) > max_bytes:
         raise InvalidInput(f"it reads more than max_bytes = {max_bytes} into memory")
+    return frozenset(audit.types)
 
 
 class _Audit:
@@ -185,10 +194,12 @@ class _Audit:
     Attributes:
         reads: bytes, by the object that reads them and the file that it reads. An object that
             is written twice is read once, so this is never less than what will be read.
+        types: what they build, each allowed.
     """
 
     def __init__(self, sizes: Mapping[str, int], allowed: Mapping[str, frozenset[str]]) -> None:
         self.reads: dict[tuple[int, str], int] = {}
+        self.types: set[str] = set()
         self._sizes = sizes
         self._allowed = allowed
         self._values: dict[int, str] = {}
@@ -203,6 +214,7 @@ class _Audit:
         name = f"{node.get('__module__')}.{node.get('__class__')}"
         if name not in self._allowed.get(loader, ()):
             raise InvalidInput(f"it holds {name[:200]}, which is not on the list of allowed types")
+        self.types.add(name)
         if "file" in node:
             file = node["file"]
             if type(file) is not str or file not in self._sizes:

@@ -38,8 +38,9 @@ def load_checked(data: bytes, *, allow: Iterable[str], max_bytes: int) -> Any:
 
     allowed = allowed_types(allow)
     try:
-        check_archive(data, allowed, max_bytes)
-        fitted = _load(data, sorted(set().union(*allowed.values())))
+        held = check_archive(data, allowed, max_bytes)
+        # skops goes through its list for every node: of the allowed types, those that are there.
+        fitted = _load(data, sorted(held))
         check_model(fitted)
     except InvalidInput:
         raise

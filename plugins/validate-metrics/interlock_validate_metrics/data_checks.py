@@ -66,7 +66,7 @@ def duplicate_checks(
         import pyarrow.compute as pc
 
         missing = rows[task.id].null_count
-        repeated = n - missing - pc.count_distinct(rows[task.id], mode="only_valid").as_py()
+        repeated = n - missing - len(pc.unique(rows[task.id].drop_null()))
         bad = repeated + missing
         concern = f"{bad} rows have an id that is missing or not their own" if bad else ""
         found.append(counted("duplicate_ids", bad, n, subject=task.id, concern=concern))

@@ -139,7 +139,7 @@ def judge(session: Session, dossier: Dossier) -> tuple[tuple[Verdict, ...], Outc
     try:
         verdicts = session.funnel.every("review", dossier=dossier)
     except HookFailed as error:
-        return (), Outcome(outcome=REFUSED, reasons=(str(error),))
+        return (), Outcome(outcome=REFUSED, reasons=(session.redact(str(error)),))
     objections = objections_to(session, dossier)
     outcome = decide_outcome(dossier, verdicts, datetime.now(UTC), objections)
     dropped = dropped_policies(session, dossier.run)

@@ -1,0 +1,153 @@
+"""Appending to a ledger against a bare insert, and verifying it against hashing what is stored.
+
+Both sides keep what they were told: synchronous=FULL, write-ahead log, one commit an event.
+"""
+
+import hashlib
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import orjson
+from sqlalchemy import Column, Engine, Integer, LargeBinary, MetaData, Table, create_engine, event
+from sqlalchemy import insert, select
+from timing import ROOT, Cost, Result, finish, interleaved, timed
+
+from interlock.ids import new_id
+from interlock.ledger import Entry, Ledger, verify
+from interlock.ledger.tables import events, payloads
+from interlock_hookspecs import Actor
+
+APPENDS = 200
+RUNS = 1_000
+STAGES = ("data", "train", "validate", "register")
+APPEND_BOUND = VERIFY_BOUND = 0.5
+
+bare = Table(
+    "bare", MetaData(), Column("id", Integer, primary_key=True), Column("body", LargeBinary)
+)
+
+
+def payload(run: str, stage: str) -> dict[str, Any]:
+    """What an event of the lifecycle holds."""
+    return {"run": run, "stage": stage, "inputs": f"sha256:{hashlib.sha256(run.encode()).hexdigest()}"}
+
+
+def bare_engine(path: Path) -> Engine:
+    """A database of one table, as durable as the ledger."""
+    engine = create_engine(f"sqlite:///{path}")
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: Any, _record: Any) -> None:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+
+    bare.metadata.create_all(engine)
+    return engine
+
+
+def assert_durable(engine: Engine) -> None:
+    """End where a commit would not reach the disk."""
+    with engine.connect() as connection:
+        mode = connection.exec_driver_sql("PRAGMA journal_mode").scalar()
+        synchronous = connection.exec_driver_sql("PRAGMA synchronous").scalar()
+    if (mode, synchronous) != ("wal", 2):
+        sys.exit(f"{engine.url}: journal_mode {mode}, synchronous {synchronous}: not durable")
+
+
+def append_all(ledger: Ledger) -> None:
+    run = new_id("run")
+    for turn in range(APPENDS):
+        said = payload(run, STAGES[turn % len(STAGES)])
+        ledger.append("p", "stage.started", new_id("stage"), said, run=run)
+
+
+def insert_all(engine: Engine) -> None:
+    run = new_id("run")
+    for turn in range(APPENDS):
+        body = orjson.dumps(payload(run, STAGES[turn % len(STAGES)]))
+        with engine.begin() as connection:
+            connection.execute(insert(bare).values(body=body))
+
+
+def fill(ledger: Ledger) -> int:
+    """Events of whole runs, a run a commit; gives their number."""
+    count = 0
+    for _ in range(RUNS):
+        run = new_id("run")
+        entries = [Entry("run.started", run, {"stack": "dev", "until": "register"})]
+        for stage in STAGES:
+            said, about = payload(run, stage), new_id("stage")
+            entries.append(Entry("stage.started", about, said, run))
+            ended = {**said, "outputs": {"rows": 1000}, "seconds": 0.5}
+            entries.append(Entry("stage.finished", about, ended, run))
+        entries.append(Entry("run.finished", run, {"status": "done", "exit_code": 0}))
+        count += len(ledger.append_all("q", entries))
+    return count
+
+
+def hash_all(ledger: Ledger) -> None:
+    """Read every event and its payload, whole rows as a verification does, and hash their bytes."""
+    statement = (
+        select(events, payloads)
+        .join_from(
+            events,
+            payloads,
+            (events.c.project == payloads.c.project) & (events.c.sequence == payloads.c.sequence),
+        )
+        .order_by(events.c.project, events.c.sequence)
+    )
+    names = [str(column) for column in (*events.c, *payloads.c)]
+    header, salt, body = map(names.index, ("events.header", "payloads.salt", "payloads.body"))
+    with ledger.engine.connect() as connection:
+        for row in connection.execute(statement):
+            hashlib.sha256(row[header]).hexdigest()
+            hashlib.sha256(row[salt] + row[body]).hexdigest()
+
+
+def verified(ledger: Ledger) -> None:
+    report = verify(ledger)
+    if not report.ok:
+        sys.exit(report.sentence)
+
+
+def main() -> None:
+    build = ROOT / "build"
+    build.mkdir(exist_ok=True)
+    # On the disk of the checkout: a temporary folder may be kept in memory, where a sync is free.
+    with tempfile.TemporaryDirectory(dir=build) as scratch:
+        ledger = Ledger.open(f"sqlite:///{scratch}/ledger.db", actor=Actor(subject="ana"))
+        engine = bare_engine(Path(scratch, "bare.db"))
+        for one in (ledger.engine, engine):
+            assert_durable(one)
+        ours, theirs = interleaved(
+            lambda: timed(lambda: append_all(ledger)),
+            lambda: timed(lambda: insert_all(engine)),
+            pairs=7,
+        )
+        appends = rate("appends to the ledger against bare inserts", APPENDS, ours, theirs)
+    with tempfile.TemporaryDirectory(dir=build) as scratch:
+        ledger = Ledger.open(f"sqlite:///{scratch}/ledger.db", actor=Actor(subject="ana"))
+        count = fill(ledger)
+        ours, theirs = interleaved(
+            lambda: timed(lambda: verified(ledger)), lambda: timed(lambda: hash_all(ledger)), pairs=7
+        )
+        verifying = rate("audit verify with replay against hashing rows", count, ours, theirs)
+    finish(appends, verifying)
+
+
+def rate(name: str, count: int, ours: Cost, theirs: Cost) -> Result:
+    """Events a second of ours, as a share of theirs."""
+    return Result(
+        name=name,
+        value=theirs.wall / ours.wall,
+        unit="x",
+        bound=APPEND_BOUND,
+        least=True,
+        medians=f"{count / ours.wall:,.0f} events/s, {count / theirs.wall:,.0f} events/s",
+    )
+
+
+if __name__ == "__main__":
+    main()

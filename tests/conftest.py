@@ -125,7 +125,9 @@ class SmallProject:
     def __call__(self, *words, expect=0, first="", **environ):
         """Type a command; its exit code must be the expected one."""
         said = self.start(*words, first=first, **environ).end()
-        assert said.code == expect, f"interlock {' '.join(words)}: {said.code}\n{said.out}{said.err}"
+        assert said.code == expect, (
+            f"interlock {' '.join(words)}: {said.code}\n{said.out}{said.err}"
+        )
         return said
 
     def listed(self, *words, expect=0):
@@ -204,6 +206,28 @@ def make_project(commands, rows):
         return SmallProject(folder, commands)
 
     return make
+
+
+@pytest.fixture
+def install(tmp_path):
+    """Install a plugin validate-acme 1.2.3 with a source, and name it in a project's stack."""
+
+    def install_into(project, source):
+        site = tmp_path / "site"
+        about = site / "interlock_validate_acme-1.2.3.dist-info"
+        about.mkdir(parents=True)
+        (about / "METADATA").write_text(
+            "Metadata-Version: 2.1\nName: interlock-validate-acme\nVersion: 1.2.3\n"
+        )
+        (about / "entry_points.txt").write_text(
+            "[interlock.validate]\nacme = interlock_validate_acme:Acme\n"
+        )
+        (site / "interlock_validate_acme.py").write_text(source, encoding="utf-8")
+        project.environ["PYTHONPATH"] = str(site)
+        project.edit('validate = ["metrics"]', 'validate = ["metrics", "acme"]')
+        return project
+
+    return install_into
 
 
 @pytest.fixture

@@ -48,9 +48,7 @@ def preload() -> None:
     from interlock_hookspecs import ROLES
 
     ours = {
-        found.module
-        for role in ROLES
-        for found in metadata.entry_points(group=f"interlock.{role}")
+        found.module for role in ROLES for found in metadata.entry_points(group=f"interlock.{role}")
     }
     for name in sorted({"interlock", "interlock_hookspecs"} | ours):
         package = importlib.import_module(name)
@@ -77,6 +75,8 @@ def command(request: dict[str, Any]) -> None:
         from interlock.cli.main import main
 
         code = main(request["words"])
+    except SystemExit as error:
+        code = error.code if isinstance(error.code, int) else int(error.code is not None)
     finally:
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
@@ -88,7 +88,8 @@ def main() -> None:
     preload()
     threads = {path.read_text().strip() for path in Path("/proc/self/task").glob("[0-9]*/comm")}
     # A fork keeps one thread only; Arrow's allocator starts its own again.
-    assert len(threads - {"jemalloc_bg_thd"}) == 1, threads
+    if len(threads - {"jemalloc_bg_thd"}) > 1:
+        sys.exit(f"an import started threads: {threads}")
     for line in sys.stdin:
         pid = os.fork()
         if pid == 0:

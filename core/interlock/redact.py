@@ -11,6 +11,7 @@ import json
 import logging
 import re
 import sys
+from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, TextIO
 from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlsplit
@@ -30,7 +31,7 @@ _TELLING = re.compile(r"pass|pwd|token|secret|key|sig|cred|auth", re.IGNORECASE)
 
 
 class Redactor:
-    """Replaces secrets by ``***``, in their raw, URL-encoded and escaped forms.
+    """Replaces secrets by ``***``, in their raw, URL-encoded, escaped and base64 forms.
 
     >>> redact = Redactor([Secret("s3cr/t pass")])
     >>> redact("GET /?q=s3cr%2Ft+pass and s3cr/t pass")
@@ -171,7 +172,10 @@ def _secrets_in(value: Any) -> Iterator[Secret[Any]]:
 
 
 def _parts(text: str) -> Iterator[str]:
-    """A secret, and what of it is a secret by itself: the password of a URL, a line of a key."""
+    """A secret, and what of it is a secret by itself.
+
+    That is the password of a URL, where a URL leads as errors say it, and a line of a key.
+    """
     yield text
     if text.strip() != text:
         yield text.strip()
@@ -187,6 +191,10 @@ def _parts(text: str) -> Iterator[str]:
         return
     if password:
         yield from (password, unquote(password))
+    # The file of sqlite:///FILE and sqlite:////FILE; the host with the database.
+    place = f"{url.hostname}{url.path}" if url.hostname else url.path
+    if len(place.strip("/")) >= _LINE:
+        yield from (place, place.removeprefix("/"))
     for name, value in parse_qsl(url.query):
         if _TELLING.search(name):
             yield value
@@ -197,6 +205,9 @@ def _forms(text: str) -> Iterator[str]:
     # As a repr and as JSON write it, without the quotes around.
     written = (repr(text), json.dumps(text), json.dumps(text, ensure_ascii=False))
     yield from (form[1:-1] for form in written)
+    # Without its padding, so that it is found with it, too.
+    data = text.encode("utf-8", "surrogatepass")
+    yield from (coded.decode().rstrip("=") for coded in (b64encode(data), urlsafe_b64encode(data)))
 
 
 def redact_output(stack: Stack) -> Redactor:

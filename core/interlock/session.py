@@ -101,9 +101,13 @@ class Session:
     @functools.cached_property
     def ledger(self) -> Ledger:
         """The ledger, opened, and migrated where it is a file of ours."""
+        from interlock.ids import follow
         from interlock.ledger import Ledger
 
-        return Ledger.open(reveal(self.stack.ledger), actor=self.actor, observers=self._tell)
+        ledger = Ledger.open(reveal(self.stack.ledger), actor=self.actor, observers=self._tell)
+        for latest in ledger.reads.events(self.project, limit=1):
+            follow(latest["id"])
+        return ledger
 
     @functools.cached_property
     def funnel(self) -> Funnel:

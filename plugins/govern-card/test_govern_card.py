@@ -37,6 +37,7 @@ from interlock_hookspecs import (
     bytes_digest,
 )
 from interlock_hookspecs.conformance import LocalWorkspace
+from interlock_hookspecs.conformance.govern import GovernSuite
 
 DIGEST = bytes_digest(b"")
 PATH = "{http://www.w3.org/2000/svg}path"
@@ -365,3 +366,11 @@ def test_nothing_measured_draws_nothing() -> None:
     titles = {section.title: section.body for section in ModelCard().describe_model(empty)}
     assert "Nothing was measured" in titles["Evaluation"]
     assert "By group" not in titles
+
+
+class TestModelCard(GovernSuite):
+    """Every promise that the contract makes of governance."""
+
+    @pytest.fixture
+    def plugin(self):
+        return ModelCard()

@@ -24,6 +24,7 @@ from interlock_hookspecs import (
     Verdict,
     bytes_digest,
 )
+from interlock_hookspecs.conformance.govern import GovernSuite
 
 TODAY = date(2026, 11, 23)
 METRICS = Maker(plugin="validate-metrics", version="0.1.0")
@@ -287,3 +288,11 @@ def test_nothing_is_approved_unproven(checks: list[Check], bounds: list[Bound]) 
             assert bound.holds(bound.compared(check))
             assert not check.undersized
             assert check.value is not None
+
+
+class TestPolicyGate(GovernSuite):
+    """Every promise that the contract makes of governance."""
+
+    @pytest.fixture
+    def plugin(self):
+        return PolicyGate()

@@ -9,6 +9,7 @@ import pytest
 
 from interlock_hookspecs import InvalidInput, NotFound, Signature, Task, Window
 from interlock_hookspecs.conformance import LocalWorkspace
+from interlock_hookspecs.conformance.monitor import MonitorSuite
 from interlock_monitor_drift import Drift
 
 TASK = Task(dataset="made", id="id", target="y", kind="binary")
@@ -307,3 +308,11 @@ def test_a_file_that_is_no_profile_is_refused(ws):
     other = type(profile)(name="marginals", artifact=ws.keep(path), rows=1)
     with pytest.raises(InvalidInput, match="no drift profile"):
         compared(Drift(), other, served(*made(300, 0)), ws)
+
+
+class TestDrift(MonitorSuite):
+    """Every promise that the contract makes of a monitor."""
+
+    @pytest.fixture
+    def plugin(self):
+        return Drift()

@@ -8,6 +8,7 @@ import pytest
 from sklearn import metrics
 
 from interlock_hookspecs import InvalidInput, Signature, Task, Window
+from interlock_hookspecs.conformance.monitor import MonitorSuite
 from interlock_monitor_performance import Performance
 
 
@@ -271,3 +272,11 @@ def test_a_setting_that_means_nothing_is_refused(settings):
     """A setting out of its range is an error that says what to write."""
     with pytest.raises(ValueError, match=r"expected|is bounded|is no bound|must be in"):
         Performance(**settings)
+
+
+class TestPerformance(MonitorSuite):
+    """Every promise that the contract makes of a monitor."""
+
+    @pytest.fixture
+    def plugin(self):
+        return Performance()

@@ -9,6 +9,7 @@ BOUND = 1.4
 
 
 def main() -> None:
+    """Measure whole processes, and hold the ratio against its bound."""
     interlock = str(Path(sys.executable).with_name("interlock"))
     ours, theirs = interleaved(
         lambda: run_process([interlock, "--help"]),

@@ -10,8 +10,18 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from sqlalchemy import Column, Engine, Integer, LargeBinary, MetaData, Table, create_engine, event
-from sqlalchemy import insert, select
+from sqlalchemy import (
+    Column,
+    Engine,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    create_engine,
+    event,
+    insert,
+    select,
+)
 from timing import ROOT, Cost, Result, finish, interleaved, timed
 
 from interlock.ids import new_id
@@ -31,7 +41,11 @@ bare = Table(
 
 def payload(run: str, stage: str) -> dict[str, Any]:
     """What an event of the lifecycle holds."""
-    return {"run": run, "stage": stage, "inputs": f"sha256:{hashlib.sha256(run.encode()).hexdigest()}"}
+    return {
+        "run": run,
+        "stage": stage,
+        "inputs": f"sha256:{hashlib.sha256(run.encode()).hexdigest()}",
+    }
 
 
 def bare_engine(path: Path) -> Engine:
@@ -57,6 +71,7 @@ def assert_durable(engine: Engine) -> None:
 
 
 def append_all(ledger: Ledger) -> None:
+    """Append one event a commit."""
     run = new_id("run")
     for turn in range(APPENDS):
         said = payload(run, STAGES[turn % len(STAGES)])
@@ -64,6 +79,7 @@ def append_all(ledger: Ledger) -> None:
 
 
 def insert_all(engine: Engine) -> None:
+    """Insert one row a commit, its body the same payload."""
     run = new_id("run")
     for turn in range(APPENDS):
         body = orjson.dumps(payload(run, STAGES[turn % len(STAGES)]))
@@ -107,12 +123,14 @@ def hash_all(ledger: Ledger) -> None:
 
 
 def verified(ledger: Ledger) -> None:
+    """Verify the whole ledger; end where it is not as recorded."""
     report = verify(ledger)
     if not report.ok:
         sys.exit(report.sentence)
 
 
 def main() -> None:
+    """Measure both pairs, each on a ledger of its own."""
     build = ROOT / "build"
     build.mkdir(exist_ok=True)
     # On the disk of the checkout: a temporary folder may be kept in memory, where a sync is free.
@@ -131,7 +149,9 @@ def main() -> None:
         ledger = Ledger.open(f"sqlite:///{scratch}/ledger.db", actor=Actor(subject="ana"))
         count = fill(ledger)
         ours, theirs = interleaved(
-            lambda: timed(lambda: verified(ledger)), lambda: timed(lambda: hash_all(ledger)), pairs=7
+            lambda: timed(lambda: verified(ledger)),
+            lambda: timed(lambda: hash_all(ledger)),
+            pairs=7,
         )
         verifying = rate("audit verify with replay against hashing rows", count, ours, theirs)
     finish(appends, verifying)

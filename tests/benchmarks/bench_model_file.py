@@ -12,9 +12,10 @@ SIZES = (500_000, 700_000)
 
 def model_file() -> bytes:
     """A boosted model of a hundred trees, as model-skops writes it."""
-    from interlock_model_skops.opening import dump_checked
     from sklearn.datasets import make_classification
     from sklearn.ensemble import HistGradientBoostingClassifier
+
+    from interlock_model_skops.opening import dump_checked
 
     rows, labels = make_classification(20_000, 20, n_informative=8, random_state=0)
     fitted = HistGradientBoostingClassifier(early_stopping=False, random_state=0).fit(rows, labels)
@@ -22,7 +23,9 @@ def model_file() -> bytes:
 
 
 def main() -> None:
+    """Measure both in this process, and hold the difference against its bound."""
     import skops.io
+
     from interlock_model_skops.opening import load_checked
 
     warnings.simplefilter("ignore")

@@ -40,6 +40,7 @@ def refuse_other_results(folder: Path, plain: list[str]) -> None:
 
 
 def main() -> None:
+    """Measure whole processes on a copy of the example, and hold both ratios to their bounds."""
     command = str(Path(sys.executable).with_name("interlock"))
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch, "employment")

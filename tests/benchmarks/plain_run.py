@@ -37,6 +37,7 @@ PROJECT = "employment"
 TARGET = "employed"
 NO_FEATURES = ("id", TARGET, "year", "prediction", "predicted_probability")
 HOLDOUT = 0.25
+THRESHOLD = 0.5
 
 
 def held_out(identifiers: np.ndarray) -> np.ndarray:
@@ -55,6 +56,7 @@ def mixed(values: np.ndarray) -> np.ndarray:
 
 
 def main() -> None:
+    """Read, split, encode, fit, dump, score, measure."""
     rows = pq.read_table("data/2015.parquet")
     held = held_out(rows["id"].to_numpy())
     training, heldout = rows.filter(pa.array(~held)), rows.filter(pa.array(held))
@@ -62,7 +64,7 @@ def main() -> None:
     texts = [name for name in features if pa.types.is_dictionary(rows[name].type)]
     numbers = [name for name in features if name not in texts]
     categories = {
-        name: pa.array(sorted(pc.unique(training[name].cast(pa.string())).drop_null().to_pylist(), key=float))
+        name: pa.array(sorted(pc.unique(training[name].cast(pa.string())).to_pylist(), key=float))
         for name in texts
     }
 
@@ -97,7 +99,7 @@ def main() -> None:
     skops.io.dump(Pipeline([("columns", columns), ("estimator", fitted)]), sys.argv[1])
 
     scores = fitted.predict_proba(unseen)[:, 1]
-    called = scores >= 0.5
+    called = scores >= THRESHOLD
     roc_auc = roc_auc_score(truth, scores)
     measured = {
         "accuracy": accuracy_score(truth, called),

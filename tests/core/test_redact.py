@@ -3,6 +3,7 @@
 import io
 import json
 import logging
+from base64 import b64encode, urlsafe_b64encode
 from urllib.parse import quote, quote_plus
 
 import pytest
@@ -23,10 +24,19 @@ TEXT = "hunter2 p@ss/wörd"
 
 @pytest.mark.parametrize(
     "form",
-    [TEXT, quote(TEXT), quote(TEXT, safe=""), quote_plus(TEXT), repr(TEXT), json.dumps(TEXT)],
+    [
+        TEXT,
+        quote(TEXT),
+        quote(TEXT, safe=""),
+        quote_plus(TEXT),
+        repr(TEXT),
+        json.dumps(TEXT),
+        b64encode(TEXT.encode()).decode().rstrip("="),
+        urlsafe_b64encode(TEXT.encode()).decode().rstrip("="),
+    ],
 )
 def test_every_form_is_replaced(form):
-    """A secret is replaced however a URL, a repr or JSON writes it."""
+    """A secret is replaced however a URL, a repr, JSON or a header writes it."""
     assert Redactor([Secret(TEXT)])(f"a {form} b").replace("'", "").replace('"', "") == "a *** b"
 
 
@@ -34,6 +44,14 @@ def test_parts_of_a_url():
     """The password of a secret URL is a secret by itself, as are tokens in its query."""
     redact = Redactor([Secret("postgresql://user:s%40cret@db/x?sslmode=require&token=abcdef")])
     assert redact("s%40cret s@cret abcdef require db") == "*** *** *** require db"
+
+
+def test_where_a_url_leads():
+    """An error that names the file, or the host and the database, of a secret URL shows neither."""
+    redact = Redactor(
+        [Secret("sqlite:////srv/team-blue/a.db"), Secret("postgresql://u@db.example:5/ledger")]
+    )
+    assert redact("/srv/team-blue/a.db, db.example/ledger") == "***, ***"
 
 
 def test_lines_of_a_key():

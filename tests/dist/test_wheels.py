@@ -47,10 +47,10 @@ def wheels(tmp_path_factory):
     source = tmp_path_factory.mktemp("source")
     listed = run("git", "ls-files", "-co", "--exclude-standard", cwd=ROOT).splitlines()
     for name in listed:
-        if name.split("/")[0] in ("hookspecs", "core", "plugins") or "/" not in name:
-            if (ROOT / name).is_file():
-                (source / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy(ROOT / name, source / name)
+        member = "/" not in name or name.split("/")[0] in ("hookspecs", "core", "plugins")
+        if member and (ROOT / name).is_file():
+            (source / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, source / name)
     dist = tmp_path_factory.mktemp("dist")
     members = [source, *(path.parent for path in source.glob("*/pyproject.toml"))]
     members += [path.parent for path in source.glob("plugins/*/pyproject.toml")]
@@ -114,3 +114,15 @@ def test_the_installed_packages_agree_on_what_they_need(installed, tmp_path):
     )
     assert len(listed) == 11
     assert [plugin["name"] for plugin in listed if not plugin["loads"]] == []
+
+
+def test_the_wheels_bring_the_templates_of_plugins(installed, tmp_path):
+    """A new plugin written outside of the checkout has the files of the checkout's template."""
+    template = ROOT / "core/interlock/template"
+    interlock = installed.with_name("interlock")
+    for source in sorted(template.glob("*-acme")):
+        made = tmp_path / source.name
+        run(interlock, "plugins", "new", source.name, "--folder", made, cwd=tmp_path)
+        sources = [*source.rglob("*"), *(template / "common").rglob("*")]
+        expected = {path.name for path in sources if path.is_file() and path.suffix != ".pyc"}
+        assert {path.name for path in made.rglob("*") if path.is_file()} == expected

@@ -17,6 +17,7 @@ import interlock_hookspecs as contract
 from interlock import errors
 from interlock.plugins.discover import installed
 from interlock.plugins.load import load_class
+from interlock_hookspecs.conformance.suite import run
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -228,6 +229,8 @@ def test_the_plugin_of_the_guide_keeps_to_the_contract(monkeypatch):
     tests = load(folder / "test_validate_balance.py")
     tests.test_it_measures_the_rarest_class()
     tests.test_it_raises_a_concern_below_the_setting()
+    outcomes = run(tests.TestBalance, lambda folder: module.Balance())
+    assert [one for one in outcomes if one.status == "broken"] == []
 
 
 @pytest.mark.parametrize("path", READ[:3], ids=lambda path: path.name)

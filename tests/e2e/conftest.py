@@ -2,11 +2,14 @@
 
 import contextlib
 import http.client
+import io
 import json
 import os
+import shutil
 import sys
 import time
 from pathlib import Path
+from unittest import mock
 from urllib.parse import urlsplit
 
 import attrs
@@ -20,7 +23,7 @@ PATIENCE = 20.0
 STACK = """\
 {head}
 [project]
-name = "{name}"
+name = "small"
 {module}
 
 [task]
@@ -78,20 +81,23 @@ class Said:
 class Project:
     """A project's folder, and a person who types commands there."""
 
-    def __init__(self, folder, capsys, monkeypatch):
+    def __init__(self, folder):
         self.folder = folder
-        self._capsys = capsys
-        self._monkeypatch = monkeypatch
 
     def __call__(self, *words, expect=0, actor=RUNNER):
         """Type a command; its exit code must be the expected one, None for any."""
-        self._monkeypatch.chdir(self.folder)
-        self._monkeypatch.setenv("INTERLOCK_ACTOR", actor)
         _forget_project_modules()
-        self._capsys.readouterr()
-        code = main([str(word) for word in words])
-        said = Said(code, *self._capsys.readouterr())
-        assert expect in (code, None), f"interlock {' '.join(map(str, words))}\n{said.out}{said.err}"
+        out, err = io.StringIO(), io.StringIO()
+        with (
+            contextlib.chdir(self.folder),
+            mock.patch.dict(os.environ, {"INTERLOCK_ACTOR": actor, "OMP_NUM_THREADS": "1"}),
+            contextlib.redirect_stdout(out),
+            contextlib.redirect_stderr(err),
+        ):
+            code = main([str(word) for word in words])
+        said = Said(code, out.getvalue(), err.getvalue())
+        typed = " ".join(map(str, words))
+        assert expect in (code, None), f"interlock {typed}\n{said.out}{said.err}"
         return said
 
     def listed(self, *words, expect=0):
@@ -148,14 +154,13 @@ def _forget_project_modules():
 
 
 @pytest.fixture
-def start(tmp_path, capsys, monkeypatch):
+def start(tmp_path):
     """Begin a project in a folder of the test."""
     begun = []
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
     path = list(sys.path)
 
     def begin(folder="."):
-        project = Project(tmp_path / folder, capsys, monkeypatch)
+        project = Project(tmp_path / folder)
         begun.append(project)
         return project
 
@@ -179,38 +184,63 @@ def rows():
     return pa.table({"id": np.arange(600), "x": x, "z": z, "group": group, "y": y})
 
 
-@pytest.fixture
-def project(start, rows):
-    """Make a project over the rows: its policy, its bounds and its module as the test says."""
+def write_project(
+    folder,
+    rows,
+    *,
+    head="",
+    policy="approvals = 0",
+    bounds='"metrics.roc_auc" = ">= 0.7"',
+    govern='["policy"]',
+    module=None,
+):
+    """Write a project over the rows: its policy, its bounds and its module as the test says."""
     import pyarrow.parquet as pq
 
-    def make(
-        folder=".",
-        *,
-        name="small",
-        head="",
-        policy="approvals = 0",
-        bounds='"metrics.roc_auc" = ">= 0.7"',
-        govern='["policy"]',
-        module=None,
-    ):
-        made = start(folder)
-        made.folder.mkdir(parents=True, exist_ok=True)
-        pq.write_table(rows, made.folder / "rows.parquet")
-        if module is not None:
-            (made.folder / "project.py").write_text(module, encoding="utf-8")
-        text = STACK.format(
-            head=head,
-            name=name,
-            module='module = "project.py"' if module is not None else "",
-            policy=policy,
-            bounds=bounds,
-            govern=govern,
-        )
-        (made.folder / "interlock.toml").write_text(text, encoding="utf-8")
+    folder.mkdir(parents=True, exist_ok=True)
+    pq.write_table(rows, folder / "rows.parquet")
+    if module is not None:
+        (folder / "project.py").write_text(module, encoding="utf-8")
+    text = STACK.format(
+        head=head,
+        module='module = "project.py"' if module is not None else "",
+        policy=policy,
+        bounds=bounds,
+        govern=govern,
+    )
+    (folder / "interlock.toml").write_text(text, encoding="utf-8")
+
+
+@pytest.fixture
+def project(start, rows):
+    """Make a project over the rows; see `write_project`."""
+
+    def make(**stack):
+        made = start()
+        write_project(made.folder, rows, **stack)
         return made
 
     return make
+
+
+@pytest.fixture(scope="session")
+def lived_once(tmp_path_factory, rows):
+    """The folder of a project with a released run of ana's and a refused one of ben's."""
+    made = Project(tmp_path_factory.mktemp("lived"))
+    write_project(made.folder, rows, bounds='"metrics.roc_auc" = ">= 0.9"')
+    made("run", "--until", "review")
+    made("run", "--set", "train-sklearn.parameters.max_depth=1", expect=3, actor="ben")
+    return made.folder
+
+
+@pytest.fixture
+def lived(start, lived_once):
+    """A project of the test's own with that past."""
+    made = start()
+    # SQLite makes its shared memory anew from the log beside it.
+    skipped = shutil.ignore_patterns("*-shm")
+    shutil.copytree(lived_once, made.folder, dirs_exist_ok=True, ignore=skipped)
+    return made
 
 
 @pytest.fixture

@@ -136,6 +136,13 @@ def test_a_server_takes_no_release_but_its_own(project, ask, rows, until):
     said = made("rollback", expect=3)
     assert "no good release was live at small before the present one" in said.err
     assert made.events("gate.refused")[-1]["what"] == "rollback"
+    # The server looks at the clock, not only at the ledger.
+    soon = forger.write("small", expires=datetime.now(UTC) + timedelta(seconds=1.5))
+    forger.hand_over(soon)
+    until(lambda: made.endpoint["serving"] == [soon])
+    until(lambda: made.endpoint["serving"] == [])
+    forger.hand_over(forger.good.id)
+    until(lambda: made.endpoint["serving"] == [forger.good.id])
     # What cannot be opened is not served; what is served goes on, and readiness says why.
     forger.hand_over(forger.of_another_model())
     until(lambda: FORGERIES["of_another_model"] in made.endpoint["detail"])
@@ -172,49 +179,14 @@ def test_a_revoked_release_is_dropped_at_once_and_not_served_again(project, ask,
     assert made.endpoint["release"] not in (first, second)
 
 
-@pytest.mark.real_backend
-def test_a_dead_server_is_not_started_with_a_release_that_was_withdrawn(project):
-    """Neither by deployments --start nor by serve in a terminal; with a good one both may."""
-    from interlock.serving.process import stop
-
-    made = project()
-    made("run")
-    row = made.session().ledger.reads.deployments("small", limit=1)[0]
-    stop(decode(Deployment, row["body"]))
-    assert made.endpoint["now"] == "dead"
-    made("deployments", "--start")
-    assert made.endpoint["now"] == "answers"
-    row = made.session().ledger.reads.deployments("small", limit=1)[0]
-    stop(decode(Deployment, row["body"]))
-    made("revoke", made.endpoint["release"], "--reason", "leak", actor="ben")
-    assert "was revoked by ben: leak" in made("deployments", "--start", expect=3).err
-    assert "was revoked by ben: leak" in made("serve", expect=3).err
-    assert [event["what"] for event in made.events("gate.refused")] == ["start", "serve"]
-    assert made.endpoint["now"] == "dead"
-
-
-@pytest.mark.real_backend
-def test_a_release_that_expires_is_dropped_by_the_running_server(project, until):
-    """The server looks at the clock, not only at the ledger."""
-    made = project()
-    made("run")
-    forger = Forger(made)
-    soon = forger.write("small", expires=datetime.now(UTC) + timedelta(seconds=1.5))
-    forger.hand_over(soon)
-    until(lambda: made.endpoint["serving"] == [soon])
-    until(lambda: made.endpoint["serving"] == [])
-    assert "expired at" in made.endpoint["detail"]
-
-
 def test_a_policy_gives_its_releases_a_term(project, until):
     """After release_days a release is none; the next review makes another."""
     made = project(policy="release_days = 0.000005")
     made("run", "--until", "review")
     (made_first,) = made.events("release.made")
     until(lambda: datetime.now(UTC).isoformat() > made_first["record"]["expires"])
-    session = made.session()
+    session, release_id = made.session(), made_first["record"]["id"]
     with session.workspace("run-x") as workspace, pytest.raises(GateRefused, match="expired"):
-        release_id = made_first["record"]["id"]
         serve_release(session, release_id, reason="deploy", workspace=workspace)
     made("review")
     assert len(made.events("release.made")) == 2

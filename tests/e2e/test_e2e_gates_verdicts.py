@@ -5,17 +5,23 @@ import pytest
 MODULE = """
 from interlock_hookspecs import Check, Maker, Verdict, hookimpl
 """
-REVIEW = MODULE + """
+REVIEW = (
+    MODULE
+    + """
 @hookimpl
 def review(dossier):
     {body}
 """
+)
 APPROVES = 'return [Verdict(decision="approve", subject="metrics.roc_auc", reason="I say so")]'
-MEASURES = MODULE + """
+MEASURES = (
+    MODULE
+    + """
 @hookimpl
 def check_model(predictor, heldout):
     return [{check}]
 """
+)
 PLATFORM = """
 [policy.bounds]
 "metrics.roc_auc" = ">= 0.7"
@@ -166,7 +172,11 @@ def test_a_bound_of_the_projects_own_may_be_judged_by_the_project(project):
         ("[policy]\napprovals = 2", "approvals = 1", "1 loosens platform.toml:"),
         ("[policy]\nself_approval = false", "self_approval = true", "true loosens platform.toml:"),
         ("[policy]\nmin_group = 200", "min_group = 10", "10 loosens platform.toml:"),
-        ("[policy]\nrelease_days = 30", "release_days = 90", "loosens platform.toml:2, which says 30"),
+        (
+            "[policy]\nrelease_days = 30",
+            "release_days = 90",
+            "loosens platform.toml:2, which says 30",
+        ),
         ('[policy.bounds]\n"metrics.roc_auc" = ">= 0.9"', "", '">= 0.7" (refuse) loosens'),
         ('[policy]\nvalidate = ["leakage"]', "", "lacks 'leakage', which the policy requires"),
         ('[policy]\ngovern = ["card"]', "", "lacks 'card', which the policy requires"),

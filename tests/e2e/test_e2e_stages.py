@@ -235,3 +235,21 @@ def test_a_run_whose_process_lives_is_not_resumed(project):
     finally:
         other.communicate(b"\n")
     made("run", "--resume", run["id"], "--until", "validate")
+
+
+def test_a_release_stays_of_its_own_model_when_its_run_trains_again(project):
+    """A run that is taken through training once more does not change what was released of it."""
+    from interlock.lifecycle.releases import model_of, verified_release
+    from interlock_hookspecs import Endpoint
+
+    made = project()
+    made("run", "--until", "review")
+    other = ["--again", "--set", "train-sklearn.parameters.max_depth=2"]
+    made("run", "--resume", made.run["id"], "--until", "review", *other)
+    releases = [event["record"] for event in made.events("release.made")]
+    assert len({release["model"] for release in releases}) == 2
+    session = made.session()
+    endpoint = Endpoint(name="small", project="small", stack="dev")
+    for record in releases:
+        release = verified_release(session, record["id"], endpoint, what="deploy")
+        assert model_of(session, release).digest == record["model"]

@@ -6,10 +6,14 @@ nothing tells of it yet. ``answered HOOK N``: when a hook has answered for the N
 ledger does not know. What happens after a commit needs no such thing: see project.py.
 """
 
+from __future__ import annotations
+
 import os
 import shutil
 import signal
+from pathlib import Path
 from types import SimpleNamespace
+from typing import IO, Any
 
 from interlock.artifacts import blobs
 from interlock.ledger.writing import ChainWriter
@@ -19,7 +23,7 @@ where, name, nth = os.environ["KILL"].split()
 left = int(nth)
 
 
-def here(at, what):
+def here(at: str, what: str) -> None:
     """Die where that is the place."""
     global left  # noqa: PLW0603  (a process has one death)
     if (at, what) == (where, name):
@@ -28,29 +32,29 @@ def here(at, what):
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-def append(self, entry):
+def append(self: ChainWriter, entry: Any) -> Any:
     """Write an event."""
     event = _append(self, entry)
     here("within", entry.kind)
     return event
 
 
-def copyfileobj(reader, writer, length):
+def copyfileobj(reader: IO[bytes], writer: IO[bytes], length: int) -> None:
     """Copy, in two steps."""
-    data = reader.read()
+    data = reader.read() if length else b""
     writer.write(data[: len(data) // 2])
     writer.flush()
     here("placing", "-")
     writer.write(data[len(data) // 2 :])
 
 
-def place(source, target):
+def place(source: Path, target: Path) -> None:
     """Place a blob."""
     _place(source, target)
     here("placed", "-")
 
 
-def ask(self, hook, call, arguments):
+def ask(self: Funnel, hook: str, call: Any, arguments: dict[str, Any]) -> Any:
     """Ask a plugin."""
     answer = _ask(self, hook, call, arguments)
     here("answered", hook)

@@ -1,17 +1,19 @@
 """Run in the process of a command before the command: its clock is SHIFT days off."""
 
-import datetime
+from __future__ import annotations
+
+import datetime as dt
 import os
 import sys
 import time
 
-DAYS = datetime.timedelta(days=float(os.environ["SHIFT"]))
+DAYS = dt.timedelta(days=float(os.environ["SHIFT"]))
 NANOSECONDS = round(DAYS.total_seconds() * 1e9)
-_datetime, _time, _time_ns = datetime.datetime, time.time, time.time_ns
+_datetime, _time, _time_ns = dt.datetime, time.time, time.time_ns
 
 
 class _AnyDatetime(type):
-    def __instancecheck__(cls, value):
+    def __instancecheck__(cls, value: object) -> bool:
         return isinstance(value, _datetime)
 
 
@@ -19,7 +21,7 @@ class ShiftedDatetime(_datetime, metaclass=_AnyDatetime):
     """Differs from `datetime` in what it takes for now."""
 
     @classmethod
-    def now(cls, tz=None):
+    def now(cls, tz: dt.tzinfo | None = None) -> dt.datetime:
         """The shifted time, as a plain datetime."""
         return _datetime.now(tz) + DAYS
 
@@ -31,4 +33,5 @@ for name, module in list(sys.modules.items()):
     if name.startswith("interlock") and vars(module).get("datetime") is _datetime:
         module.datetime = ShiftedDatetime
         shifted += 1
-assert shifted > 10, "the modules that read the clock have moved"
+if not shifted:
+    sys.exit("no module reads the clock as this expects")

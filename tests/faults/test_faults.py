@@ -1,7 +1,7 @@
 """A disk, a ledger, a port, a clock, a server that fails: what is said, what stays, what mends."""
 
-import ctypes
 import http.client
+import itertools
 import json
 import os
 import shutil
@@ -104,7 +104,7 @@ def test_a_ledger_that_may_not_be_written(small):
         said = small("run", expect=1)
         assert is_clear(said)
         assert str(ledger) in said.err
-        assert small.run["last_stage"] == "train" if "last_stage" in small.run else True
+        assert small.run["status"] == "done"
     assert small("audit", "head").out == before
     small("run")
 
@@ -125,7 +125,6 @@ def test_a_ledger_that_another_process_holds_for_a_while(small):
         other.execute("BEGIN IMMEDIATE")
         command = small.start("run", "--until", "train")
         time.sleep(1.0)
-        assert len(small.listed("runs")) == 1 if False else True
         other.execute("COMMIT")
         said = command.end()
     assert said.code == 0, said.err
@@ -136,7 +135,7 @@ def test_a_vanished_artifact_folder(small):
     """What is gone is named, nothing is served from it, and one command makes it again."""
     small("run")
     (server,) = small.servers()
-    release = small.endpoint["release"]
+    model = small.run["model"]
     shutil.rmtree(small.folder / ".interlock/artifacts")
     said = small("audit", "verify", "--artifacts", expect=1)
     assert "the artifact store has nothing under sha256:" in said.out
@@ -144,10 +143,10 @@ def test_a_vanished_artifact_folder(small):
     os.kill(server, signal.SIGKILL)
     said = small("deployments", "--start", expect=1)
     assert is_clear(said)
+    assert "next: bring the artifacts back, or interlock run" in said.err
     small("run")
-    small("audit", "verify", "--artifacts")
     assert small.endpoint["now"] == "answers"
-    assert small.endpoint["release"] == release
+    assert small.listed("show", small.endpoint["release"])["model"] == model
 
 
 def test_a_clock_that_jumps_back_a_week(small):
@@ -182,25 +181,19 @@ def test_a_port_that_is_taken(small):
     assert small.endpoint["now"] == "answers"
 
 
-class Client:
-    """Asks an endpoint, keeping its connection."""
-
-    def __init__(self, address):
-        self._connection = http.client.HTTPConnection(urlsplit(address).netloc, timeout=10)
-        self._path = None
-
-    def __call__(self, request):
-        """The answer to one row, the request having an id."""
-        body = {
-            "id": request,
-            "inputs": [
-                {"name": name, "shape": [1], "datatype": "FP64", "data": [0.5]} for name in "xz"
-            ],
-        }
-        self._connection.request("POST", "/v2/models/small/infer", json.dumps(body))
-        answer = json.loads(self._connection.getresponse().read())
-        assert answer["id"] == request, answer
-        return answer
+def asked(address, names, answered=None):
+    """Ask for one row over one connection, again and again; each request has a name."""
+    with closing(http.client.HTTPConnection(urlsplit(address).netloc, timeout=10)) as connection:
+        for name in names:
+            inputs = [
+                {"name": column, "shape": [1], "datatype": "FP64", "data": [0.5]} for column in "xz"
+            ]
+            body = json.dumps({"id": name, "inputs": inputs})
+            connection.request("POST", "/v2/models/small/infer", body)
+            answer = json.loads(connection.getresponse().read())
+            assert answer["id"] == name
+            if answered is not None:
+                answered.append(name)
 
 
 @pytest.mark.real_backend
@@ -211,17 +204,14 @@ def test_a_server_killed_under_load(small):
     small("run")
     (server,) = small.servers()
     endpoint = small.endpoint
-    ask = Client(endpoint["address"])
-    for number in range(20):
-        ask(f"first-{number}")
+    asked(endpoint["address"], [f"first-{number}" for number in range(20)])
     time.sleep(1.5)  # longer than an answer waits to be written
     answered = []
 
     def load():
-        client = Client(endpoint["address"])
+        names = (f"load-{threading.get_ident()}-{number}" for number in itertools.count())
         with suppress(OSError, http.client.HTTPException, json.JSONDecodeError):
-            while True:
-                answered.append(client(f"load-{threading.get_ident()}-{len(answered)}"))
+            asked(endpoint["address"], names, answered)
 
     clients = [threading.Thread(target=load) for _ in range(4)]
     for client in clients:
@@ -237,7 +227,7 @@ def test_a_server_killed_under_load(small):
     again = small.endpoint
     assert (again["now"], again["release"]) == ("answers", endpoint["release"])
     assert again["id"] == endpoint["id"]
-    Client(again["address"])("after")
+    asked(again["address"], ["after"])
     small("undeploy")
     kept = read_captures(small.folder / ".interlock/captures/dev/small", None, None)
     ids = set(kept["request_id"].to_pylist())

@@ -116,7 +116,8 @@ class ArtifactStore:
             path = self._blobs.local(_key(digest))
         except FileNotFoundError as error:
             msg = f"{name}: the artifact store has nothing under {digest}"
-            raise ArtifactError(msg, hint="bring the artifact folder back") from error
+            hint = "bring the artifacts back, or interlock run makes them anew"
+            raise ArtifactError(msg, hint=hint) from error
         if file_digest(path) != digest:
             msg = f"{name}: the bytes stored under {digest} are others"
             raise Tampered(msg, hint="restore the artifact from a backup")

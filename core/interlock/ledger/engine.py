@@ -105,6 +105,7 @@ def _prepare_postgresql(connection: Any, _record: Any) -> None:
 _HINTS = (
     ("locked", "another process holds it: wait for it or end it, then run the command again"),
     ("full", "free some space, then run the command again: nothing was half written"),
+    ("disk I/O", "look at the disk, its space and its quota, then run the command again"),
     ("readonly", "give this account the right to write the file and its folder"),
     ("read-only", "give this account the right to write the file and its folder"),
     ("unable to open", "check that the folder exists and that this account may write it"),

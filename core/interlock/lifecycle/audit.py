@@ -101,7 +101,7 @@ def _wrong_artifacts(session: Session) -> Iterator[str]:
     seen: set[str] = set()
     for table, column in (("stages", "outputs"), ("reviews", "body"), ("labels", "body")):
         for row in session.ledger.reads.listing(table, session.project, limit=None):
-            for artifact in _artifacts_in(row[column]):
+            for artifact in artifacts_in(row[column]):
                 if artifact.digest in seen:
                     continue
                 seen.add(artifact.digest)
@@ -111,14 +111,14 @@ def _wrong_artifacts(session: Session) -> Iterator[str]:
                     yield str(error)
 
 
-def _artifacts_in(value: Any) -> Iterator[Artifact]:
+def artifacts_in(value: Any) -> Iterator[Artifact]:
     """The artifacts that a record names, however deep."""
     if isinstance(value, list):
         for item in value:
-            yield from _artifacts_in(item)
+            yield from artifacts_in(item)
     elif isinstance(value, dict):
         if value.keys() == {"digest", "size", "name", "folder"}:
             yield Artifact(**value)
             return
         for item in value.values():
-            yield from _artifacts_in(item)
+            yield from artifacts_in(item)

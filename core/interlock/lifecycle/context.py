@@ -160,4 +160,6 @@ def read_rows(session: Session, dataset: Dataset) -> pa.Table:
     if dataset.artifact is None:
         msg = f"{dataset.source} was never kept: it has no artifact"
         raise UsageError(msg)
-    return pq.read_table(session.store.locate(dataset.artifact))
+    # It is one file; read_table would scan it as a dataset, which takes twice as long.
+    with pq.ParquetFile(session.store.locate(dataset.artifact)) as file:
+        return file.read()

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from interlock.codec import decode, encode
-from interlock.errors import GateRefused, InterlockError, Tampered, UsageError
-from interlock.ids import new_id, short
+from interlock.errors import GateRefused, InterlockError, UsageError
+from interlock.ids import new_id
 from interlock.ledger import Entry
 from interlock.lifecycle.aliases import move_champion
-from interlock.lifecycle.releases import record_refusal, unfit, verified_release
+from interlock.lifecycle.releases import model_of, record_refusal, unfit, verified_release
 from interlock.processes import this_process
 from interlock.serving import process
 from interlock_hookspecs import (
@@ -21,8 +21,6 @@ from interlock_hookspecs import (
     Endpoint,
     EndpointStatus,
     Facts,
-    Model,
-    Release,
     Target,
 )
 
@@ -35,23 +33,6 @@ def endpoint_of(session: Session) -> Endpoint:
     """The endpoint that this stack serves."""
     stack = session.stack
     return Endpoint(name=stack.endpoint, project=session.project, stack=stack.name)
-
-
-def model_of(session: Session, release: Release) -> Model:
-    """The model that a release is of, from the ledger's record of its run.
-
-    Raises:
-        Tampered: the run's candidate is another than the release says.
-    """
-    outputs = session.ledger.reads.stage_outputs(release.run, "train")
-    if outputs is None:
-        msg = f"the ledger has no candidate of {short(release.run)}"
-        raise Tampered(msg, hint="interlock audit verify")
-    model = decode(Model, outputs["candidate"]["model"])
-    if model.digest != release.model:
-        msg = f"{release.id} is of {release.model}, its run made {model.digest}"
-        raise Tampered(msg, hint="interlock audit verify")
-    return model
 
 
 def serve_release(
@@ -67,11 +48,15 @@ def serve_release(
 
     Raises:
         GateRefused: the ledger does not let the release be served here.
+        ArtifactError, Tampered: the model's bytes are gone, or others.
         InterlockError: the endpoint did not come to serve it.
     """
     endpoint = endpoint_of(session)
     release = verified_release(session, release_id, endpoint, what=reason)
-    targets = (Target(release=release, model=model_of(session, release)),)
+    model = model_of(session, release)
+    # Asked here, not by the server that fails to open it: nothing is to change then.
+    session.store.check(model.artifact)
+    targets = (Target(release=release, model=model),)
     current = current_deployment(session)
     if session.funnel.has("apply_endpoint"):
         deployment = _apply(session, endpoint, targets, current, reason, workspace)
@@ -161,6 +146,7 @@ def restart(session: Session) -> Deployment:
     Raises:
         UsageError: nothing was deployed.
         GateRefused: what was deployed may no longer be served.
+        ArtifactError, Tampered: the model's bytes are gone, or others.
     """
     current = current_deployment(session)
     if current is None:
@@ -169,6 +155,8 @@ def restart(session: Session) -> Deployment:
     verify_targets(session, current, what="start")
     if process.is_running(current):
         return current
+    for target in current.targets:
+        session.store.check(target.model.artifact)
     return _start(session, current.id, current.endpoint, current.targets, "restart")
 
 

@@ -21,7 +21,7 @@ from interlock.errors import (
 )
 from interlock.ids import new_id, short
 from interlock.ledger import Entry
-from interlock.lifecycle.audit import keep_checkpoint
+from interlock.lifecycle.audit import artifacts_in, keep_checkpoint
 from interlock.lifecycle.context import Context, Result
 from interlock.lifecycle.endpoints import endpoint_of
 from interlock.lifecycle.facts import code_digest, run_facts
@@ -81,6 +81,8 @@ def start_run(session: Session, *, until: str = "monitor", again: bool = False) 
     """
     # Plugins load before anything is written: a stack that does not load leaves no run behind.
     funnel = session.funnel
+    # The ledger before the id, which is to sort after everything in it.
+    ledger = session.ledger
     run_id = new_id("run")
     code = code_digest(session.stack.root)
     process = this_process()
@@ -99,7 +101,7 @@ def start_run(session: Session, *, until: str = "monitor", again: bool = False) 
         "settings": {member.maker.plugin: member.maker.settings for member in funnel.members},
         **attrs.asdict(process),
     }
-    session.ledger.append(session.project, "run.started", run_id, payload, run=run_id)
+    ledger.append(session.project, "run.started", run_id, payload, run=run_id)
     return _advance(session, run_id, code=code, until=until, again=again)
 
 
@@ -219,13 +221,8 @@ def _execute(context: Context, stage: _Stage, *, again: bool) -> None:
 
 
 def _still_there(context: Context, outputs: Mapping[str, Any]) -> bool:
-    candidate = outputs.get("candidate")
-    if candidate is None:
-        return True
-    from interlock.codec import decode
-    from interlock_hookspecs import Candidate
-
-    return context.session.store.has(decode(Candidate, candidate).model.artifact)
+    store = context.session.store
+    return all(store.has(artifact) for artifact in artifacts_in(outputs))
 
 
 def _reuse(context: Context, name: str, digest: str, earlier: Mapping[str, Any]) -> None:

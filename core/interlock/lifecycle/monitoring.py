@@ -10,8 +10,8 @@ from interlock.codec import decode, digest_of, encode
 from interlock.errors import UsageError
 from interlock.ids import new_id
 from interlock.ledger import Entry
-from interlock.lifecycle.endpoints import model_of
 from interlock.lifecycle.labels import all_labels, with_labels
+from interlock.lifecycle.releases import model_of, outputs_behind
 from interlock.lifecycle.windows import ServedWindow, served_window
 from interlock_hookspecs import (
     Finding,
@@ -106,7 +106,7 @@ def _look(
         msg = f"captures name {release_id}, which the ledger does not know"
         raise UsageError(msg, hint="interlock audit verify")
     release = decode(Release, row["body"])
-    outputs = session.ledger.reads.stage_outputs(release.run, "validate") or {}
+    outputs = outputs_behind(session, release)
     profiles = decode(tuple[Profile, ...], outputs.get("profiles", []))
     window = Window(
         rows=rows,

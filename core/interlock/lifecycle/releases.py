@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from interlock.codec import decode
-from interlock.errors import GateRefused
-from interlock_hookspecs import Endpoint, Release
+from interlock.errors import GateRefused, Tampered
+from interlock_hookspecs import Endpoint, Model, Release
 
 if TYPE_CHECKING:
     from interlock.ledger import Reads
@@ -51,6 +51,41 @@ def record_refusal(
     """Write down that somebody tried what a gate forbids."""
     payload = {"what": what, "reason": reason}
     session.ledger.append(session.project, "gate.refused", subject, payload, run=run)
+
+
+def model_of(session: Session, release: Release) -> Model:
+    """The model that a release is of, from the ledger's record of its run.
+
+    Raises:
+        Tampered: the run made no such model.
+    """
+    return decode(Model, outputs_behind(session, release)["candidate"]["model"])
+
+
+def outputs_behind(session: Session, release: Release) -> dict[str, Any]:
+    """What the stages gave that led to a release, from its data to its reference profiles.
+
+    A run may train again after something was released of it. What counts is then the training
+    that made the released model, with what came before it and what was measured of it after.
+
+    Raises:
+        Tampered: the run made no such model.
+    """
+    outputs: dict[str, Any] = {}
+    made = ""
+    for stage in session.ledger.reads.stages(release.run):
+        if stage["status"] not in ("finished", "reused"):
+            continue
+        if stage["stage"] in ("data", "train") and made == release.model:
+            break
+        if stage["stage"] == "train":
+            made = decode(Model, stage["outputs"]["candidate"]["model"]).digest
+        outputs.update(stage["outputs"])
+    if made != release.model:
+        what = f"its run made {made}" if made else "its run made none"
+        msg = f"{release.id} is of {release.model}, {what}"
+        raise Tampered(msg, hint="interlock audit verify")
+    return outputs
 
 
 def unfit(reads: Reads, row: Mapping[str, Any], endpoint: Endpoint, now: datetime) -> str:

@@ -230,7 +230,8 @@ class Funnel:
             return call.function(*[arguments[name] for name in call.argnames])
         except PluginError as error:
             raise self._failed(hook, call, error, str(error)) from error
-        except Exception as error:
+        except (Exception, SystemExit) as error:
+            # A plugin that exits must not end the command with an exit code of its choice.
             text = f"{type(error).__name__}: {error}"
             raise self._failed(hook, call, error, text) from error
         finally:
@@ -248,7 +249,7 @@ class Funnel:
         return expected
 
     @staticmethod
-    def _failed(hook: str, call: _Call, error: Exception, text: str) -> HookFailed:
+    def _failed(hook: str, call: _Call, error: BaseException, text: str) -> HookFailed:
         error.add_note(f"plugin {call.member.maker}, hook {hook}")
         return HookFailed(text, plugin=str(call.member.maker), hook=hook)
 

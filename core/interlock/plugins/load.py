@@ -62,7 +62,7 @@ def load_class(plugin: Installed) -> type[Any]:
     where = f"plugin {plugin.name} {plugin.version} ({plugin.target})"
     try:
         cls = plugin.entry_point.load()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         msg = f"{where} cannot be imported: {type(error).__name__}: {error}"
         hint = f"reinstall {plugin.distribution}, or name another plugin in the stack file"
         raise PluginLoadError(msg, hint=hint) from error
@@ -144,7 +144,7 @@ def import_project(path: Path) -> ModuleType:
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         del sys.modules[name]
         msg = f"[project] module {path.name} cannot be imported: {type(error).__name__}: {error}"
         raise PluginLoadError(msg) from error

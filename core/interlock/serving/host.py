@@ -14,8 +14,7 @@ import attrs
 
 from interlock.codec import decode
 from interlock.errors import InterlockError, LedgerError, UsageError
-from interlock.lifecycle.endpoints import model_of
-from interlock.lifecycle.releases import record_refusal, unfit
+from interlock.lifecycle.releases import model_of, record_refusal, unfit
 from interlock.processes import this_process
 from interlock.serving.capture import CaptureWriter
 from interlock.serving.process import folder

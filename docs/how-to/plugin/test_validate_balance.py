@@ -1,11 +1,21 @@
 """The plugin, without the core."""
 
 import pyarrow as pa
+import pytest
 
 from interlock_hookspecs import Task
+from interlock_hookspecs.conformance.validate import ValidateSuite
 from interlock_validate_balance import Balance
 
 ROWS = pa.table({"churned": [0, 0, 0, 1]})
+
+
+class TestBalance(ValidateSuite):
+    """Every promise that the contract makes of a validator."""
+
+    @pytest.fixture
+    def plugin(self):
+        return Balance()
 
 
 def test_it_measures_the_rarest_class():

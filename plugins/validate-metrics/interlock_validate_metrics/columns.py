@@ -94,6 +94,20 @@ def encoded(column: pa.ChunkedArray) -> Column | None:
     return Numbers(np.asarray(values, dtype=np.float64))
 
 
+def different(column: pa.ChunkedArray) -> int:
+    """How many different values there are, the nulls aside."""
+    import numpy as np
+    import pyarrow.compute as pc
+    import pyarrow.types as t
+
+    held = column.drop_null()
+    if not t.is_integer(held.type):
+        return len(pc.unique(held))
+    # A tenth of hashing them: ids mostly come in order.
+    ordered = np.sort(held.to_numpy())
+    return int(np.count_nonzero(ordered[1:] != ordered[:-1])) + min(len(ordered), 1)
+
+
 def _categories(column: pa.DictionaryArray) -> Categories:
     import numpy as np
     import pyarrow as pa

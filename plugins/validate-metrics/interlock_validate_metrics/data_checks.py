@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from interlock_hookspecs import Check, InvalidInput, Task
-from interlock_validate_metrics.columns import Column, encoded
+from interlock_validate_metrics.columns import Column, different, encoded
 from interlock_validate_metrics.estimates import counted, facts, unmeasured
 from interlock_validate_metrics.leakage import leakage_checks
 from interlock_validate_metrics.reference import reference_checks
@@ -63,10 +63,8 @@ def duplicate_checks(
     found = []
     repeated = n
     if task.id is not None and task.id in rows.column_names:
-        import pyarrow.compute as pc
-
         missing = rows[task.id].null_count
-        repeated = n - missing - len(pc.unique(rows[task.id].drop_null()))
+        repeated = n - missing - different(rows[task.id])
         bad = repeated + missing
         concern = f"{bad} rows have an id that is missing or not their own" if bad else ""
         found.append(counted("duplicate_ids", bad, n, subject=task.id, concern=concern))

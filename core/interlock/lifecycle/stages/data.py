@@ -9,8 +9,9 @@ from interlock.codec import decode, encode
 from interlock.errors import UsageError
 from interlock.ledger import Entry
 from interlock.lifecycle.context import Context, Result, read_rows, warn_of_concerns
+from interlock.lifecycle.releases import outputs_behind
 from interlock.plugins.discover import nearest
-from interlock_hookspecs import Dataset, Task
+from interlock_hookspecs import Dataset, Release, Task
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -70,9 +71,7 @@ def _reference(context: Context, dataset: Dataset) -> pa.Table | None:
     )
     if champion is None:
         return None
-    outputs = session.ledger.reads.stage_outputs(champion["run"], "data")
-    if outputs is None:
-        return None
+    outputs = outputs_behind(session, decode(Release, champion["body"]))
     known = decode(Dataset, outputs["dataset"])
     if known.digest == dataset.digest:
         return context.rows

@@ -9,7 +9,8 @@ from interlock.codec import decode, encode
 from interlock.ledger import Entry
 from interlock.lifecycle.context import Context, Result, warn_of_concerns
 from interlock.lifecycle.predictors import Remembering
-from interlock_hookspecs import Model, decide
+from interlock.lifecycle.releases import model_of
+from interlock_hookspecs import Model, Release, decide
 
 
 def inputs(context: Context) -> Mapping[str, Any] | None:
@@ -73,5 +74,4 @@ def _champion(context: Context) -> Model | None:
     row = session.ledger.reads.champion(session.project, session.stack.name, session.stack.endpoint)
     if row is None:
         return None
-    outputs = session.ledger.reads.stage_outputs(row["run"], "train")
-    return decode(Model, outputs["candidate"]["model"]) if outputs else None
+    return model_of(session, decode(Release, row["body"]))

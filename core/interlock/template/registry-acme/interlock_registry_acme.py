@@ -61,10 +61,16 @@ class AcmeRegistry:
         refuse_unstorable(name)
         with self._transaction() as db:
             # The lock is held from here on, so that no other caller can take the number.
-            known = db.execute("select name, digest from versions where id = ?", [id]).fetchone()
-            if known is not None and known != (name, model.digest):
-                raise Conflict(f"{id} stands for another model", expected=model.digest, found=id)
-            found = one(db, "name = ? and (digest = ? or id = ?)", name, model.digest, id)
+            known = db.execute(
+                "select name, digest, deleted from versions where id = ?", [id]
+            ).fetchone()
+            if known is not None and known != (name, model.digest, 0):
+                raise Conflict(
+                    f"{id} stands for another version, or for one that was deleted",
+                    expected=model.digest,
+                    found=known[1],
+                )
+            found = one(db, "name = ? and digest = ?", name, model.digest)
             if found is not None:
                 return attrs.evolve(found, existing=True)
             (last,) = db.execute(

@@ -1,0 +1,138 @@
+"""Rows and files that are not what they should be: a short error, a failed run, nothing made."""
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pytest
+
+MADE = ("candidates", "versions", "releases")
+
+
+def with_column(rows, name, values):
+    """The rows with another column, or with other values in one."""
+    if name not in rows.column_names:
+        return rows.append_column(name, values)
+    return rows.set_column(rows.column_names.index(name), name, values)
+
+
+def fails(project, *says, code):
+    """A run ends with a short error that says all this; it stands as failed, with that message."""
+    said = project("run", expect=code)
+    errors = [line for line in said.err.splitlines() if not line.startswith(("✓", "!"))]
+    assert 1 <= len(errors) <= 3, said.err
+    assert "Traceback" not in said.err
+    for text in says:
+        assert text in errors[0]
+    run = project.run
+    assert (run["status"], run["exit_code"]) == ("failed", code)
+    assert run["message"].splitlines()[0] in said.err
+    assert project.listed("models") == []
+    assert project.listed("deployments") == []
+    project("audit", "verify")
+
+
+@pytest.mark.parametrize(
+    ("change", "says", "code"),
+    [
+        (lambda rows: rows.slice(0, 0), ["no rows"], 1),
+        (lambda rows: rows.drop_columns("y"), ["no column 'y'"], 2),
+        (lambda rows: rows.drop_columns("id"), ["no column 'id'"], 2),
+        (lambda rows: rows.select(["id", "y"]), ["feature"], 1),
+        (lambda rows: with_column(rows, "y", pa.array([1] * rows.num_rows)), ["'y'", "class"], 1),
+        (
+            lambda rows: with_column(
+                rows, "y", pc.if_else(pc.equal(rows["y"], 1), 1.0, float("nan"))
+            ),
+            ["'y'"],
+            1,
+        ),
+        (
+            lambda rows: with_column(
+                rows, "y", pc.if_else(pc.less(rows["id"], 9), None, rows["y"])
+            ),
+            ["'y'"],
+            1,
+        ),
+        (
+            lambda rows: with_column(
+                rows, "x", pc.if_else(pc.less(rows["id"], 9), float("inf"), rows["x"])
+            ),
+            ["'x'"],
+            1,
+        ),
+    ],
+    ids=[
+        "empty",
+        "no target",
+        "no id",
+        "no feature",
+        "one class",
+        "NaN labels",
+        "null labels",
+        "infinite",
+    ],
+)
+def test_rows_that_nothing_can_be_learnt_from(small, rows, change, says, code):
+    """The error names what is missing or wrong, and shows no value of a row."""
+    pq.write_table(change(rows), small.folder / "rows.parquet")
+    fails(small, *says, code=code)
+
+
+def test_no_dataset(small):
+    """The error names the path that was looked at."""
+    (small.folder / "rows.parquet").unlink()
+    fails(small, "rows.parquet", code=1)
+
+
+def test_a_dataset_that_is_no_dataset(small):
+    """Bytes of another kind are told as such."""
+    (small.folder / "rows.parquet").write_bytes(b"these are no rows")
+    fails(small, "rows.parquet", code=1)
+
+
+def test_times_without_a_zone(small, rows):
+    """A time column of naive times is refused: there is no right guess."""
+    times = pa.array([1_700_000_000_000_000 + n for n in range(rows.num_rows)], pa.timestamp("us"))
+    pq.write_table(with_column(rows, "when", times), small.folder / "rows.parquet")
+    small.edit('id = "id"', 'id = "id"\ntime = "when"')
+    fails(small, "'when'", code=1)
+
+
+def test_a_column_that_changed_its_type(small, rows):
+    """Told beside the champion's rows, and refused where the policy says so."""
+    small("run")
+    words = pc.if_else(pc.greater(rows["z"], 0), "much", "little")
+    pq.write_table(with_column(rows, "z", words), small.folder / "rows.parquet")
+    said = small("run", "--until", "validate")
+    assert "metrics.type_changes: other types than before: z" in said.err
+    small.edit('roc_auc" = ">= 0.6"', 'roc_auc" = ">= 0.6"\n"metrics.type_changes" = "<= 0"')
+    served = small.endpoint["release"]
+    said = small("run", expect=3)
+    assert "metrics.type_changes" in said.err
+    assert small.endpoint["release"] == served
+
+
+@pytest.mark.parametrize("damage", ["truncated", "altered"])
+def test_a_damaged_artifact(small, damage):
+    """Found by whoever reads it: the audit, a validation, a server that starts."""
+    small("run")
+    run = small.run
+    digest = run["model"].removeprefix("sha256:")
+    (blob,) = small.folder.glob(f".interlock/artifacts/sha256/*/{digest}")
+    data = blob.read_bytes()
+    blob.chmod(0o644)
+    blob.write_bytes(
+        data[:-1] if damage == "truncated" else data[:99] + bytes([data[99] ^ 1]) + data[100:]
+    )
+    small("audit", "verify")
+    found = small("audit", "verify", "--artifacts", expect=1)
+    assert digest in found.out
+    said = small("validate", run["id"], "--again", expect=1)
+    assert "are others" in said.err
+    small("undeploy")
+    said = small("deploy", run["id"], expect=1)
+    assert "are others" in said.err
+    assert not list(small.servers())
+    blob.write_bytes(data)
+    small("deploy", run["id"])
+    small("audit", "verify", "--artifacts")

@@ -1,0 +1,62 @@
+"""Write docs/benchmarks.md from what the benchmarks last measured on this machine."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+from timing import RESULTS, ROOT
+
+_HEAD = """# Benchmarks
+
+`make bench` measures these, writes this page, and fails where a bound is missed; `make bench-NAME`
+runs one (`tests/benchmarks/bench_NAME.py`). Each value is made of medians of interleaved pairs
+after a pair to warm up, in an environment of Interlock and what it runs on, nothing else.
+"""
+
+
+def lines(report: dict[str, Any]) -> Iterator[str]:
+    """A benchmark's part of the table."""
+    name = report["script"].removeprefix("bench_")
+    for result in report["results"]:
+        side = "≥" if result["least"] else "≤"
+        held = "yes" if result["held"] else "**no**"
+        value = f"{result['value']:.2f} {result['unit']}"
+        bound = f"{side} {result['bound']:g} {result['unit']}"
+        yield (
+            f"| {result['name']} | {value} | {bound} | {held} | {result['medians']} "
+            f"| `make bench-{name}` |"
+        )
+
+
+def page(reports: list[dict[str, Any]]) -> str:
+    """The whole page."""
+    machines = sorted({report["machine"] for report in reports})
+    versions = {name: text for report in reports for name, text in report["versions"].items()}
+    days = sorted({report["at"][:10] for report in reports})
+    loads = sorted(report["load"] for report in reports)
+    rows = [line for report in reports for line in lines(report)]
+    parts = [
+        _HEAD,
+        "| what | measured | bound | within | medians, ours and theirs | command |",
+        "|---|---|---|---|---|---|",
+        *rows,
+        "",
+        f"Measured on {', '.join(days)}: {'; '.join(machines)}.",
+        f"The load average was {loads[0]} to {loads[-1]}.",
+        "",
+        "Versions: " + ", ".join(f"{name} {text}" for name, text in versions.items()) + ".",
+        "",
+    ]
+    return "\n".join(parts)
+
+
+def main() -> None:
+    """Read what every benchmark left, and write the page."""
+    reports = [orjson.loads(path.read_bytes()) for path in sorted(RESULTS.glob("bench_*.json"))]
+    target = ROOT / "docs" / "benchmarks.md"
+    target.write_text(page(reports), encoding="utf-8")
+    print(f"{len(reports)} benchmarks are in {target.relative_to(ROOT)}")
+
+
+if __name__ == "__main__":
+    main()

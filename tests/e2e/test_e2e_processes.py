@@ -1,0 +1,186 @@
+"""What only shows in a process of its own: imports, plugins' commands, pipes, signals."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(sys.executable).with_name("interlock")
+IMPORTS = """
+import sys
+before = set(sys.modules)
+from interlock.cli.main import main
+code = main({words})
+ours = {{name for name in set(sys.modules) - before if name.partition(".")[0] == "interlock"}}
+tops = {{name.partition(".")[0] for name in set(sys.modules) - before}}
+print(code, sorted(ours), sorted(tops - sys.stdlib_module_names - {{"interlock"}}), file=sys.stderr)
+"""
+COMMAND = """
+import click
+
+
+@click.command()
+@click.option("--name", default="you")
+def hello(name):
+    click.echo(f"hello {name}")
+    return 5
+"""
+LISTINGS = [["runs"], ["models"], ["audit", "log"], ["labels", "list"]]
+
+
+@pytest.fixture
+def extended(tmp_path):
+    """A folder in which a distribution is installed that adds the command hello."""
+    (tmp_path / "greeting.py").write_text(COMMAND, encoding="utf-8")
+    info = tmp_path / "greeting-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: greeting\nVersion: 1.0\n")
+    points = "[interlock.cli]\nhello = greeting:hello\nruns = greeting:hello\n"
+    (info / "entry_points.txt").write_text(points)
+    return tmp_path
+
+
+@pytest.mark.parametrize("words", [["--help"], ["--version"], ["runz"]])
+def test_help_imports_click_and_nothing_else(words):
+    """Neither the contract nor a plugin nor a command: start-up time is a promise."""
+    done = subprocess.run(
+        [sys.executable, "-c", IMPORTS.format(words=words)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    code = 2 if words == ["runz"] else 0
+    ours = ["interlock", "interlock.cli", "interlock.cli.main"]
+    assert done.stderr.splitlines()[-1] == f"{code} {ours} ['click']"
+
+
+@pytest.mark.parametrize("words", LISTINGS, ids=" ".join)
+def test_a_listing_imports_no_plugin_and_no_library_of_one(project, words):
+    """What the ledger knows is told without loading a stack's plugins."""
+    made = project()
+    made("run", "--until", "data")
+    code = "import sys; from interlock.cli.main import main; main(sys.argv[1:]); "
+    code += "print(sorted({'numpy', 'sklearn', 'pyarrow', 'skops'} & set(sys.modules)))"
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words],
+        cwd=made.folder,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_a_plugin_adds_a_command(extended, interlock):
+    """Through the entry-point group interlock.cli; its exit code is the process's."""
+    done = interlock("hello", "--name", "ana", PYTHONPATH=str(extended))
+    assert (done.returncode, done.stdout) == (5, "hello ana\n")
+    assert interlock("hello").returncode == 2
+
+
+def test_a_plugin_does_not_replace_a_command(extended, interlock):
+    """A built-in's name is the built-in's."""
+    done = interlock("runs", PYTHONPATH=str(extended))
+    assert done.returncode == 2
+    assert "interlock.toml: not found" in done.stderr
+
+
+@pytest.mark.parametrize("words", [["--help"], ["stack", "schema"], ["plugins", "list", "--json"]])
+def test_a_reader_that_went_away_is_no_failure(words, tmp_path):
+    """As `| head` does: no traceback, no complaint, no exit code."""
+    process = subprocess.Popen(
+        [SCRIPT, *words], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    process.stdout.close()
+    with process.stderr:
+        assert process.stderr.read() == b""
+    assert process.wait() == 0
+
+
+def test_a_run_that_loses_its_terminal_is_no_success(project):
+    """Where nobody hears how work goes on, the run stops, is on record as failed, and resumes."""
+    made = project()
+    process = subprocess.Popen(
+        [SCRIPT, "run", "--until", "review"], cwd=made.folder, stderr=subprocess.PIPE
+    )
+    process.stderr.close()
+    assert process.wait() == 1
+    assert made.run["status"] == "failed"
+    made("run", "--resume", made.run["id"], "--until", "review")
+
+
+def test_standard_output_is_for_results(project, interlock):
+    """How work goes on is told on standard error: a program reads the rest."""
+    made = project()
+    done = interlock("run", "--until", "review", "--json", folder=made.folder)
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["last"] == "review"
+    assert "✓ train" in done.stderr
+
+
+@pytest.mark.real_backend
+def test_a_dead_endpoint_is_served_from_a_terminal_or_started_again(project, ask, rows, until):
+    """serve takes over what was deployed, Ctrl-C ends it, --start revives it; a revoked one: no."""
+    made = project()
+    made("run")
+    assert "is served already" in made("serve", expect=2).err
+    made.end()
+    terminal = subprocess.Popen(
+        [SCRIPT, "serve"], cwd=made.folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    try:
+        until(lambda: made.endpoint["now"] == "answers")
+        assert made.endpoint["body"]["facts"]["pid"] == terminal.pid
+        assert ask(made.endpoint, rows.drop_columns(["y"]).slice(0, 1))[0] == 200
+        os.kill(terminal.pid, signal.SIGINT)
+        printed, _ = terminal.communicate(timeout=30)
+    finally:
+        terminal.kill()
+        terminal.wait()
+    assert terminal.returncode == 0, printed
+    assert b"Traceback" not in printed
+    assert made.endpoint["now"] == "dead"
+
+    made("deployments", "--start")
+    assert made.endpoint["now"] == "answers"
+    made.end()
+    made("revoke", made.endpoint["release"], "--reason", "leak", actor="ben")
+    for words in (["deployments", "--start"], ["serve"]):
+        assert "was revoked by ben: leak" in made(*words, expect=3).err
+    assert [event["what"] for event in made.events("gate.refused")] == ["start", "serve"]
+    assert made.endpoint["now"] == "dead"
+    made("audit", "verify")
+
+
+def test_ctrl_c_during_a_run_leaves_it_resumable(project):
+    """The run is recorded as failed where it was, and goes on from there."""
+    module = """
+from pathlib import Path
+import time
+from interlock_hookspecs import hookimpl
+
+@hookimpl
+def check_model(predictor):
+    waiting = Path(__file__).with_name("waiting")
+    if not waiting.exists():
+        waiting.touch()
+        time.sleep(60)
+    return []
+"""
+    made = project(module=module)
+    process = subprocess.Popen([SCRIPT, "run"], cwd=made.folder, stderr=subprocess.PIPE)
+    waiting = made.folder / "waiting"
+    while not waiting.exists():
+        assert process.poll() is None
+    os.kill(process.pid, signal.SIGINT)
+    _, said = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert b"interrupted" in said
+    assert b"Traceback" not in said
+    assert made.run["status"] == "failed"
+    made("run", "--resume", made.run["id"], "--until", "review")
+    assert len(made.events("candidate.made")) == 1

@@ -342,9 +342,7 @@ finite = st.floats(allow_nan=False, allow_infinity=False)
 
 
 @given(finite, finite, finite, st.sampled_from([">=", "<=", ">", "<", "=="]), st.text(max_size=9))
-def test_plots_of_any_numbers(
-    low: float, value: float, limit: float, op: str, who: str
-) -> None:
+def test_plots_of_any_numbers(low: float, value: float, limit: float, op: str, who: str) -> None:
     """Whatever was measured, a plot is a drawing that is let in, of finite places."""
     check = Check(name="c", subject=f"{who}=1", value=value, low=low, high=value)
     bound = Bound(key=check.key, op=op, limit=limit)

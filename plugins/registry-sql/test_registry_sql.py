@@ -83,9 +83,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             server.cleanup()
 
 
-@pytest.fixture(
-    params=["sqlite", pytest.param("postgresql", marks=pytest.mark.real_backend)]
-)
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.real_backend)])
 def registry(request: pytest.FixtureRequest, tmp_path: Path) -> SqlRegistry:
     """An empty registry on each of the two databases."""
     if request.param == "sqlite":

@@ -379,7 +379,6 @@ def test_reading_needs_no_folder_to_be_writable(tmp_path):
     assert sorted(Path(tmp_path).iterdir()) == before
 
 
-
 def test_the_span_is_over_the_event_time_where_it_was_sent(tmp_path):
     """The earliest and latest value come from the files' notes; without the column it is `at`."""
     assert captured_span(tmp_path, "year") is None

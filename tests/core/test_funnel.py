@@ -114,14 +114,14 @@ def test_a_wrong_record_in_the_list_names_the_culprit():
 
 def test_an_exception_carries_plugin_version_and_hook():
     """What a plugin raises is named, and its traceback is kept."""
-    with pytest.raises(HookFailed, match="validate-bad 1.2, hook check_data: ZeroDiv") as caught:
+    with pytest.raises(HookFailed, match=r"validate-bad 1\.2, hook check_data: ZeroDiv") as caught:
         asked(funnel(("bad", raising(ZeroDivisionError("by zero")))))
     assert caught.value.__cause__.__notes__ == ["plugin validate-bad 1.2, hook check_data"]
 
 
 def test_an_explained_failure_keeps_its_own_words():
     """A PluginError is shown as the plugin wrote it."""
-    with pytest.raises(HookFailed, match="hook check_data: no rows$"):
+    with pytest.raises(HookFailed, match=r"hook check_data: no rows$"):
         asked(funnel(("bad", raising(InvalidInput("no rows")))))
 
 
@@ -171,7 +171,9 @@ def test_two_who_implement_what_one_may_answer_are_refused():
         def fit_candidate(self, rows):
             return None
 
-    with pytest.raises(UsageError, match="both validate-a 1.2 and validate-b 1.2 implement fit_"):
+    with pytest.raises(
+        UsageError, match=r"both validate-a 1\.2 and validate-b 1\.2 implement fit_"
+    ):
         funnel(("a", Trainer()), ("b", Trainer()))
 
 

@@ -77,6 +77,18 @@ def test_every_question_is_answered_through_an_index(open_ledger, live, ask):
             assert not any("TEMP B-TREE" in step for step in steps), steps
 
 
+@pytest.mark.parametrize("column", ["status", "actor"])
+def test_a_filter_within_a_stack_has_an_index_of_both(open_ledger, column):
+    """Twenty refused runs among 100,000 of a stack are found without reading the others."""
+    ledger = open_ledger()
+    with ledger.engine.connect() as connection:
+        plan = connection.exec_driver_sql(
+            "EXPLAIN QUERY PLAN SELECT * FROM runs "
+            f"WHERE project = 'p' AND stack = 'dev' AND {column} = 'x' ORDER BY id DESC LIMIT 20"
+        )
+        assert f"ix_runs_project_stack_{column}_id" in plan.first()[-1]
+
+
 def test_pages_follow_each_other_newest_first(open_ledger):
     """The next page begins before the last id of this one."""
     ledger = open_ledger()

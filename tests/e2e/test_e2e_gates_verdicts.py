@@ -211,6 +211,8 @@ def test_an_included_policy_is_not_left_out(included):
     tried.edit("[project]", 'include = ["platform.toml"]\n[project]')
     (tried.folder / "platform.toml").write_text("", encoding="utf-8")
     tried("run", "--until", "review")
+    tried.edit('include = ["platform.toml"]', "")
+    tried("run", "--until", "review")
 
 
 @pytest.mark.parametrize("key", ["policy.approvals=0", "policy.bounds={}", "policy={}"])

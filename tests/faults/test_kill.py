@@ -190,6 +190,15 @@ def test_between_an_act_and_its_record(victim, where, name, nth):
     kill(victim, first=KILL_POINTS, KILL=f"{where} {name} {nth}")
 
 
+def test_runs_that_nobody_resumes(victim):
+    """One died when the registry had moved the alias, one before it did; the next goes on."""
+    victim.renew()
+    victim.project("run", expect=KILLED, first=KILL_POINTS, KILL="answered set_alias 1")
+    victim.renew()
+    victim.project("run", expect=KILLED, KILL_AFTER="alias.intended 1")
+    kill(victim, KILL_AFTER="run.started 1")
+
+
 def test_the_endpoint_follows_the_last_of_them(victim):
     """After all these deaths one server answers, with the release of the last run."""
     run, _ = victim.look()

@@ -102,7 +102,7 @@ def _listed(name: str, *columns: Column[Any], by: tuple[str, ...] = ()) -> Table
     return table
 
 
-_listed(
+runs = _listed(
     "runs",
     *_texts("stack", "until", "status", "stage", "actor", "started_at", "finished_at", "model"),
     *_texts("dataset", "dossier", "version", "release", "message"),
@@ -112,6 +112,9 @@ _listed(
     *_texts("host", "boot", "body"),
     by=("status", "stack", "actor", "model"),
 )
+# The command asks within a stack: a status that is rare there is found at once all the same.
+_index(runs, "project", "stack", "status", "id")
+_index(runs, "project", "stack", "actor", "id")
 stages = _listed(
     "stages",
     *_texts("run", "stage"),

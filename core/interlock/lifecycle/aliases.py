@@ -58,9 +58,12 @@ def _refuse_foreign_move(
     session: Session, found: ModelVersion, recorded: Mapping[str, Any]
 ) -> None:
     """Refuse where the alias stands neither where we recorded it nor where we meant to move it."""
-    # A process killed after the registry moved it left the intention, and no record of the move.
-    meant = session.ledger.reads.events(project=session.project, kind="alias.intended", limit=1)
-    ours = {recorded["model"], *(event["payload"]["model"] for event in meant)}
+    # A process killed after the registry moved it left the intention, and no record of the move;
+    # others may have been killed since, before they moved it again.
+    meant = session.ledger.reads.events(
+        session.project, kind="alias.intended", after=recorded["sequence"], limit=None
+    )
+    ours = {recorded["model"], *((event["payload"] or {}).get("model") for event in meant)}
     if found.model.digest in ours:
         return
     msg = (

@@ -184,7 +184,10 @@ def _released(session: Session, run_id: str) -> dict[str, Mapping[str, Any]]:
     makes no new dossier of it.
     """
     reads, now = session.ledger.reads, datetime.now(UTC)
-    endpoint = endpoint_of(session)
+    endpoint, run = endpoint_of(session), reads.run(run_id)
+    if run is None or list(session.overrides) != run["body"].get("overrides", []):
+        # Asked for with other settings, it is not what was released.
+        return {}
     rows = reads.releases(session.project, run=run_id)
     if all(unfit(reads, row, endpoint, now) for row in rows):
         return {}

@@ -12,12 +12,14 @@ if TYPE_CHECKING:
 def binding_policies(session: Session) -> list[str]:
     """The policies that bind a new run: those its stack file includes, and those of before.
 
-    Each run hands them on to the next: a project does not get rid of a policy by leaving it out.
+    Each run hands them on to the next: a project does not get rid of a policy by leaving it out,
+    and its owner does by emptying the file, which is included still.
     """
     # The latest of all stacks: a file's includes hold for each of them.
     latest = session.ledger.reads.runs(project=session.project, limit=1)
     before = _binding(latest[0]) if latest else []
-    return sorted({*before, *session.stack.policies})
+    left_out = {entry for entry in before if entry not in session.stack.includes}
+    return sorted({*left_out, *session.stack.policies})
 
 
 def dropped_policies(session: Session, run_id: str) -> tuple[str, ...]:

@@ -143,7 +143,7 @@ class LedgerFeed:
             return
         except InterlockError as error:
             # What cannot be opened is not served; what is served goes on.
-            self._problem = str(error)
+            self._problem = self._session.redact(str(error))
             return
         self._verified = time.monotonic()
         self._problem = problem
@@ -202,6 +202,6 @@ class LedgerFeed:
     def _without_ledger(self, error: LedgerError) -> None:
         silent = time.monotonic() - self._verified
         grace = self._session.stack.policy.offline_grace
-        self._problem = f"the ledger cannot be read for {silent:.0f} s (grace {grace:g} s): {error}"
+        self._problem = f"the ledger cannot be read for {silent:.0f} s (grace {grace:g} s): {why}"
         if silent > grace:
             self._take(())

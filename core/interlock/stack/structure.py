@@ -47,9 +47,7 @@ def misfit(message: str, *path: str) -> MisfitError:
 
 def settable(cls: type[Any]) -> dict[str, Any]:
     """The attrs fields of a class that may be said, by the name a stack file uses."""
-    return {
-        field.alias: field for field in attrs.fields(cls) if field.init and not is_root(field)
-    }
+    return {field.alias: field for field in attrs.fields(cls) if field.init and not is_root(field)}
 
 
 def is_root(field: Any) -> bool:

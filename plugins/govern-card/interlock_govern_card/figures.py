@@ -9,9 +9,26 @@ _LARGEST = 1_000_000
 _DEEPEST = 40
 _ELEMENTS = frozenset(
     (
-        "svg", "g", "title", "desc", "defs", "path", "line", "polyline", "polygon", "rect",
-        "circle", "ellipse", "text", "tspan", "linearGradient", "radialGradient", "stop",
-        "clipPath", "marker", "pattern",
+        "svg",
+        "g",
+        "title",
+        "desc",
+        "defs",
+        "path",
+        "line",
+        "polyline",
+        "polygon",
+        "rect",
+        "circle",
+        "ellipse",
+        "text",
+        "tspan",
+        "linearGradient",
+        "radialGradient",
+        "stop",
+        "clipPath",
+        "marker",
+        "pattern",
     )
 )
 _FETCHING = ("url(", "image(", "image-set(", "@import", "expression(", "javascript:")

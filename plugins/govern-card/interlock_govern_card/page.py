@@ -36,9 +36,7 @@ def html_card(
     )
     environment.filters.update(number=number, short=short_digest, paragraphs=_html)
     decision, sentence = headline(judgements)
-    counts = [
-        (word, sum(item.verdict.decision == word for item in judgements)) for word in ORDER
-    ]
+    counts = [(word, sum(item.verdict.decision == word for item in judgements)) for word in ORDER]
     return environment.from_string(_read("card.html.j2")).render(
         style=Markup(_read("card.css")),  # noqa: S704  (our own file)
         dossier=dossier,

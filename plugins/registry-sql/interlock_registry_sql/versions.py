@@ -208,8 +208,9 @@ def _records(
     pointing: dict[int, list[str]] = {}
     # A range, not a list: a page may be longer than the parameters that a database takes.
     for number, alias in connection.execute(
-        select(aliases.c.number, aliases.c.alias)
-        .where(aliases.c.name == name, aliases.c.number.between(min(numbers), max(numbers)))
+        select(aliases.c.number, aliases.c.alias).where(
+            aliases.c.name == name, aliases.c.number.between(min(numbers), max(numbers))
+        )
     ):
         pointing.setdefault(number, []).append(alias)
     return tuple(_record(row, pointing.get(row.number, []), existing) for row in rows)

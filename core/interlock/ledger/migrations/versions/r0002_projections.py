@@ -62,7 +62,9 @@ def _runs() -> None:
     index("runs", "project", "actor", "id")
     index("runs", "project", "id")
     index("runs", "project", "model", "id")
+    index("runs", "project", "stack", "actor", "id")
     index("runs", "project", "stack", "id")
+    index("runs", "project", "stack", "status", "id")
     index("runs", "project", "status", "id")
     index("runs", "short")
     op.create_table(

@@ -201,7 +201,7 @@ class LedgerFeed:
 
     def _without_ledger(self, error: LedgerError) -> None:
         silent = time.monotonic() - self._verified
-        grace = self._session.stack.policy.offline_grace
+        grace, why = self._session.stack.policy.offline_grace, self._session.redact(str(error))
         self._problem = f"the ledger cannot be read for {silent:.0f} s (grace {grace:g} s): {why}"
         if silent > grace:
             self._take(())

@@ -7,6 +7,8 @@ import sqlite3
 import zipfile
 from urllib.parse import quote, quote_plus
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 AWKWARD = 's3"cr/t pä%ss+w0rd'
@@ -136,9 +138,7 @@ def contents(path):
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             yield from (archive.read(name) for name in archive.namelist())
-    with contextlib.suppress(Exception):  # it is no table
-        import pyarrow.parquet as pq
-
+    with contextlib.suppress(pa.ArrowException):  # it is no table
         yield repr(pq.read_table(path).to_pylist()).encode()
 
 

@@ -170,6 +170,15 @@ def test_a_rejection_refuses(waiting):
     assert waiting.run["status"] == "refused"
 
 
+def test_a_rejection_after_the_release_sends_the_run_back_to_review(project):
+    """What was released is not deployed past a no that was said since."""
+    made = project()
+    made("run", "--until", "review")
+    made("reject", made.run["id"], "--reason", "not fine after all", actor="eve")
+    said = made("deploy", made.run["id"], expect=3)
+    assert "eve rejected it: not fine after all" in said.err
+
+
 def test_an_explain_bound_waits_for_a_reason_though_no_approval_is_asked(project):
     """approvals = 0 does not make an explain bound pass by itself."""
     made = project(bounds='"metrics.roc_auc" = { bound = ">= 0.999", severity = "explain" }')

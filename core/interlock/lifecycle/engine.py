@@ -181,7 +181,7 @@ def _released(session: Session, run_id: str) -> dict[str, Mapping[str, Any]]:
     """The outputs of the stages that led to a release of this run that still holds.
 
     What was released stays so until it is revoked or expires: that the champion has moved since
-    makes no new dossier of it.
+    makes no new dossier of it. A rejection given since sends it back to review.
     """
     reads, now = session.ledger.reads, datetime.now(UTC)
     endpoint, run = endpoint_of(session), reads.run(run_id)
@@ -189,10 +189,19 @@ def _released(session: Session, run_id: str) -> dict[str, Mapping[str, Any]]:
         # Asked for with other settings, it is not what was released.
         return {}
     rows = reads.releases(session.project, run=run_id)
-    if all(unfit(reads, row, endpoint, now) for row in rows):
+    standing = [row for row in rows if not unfit(reads, row, endpoint, now)]
+    if not standing or _rejected_since(session, run_id, standing[0]["at"]):
         return {}
     outputs = {name: reads.stage_outputs(run_id, name) for name in STAGES[:_REVIEWED]}
     return {name: found for name, found in outputs.items() if found is not None}
+
+
+def _rejected_since(session: Session, run_id: str, released_at: str) -> bool:
+    made = datetime.fromisoformat(released_at)
+    said = session.ledger.reads.approvals(session.project, run=run_id, limit=None)
+    return any(
+        row["decision"] == "reject" and datetime.fromisoformat(row["at"]) > made for row in said
+    )
 
 
 def _present(session: Session, name: str) -> bool:

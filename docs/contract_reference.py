@@ -103,7 +103,8 @@ def _hook(spec: Any) -> Iterator[str]:
         need = f"instead of [`{spec.instead}`](#contract-{spec.instead.lower()})"
     yield from (f"(contract-{spec.name.lower()})=", f"### `{spec.name}`", "")
     yield from ("```python", signature(spec.function), "```", "")
-    yield from (f"Role `{spec.role}` · {need} · rule `@{spec.rule}`", "")
+    role = " or ".join(f"`{role}`" for role in spec.roles)
+    yield from (f"Role {role} · {need} · rule `@{spec.rule}`", "")
     yield from _documented(inspect.getdoc(spec.function) or "")
 
 

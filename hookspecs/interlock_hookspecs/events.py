@@ -71,7 +71,7 @@ class Event:
     payload: Mapping[str, Any] = attrs.field(factory=dict, converter=_frozen)
 
 
-@observe("events")
+@observe("track", "events")
 def on_event(event: Event) -> None:
     """Hear what happened, after it was written to the ledger.
 

@@ -29,6 +29,7 @@ ROLES = (
     "govern",
     "deploy",
     "monitor",
+    "track",
     "events",
 )
 """The roles of a stack, in the order of a model's life. A plugin is named ``<role>-<word>``."""
@@ -65,7 +66,7 @@ class Spec:
     Attributes:
         name: the hook's name, which an implementation carries.
         rule: who is asked.
-        role: the role whose plugins the hook is for.
+        roles: the roles whose plugins the hook is for; most hooks are for one.
         required: whether every plugin of the role must implement it.
         instead: the name of a required hook that this one stands in for.
         function: the specification itself: its signature, its types and its documentation.
@@ -73,10 +74,15 @@ class Spec:
 
     name: str
     rule: Rule
-    role: str
+    roles: tuple[str, ...]
     required: bool
     instead: str | None
     function: Callable[..., Any]
+
+    @property
+    def role(self) -> str:
+        """The first of its roles: where the reference lists it."""
+        return self.roles[0]
 
     @property
     def parameters(self) -> tuple[str, ...]:
@@ -85,13 +91,13 @@ class Spec:
 
 
 def _specification(
-    rule: Rule, role: str, *, required: bool, instead: str | None
+    rule: Rule, *roles: str, required: bool, instead: str | None
 ) -> Callable[[F], F]:
     def mark(function: F) -> F:
         spec = Spec(
             name=function.__name__,
             rule=rule,
-            role=role,
+            roles=roles,
             required=required,
             instead=instead,
             function=function,
@@ -122,9 +128,9 @@ def owner(role: str, *, required: bool = True) -> Callable[[F], F]:
     return _specification("owner", role, required=required, instead=None)
 
 
-def observe(role: str) -> Callable[[F], F]:
+def observe(*roles: str) -> Callable[[F], F]:
     """A specification that everybody hears and nobody answers."""
-    return _specification("observe", role, required=False, instead=None)
+    return _specification("observe", *roles, required=False, instead=None)
 
 
 def spec_of(function: Callable[..., Any]) -> Spec | None:

@@ -120,7 +120,7 @@ def test_specs_lists_every_hook_of_the_package():
 
 def test_hooks_come_in_the_order_of_a_models_life():
     """Every hook belongs to a role, and the roles stand in order."""
-    places = [ROLES.index(spec.role) for spec in HOOKS.values()]
+    places = [ROLES.index(role) for spec in HOOKS.values() for role in spec.roles]
     assert places == sorted(places)
     assert {*places} == {*range(len(ROLES))}
 
@@ -130,7 +130,7 @@ def test_a_stand_in_names_a_required_hook_of_its_role():
     for spec in HOOKS.values():
         if spec.instead is not None:
             assert HOOKS[spec.instead].required
-            assert HOOKS[spec.instead].role == spec.role
+            assert HOOKS[spec.instead].roles == spec.roles
 
 
 def test_importing_the_contract_imports_pluggy_and_attrs_only():

@@ -96,7 +96,7 @@ def _parameter_breaches(name: str, spec: Spec, parameter: inspect.Parameter) -> 
 
 
 def _role_breaches(role: str, found: set[str]) -> Iterator[str]:
-    own = [spec for spec in contract().values() if spec.role == role]
+    own = [spec for spec in contract().values() if role in spec.roles]
     stand_ins = {spec.instead: spec.name for spec in own if spec.instead and spec.name in found}
     for spec in own:
         if spec.required and not spec.instead and spec.name not in found | set(stand_ins):

@@ -81,7 +81,7 @@ def describe_hook(spec: Spec) -> dict[str, Any]:
 def _brief(spec: Spec) -> dict[str, Any]:
     return {
         "name": spec.name,
-        "role": spec.role,
+        "role": ", ".join(spec.roles),
         "rule": spec.rule,
         "required": spec.required,
         "signature": f"{spec.name}{inspect.signature(spec.function)}".replace("'", ""),

@@ -89,7 +89,7 @@ class Suite:
             assert name in specs(), f"the contract has no hook {name!r}"
             unknown = set(inspect.signature(function).parameters) - set(specs()[name].parameters)
             assert not unknown, f"{name} asks for {sorted(unknown)}, which the hook lacks"
-        own = [spec for spec in specs().values() if spec.role == self.role]
+        own = [spec for spec in specs().values() if self.role in spec.roles]
         missing = [spec.name for spec in own if spec.required and not spec.instead]
         missing = [name for name in missing if name not in found]
         assert not missing, f"the role {self.role} requires {', '.join(missing)}"

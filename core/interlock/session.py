@@ -5,13 +5,14 @@ Each is opened when it is first used, so that a listing never imports a plugin.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import getpass
 import os
 import socket
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from interlock_hookspecs import Actor, Event, reveal
 
@@ -150,10 +151,17 @@ class Session:
 
     def _tell(self, event: Event) -> None:
         # Only plugins that are loaded anyway hear of it: a listing does not load them to tell.
-        if "funnel" in self.__dict__:
-            failed: tuple[HookFailed, ...] = self.funnel.observe("on_event", event=event)
-            for error in failed:
-                self.reporter.warn(str(error))
+        if "funnel" not in self.__dict__:
+            return
+        given: dict[str, Any] = {"event": event}
+        with contextlib.ExitStack() as stack:
+            # The store is not opened for observers that do not look into it.
+            if self.funnel.asks("on_event", "ws"):
+                of = event.payload.get("run") or event.subject
+                given["ws"] = stack.enter_context(self.workspace(str(of)))
+            failed: tuple[HookFailed, ...] = self.funnel.observe("on_event", **given)
+        for error in failed:
+            self.reporter.warn(str(error))
 
 
 def current_actor(environ: Mapping[str, str] = os.environ) -> Actor:

@@ -141,6 +141,28 @@ def test_an_observer_that_fails_silences_no_other():
     assert "validate-bad" in str(failed[0])
 
 
+def test_an_observer_is_given_what_it_asks_for():
+    """One that takes the event alone and one that takes the workspace too hear the same."""
+    heard = []
+
+    class Plain:
+        @hookimpl
+        def on_event(self, event):
+            heard.append(event)
+
+    class Looking:
+        @hookimpl
+        def on_event(self, event, ws):
+            heard.append((event, ws))
+
+    plain = funnel(("a", Plain()))
+    assert not plain.asks("on_event", "ws")
+    both = funnel(("a", Plain()), ("b", Looking()))
+    assert both.asks("on_event", "ws")
+    assert both.observe("on_event", event="happened", ws="workspace") == ()
+    assert heard == ["happened", ("happened", "workspace")]
+
+
 def test_first_stops_at_the_first_answer():
     """None passes the question on; nobody after the answer is asked."""
 

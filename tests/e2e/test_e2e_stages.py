@@ -253,3 +253,31 @@ def test_a_release_stays_of_its_own_model_when_its_run_trains_again(project):
     for record in releases:
         release = verified_release(session, record["id"], endpoint, what="deploy")
         assert model_of(session, release).digest == record["model"]
+
+
+OBSERVER = '''
+"""Takes the card of each review from the workspace."""
+
+from pathlib import Path
+
+from interlock_hookspecs import Artifact, hookimpl
+
+
+@hookimpl
+def on_event(event, ws):
+    ws.scratch()
+    if event.kind == "review.held":
+        card = ws.locate(Artifact(**event.payload["card"]))
+        text = f"{ws.run_id} {event.payload['run']} {card.joinpath('card.md').read_text()}"
+        Path(__file__).with_name("seen").write_text(text)
+'''
+
+
+def test_an_observer_reads_the_artifacts_that_an_event_names(project):
+    """The workspace of `on_event` locates the card of a review; its scratch folders are gone."""
+    made = project(module=OBSERVER, govern='["policy", "card"]')
+    made("run", "--until", "review")
+    here, run, title = (made.folder / "seen").read_text().split(maxsplit=2)
+    assert here == run == made.run["id"]
+    assert "small" in title
+    assert list((made.folder / ".interlock/artifacts/scratch").iterdir()) == []

@@ -109,6 +109,10 @@ class Funnel:
         """Whether anybody in the stack implements a hook."""
         return bool(self._calls[hook])
 
+    def asks(self, hook: str, argument: str) -> bool:
+        """Whether anybody who implements a hook takes this argument of it."""
+        return any(argument in call.argnames for call in self._calls[hook])
+
     def makers(self, hook: str) -> tuple[Maker, ...]:
         """Who implements a hook, in stack order."""
         return tuple(call.member.maker for call in self._calls[hook])

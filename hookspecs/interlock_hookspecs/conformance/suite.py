@@ -18,6 +18,7 @@ import tempfile
 import typing
 from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import attrs
@@ -200,45 +201,62 @@ class Outcome:
 
 
 def run(
-    suite: type[Suite], make: Callable[[Path], Any], *, only: Collection[str] = ()
+    suite: type[Suite],
+    make: Callable[[Path], Any],
+    *,
+    only: Collection[str] = (),
+    fixtures: Mapping[str, Callable[[Path], Any]] = MappingProxyType({}),
 ) -> Iterator[Outcome]:
-    """Try every promise of a suite on a plugin, without a test file.
+    """Try every promise of a suite on a plugin, without pytest: for testing the suites themselves.
 
     Args:
         suite: which promises.
         make: makes the plugin, new and empty, in the folder it is given.
         only: the names of the tests to try; all where none is named.
+        fixtures: makes what a test asks for beside ``plugin``, ``ws`` and ``tmp_path``, by name,
+            each in a folder of its own.
     """
+    own: dict[str, Callable[[Path], Any]] = {"ws": LocalWorkspace, "tmp_path": Path}
+    made = {**own, **fixtures, "plugin": make}
     for name, function in inspect.getmembers(suite, inspect.isfunction):
         if not name.startswith("test_") or (only and name not in only):
             continue
-        promise = (inspect.getdoc(function) or name).partition("\n")[0]
         with tempfile.TemporaryDirectory() as folder:
-            status, why = _tried(suite(), function, make, Path(folder))
+            status, why = _tried(suite(), function, made, Path(folder))
         if name in suite.cannot:
             declared = status == "broken"
             status = "declared" if declared else "broken"
             why = suite.cannot[name] if declared else "declared as broken, and it holds"
-        yield Outcome(test=name, promise=promise, status=status, why=why)
+        yield Outcome(test=name, promise=promise_of(function), status=status, why=why)
+
+
+def promise_of(function: Callable[..., Any]) -> str:
+    """The sentence that a test of a suite holds a plugin to."""
+    return (inspect.getdoc(function) or function.__name__).partition("\n")[0]
 
 
 def _tried(
-    suite: Suite, function: Callable[..., Any], make: Callable[[Path], Any], folder: Path
+    suite: Suite,
+    function: Callable[..., Any],
+    made: Mapping[str, Callable[[Path], Any]],
+    folder: Path,
 ) -> tuple[str, str]:
-    for name in ("plugin", "workspace"):
-        (folder / name).mkdir()
+    given = {}
     try:
-        given = {
-            "plugin": make(folder / "plugin"),
-            "ws": LocalWorkspace(folder / "workspace"),
-        }
-        wanted = inspect.signature(function).parameters
-        function(suite, **{name: value for name, value in given.items() if name in wanted})
+        for name in inspect.signature(function).parameters:
+            if name != "self":
+                (folder / name).mkdir()
+                given[name] = made[name](folder / name)
+        function(suite, **given)
     except pytest.skip.Exception as skipped:
         return "unclaimed", str(skipped)
     except (Exception, pytest.fail.Exception) as error:  # noqa: BLE001  (whatever a plugin raises breaks the promise)
-        text = str(error).partition("\nassert ")[0]
-        return "broken", text if isinstance(
-            error, AssertionError
-        ) else f"{type(error).__name__}: {text}"
+        return "broken", reason_of(error)
     return "held", ""
+
+
+def reason_of(error: BaseException) -> str:
+    """Why a promise is broken: the words of its assertion, or what the plugin raised."""
+    # pytest writes the compared values below the words of an assertion.
+    text = str(error).partition("\nassert ")[0]
+    return text if isinstance(error, AssertionError) else f"{type(error).__name__}: {text}"

@@ -5,6 +5,7 @@ import pytest
 from interlock.errors import HookFailed, UsageError
 from interlock.plugins.check import breaches
 from interlock.plugins.funnel import Funnel, Member
+from interlock.plugins.watch import UNANSWERED
 from interlock_hookspecs import (
     Check,
     InvalidInput,
@@ -322,3 +323,60 @@ def test_the_type_of_a_protocol_is_checked():
 
     with pytest.raises(HookFailed, match="gave object, expected Predictor"):
         funnel(("a", Opener())).owner("open_model", "validate-a", model=Model, ws=None)
+
+
+class Watching:
+    def __init__(self):
+        self.seen = []
+
+    def called(self, call):
+        self.seen.append((str(call.maker), call.hook, dict(call.arguments), call.answer))
+        self.seen.append(str(call.error))
+
+    def refused(self, error):
+        self.seen.append(str(error))
+
+
+def test_a_watcher_sees_every_call_with_what_went_in_and_came_out():
+    """Also the call that raised, and what is refused for its type."""
+    watched = funnel(("a", checking()), ("bad", raising(InvalidInput("no rows"))))
+    watched.watcher = Watching()
+    with pytest.raises(HookFailed, match="no rows"):
+        watched.every("check_data", rows=7, task=None, reference=None)
+    assert watched.watcher.seen == [
+        ("validate-a 1.2", "check_data", {"rows": 7}, []),
+        "None",
+        ("validate-bad 1.2", "check_data", {"rows": 7}, UNANSWERED),
+        "plugin validate-bad 1.2, hook check_data: no rows",
+    ]
+
+
+def test_a_watcher_is_told_of_an_answer_of_the_wrong_type():
+    """After the call, whose answer it saw as it came."""
+
+    class Wrong:
+        @hookimpl
+        def check_data(self):
+            return None
+
+    watched = funnel(("wrong", Wrong()))
+    watched.watcher = Watching()
+    with pytest.raises(HookFailed) as caught:
+        asked(watched)
+    assert watched.watcher.seen == [
+        ("validate-wrong 1.2", "check_data", {}, None),
+        "None",
+        str(caught.value),
+    ]
+
+
+def test_an_owner_that_gives_no_list_where_one_is_due_is_named():
+    """None is no list of findings."""
+
+    class Wrong:
+        @hookimpl
+        def compare_window(self, profile):
+            return None
+
+    with pytest.raises(HookFailed, match="hook compare_window: gave NoneType, expected a list"):
+        funnel(("wrong", Wrong())).owner("compare_window", "validate-wrong", profile=None)

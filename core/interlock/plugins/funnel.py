@@ -18,6 +18,7 @@ import pluggy
 
 from interlock.errors import HookFailed, UsageError
 from interlock.plugins.check import contract
+from interlock.plugins.watch import UNANSWERED, Called, Watcher
 from interlock_hookspecs import PROJECT, SPEC_MODULES, Maker, PluginError, type_hints
 
 
@@ -73,6 +74,7 @@ class Funnel:
     ) -> None:
         self.members = tuple(members)
         self.timings: dict[tuple[str, str], Timing] = {}
+        self.watcher: Watcher | None = None
         self._find_owner = find_owner
         # By name and settings; None for the settings of this stack.
         self._owners: dict[tuple[str, str | None], Member] = {
@@ -155,18 +157,9 @@ class Funnel:
         Raises:
             HookFailed: a plugin raised or gave something else than a list of the hook's record.
         """
-        expected = self._expected(hook)
         gathered: list[Any] = []
         for call in self._calls[hook]:
-            answer = self._ask(hook, call, arguments)
-            if not isinstance(answer, list | tuple):
-                raise self._wrong_type(hook, call, answer, f"a list of {expected[0].__name__}")
-            maker = call.member.maker
-            for record in answer:
-                if not isinstance(record, expected):
-                    wanted = f"{expected[0].__name__} in its list"
-                    raise self._wrong_type(hook, call, record, wanted)
-                gathered.append(_stamped(record, maker))
+            gathered += self._list(hook, call, arguments)
         return tuple(gathered)
 
     def owner(self, hook: str, owner: Maker | str, **arguments: Any) -> Any:
@@ -189,14 +182,9 @@ class Funnel:
             raise UsageError(msg)
         argnames = tuple(name for name in contract()[hook].parameters if _takes(function, name))
         call = _Call(function, argnames, member)
-        expected = self._expected(hook)
         if not _gives_list(hook):
             return self._single(hook, call, arguments)
-        answer = self._ask(hook, call, arguments)
-        for record in answer:
-            if not isinstance(record, expected):
-                raise self._wrong_type(hook, call, record, expected[0].__name__)
-        return tuple(_stamped(record, member.maker) for record in answer)
+        return tuple(self._list(hook, call, arguments))
 
     def observe(self, hook: str, **arguments: Any) -> tuple[HookFailed, ...]:
         """Tell everybody; what failed comes back, so that the caller can warn of it."""
@@ -228,22 +216,50 @@ class Funnel:
             raise self._wrong_type(hook, call, answer, wanted)
         return _stamped(answer, call.member.maker)
 
+    def _list(self, hook: str, call: _Call, arguments: dict[str, Any]) -> list[Any]:
+        expected = self._expected(hook)
+        answer = self._ask(hook, call, arguments)
+        if not isinstance(answer, list | tuple):
+            raise self._wrong_type(hook, call, answer, f"a list of {expected[0].__name__}")
+        maker = call.member.maker
+        for record in answer:
+            if not isinstance(record, expected):
+                wanted = f"{expected[0].__name__} in its list"
+                raise self._wrong_type(hook, call, record, wanted)
+        return [_stamped(record, maker) for record in answer]
+
     def _ask(self, hook: str, call: _Call, arguments: dict[str, Any]) -> Any:
+        answer, failure = UNANSWERED, None
         started = perf_counter()
         try:
-            return call.function(*[arguments[name] for name in call.argnames])
+            answer = call.function(*[arguments[name] for name in call.argnames])
         except PluginError as error:
-            raise self._failed(hook, call, error, str(error)) from error
+            failure = self._failed(hook, call, error, str(error))
+            raise failure from error
         except (Exception, SystemExit) as error:
             # A plugin that exits must not end the command with an exit code of its choice.
-            text = f"{type(error).__name__}: {error}"
-            raise self._failed(hook, call, error, text) from error
+            failure = self._failed(hook, call, error, f"{type(error).__name__}: {error}")
+            raise failure from error
         finally:
+            seconds = perf_counter() - started
             timing = self.timings.get((hook, call.member.maker.plugin))
             if timing is None:
                 timing = self.timings[hook, call.member.maker.plugin] = Timing()
             timing.calls += 1
-            timing.seconds += perf_counter() - started
+            timing.seconds += seconds
+            if self.watcher is not None:
+                given = {name: arguments[name] for name in call.argnames}
+                told = Called(
+                    hook=hook,
+                    maker=call.member.maker,
+                    arguments=given,
+                    answer=answer,
+                    error=failure,
+                    started=started,
+                    seconds=seconds,
+                )
+                self.watcher.called(told)
+        return answer
 
     def _expected(self, hook: str) -> tuple[type[Any], ...]:
         expected = self._types.get(hook)
@@ -257,10 +273,12 @@ class Funnel:
         error.add_note(f"plugin {call.member.maker}, hook {hook}")
         return HookFailed(text, plugin=str(call.member.maker), hook=hook)
 
-    @staticmethod
-    def _wrong_type(hook: str, call: _Call, found: Any, wanted: str) -> HookFailed:
+    def _wrong_type(self, hook: str, call: _Call, found: Any, wanted: str) -> HookFailed:
         text = f"gave {type(found).__name__}, expected {wanted}"
-        return HookFailed(text, plugin=str(call.member.maker), hook=hook)
+        failure = HookFailed(text, plugin=str(call.member.maker), hook=hook)
+        if self.watcher is not None:
+            self.watcher.refused(failure)
+        return failure
 
     def _nobody(self, hook: str) -> UsageError:
         role = contract()[hook].role

@@ -39,7 +39,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "status": ("status:status", "The project on one screen."),
         "audit": ("audit:audit", "Verify and read the ledger."),
         "ledger": ("ledger:ledger", "Bring the ledger's database to this version."),
-        "plugins": ("plugins:plugins", "List and explain plugins; write a new one."),
+        "plugins": ("plugins:plugins", "List, explain and check plugins; write a new one."),
         "stack": ("stack:stack", "Look at, check and describe stacks."),
     }
 )

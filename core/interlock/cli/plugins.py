@@ -1,4 +1,4 @@
-"""``plugins``: what is installed, what the contract asks for, and a new one to begin with."""
+"""``plugins``: what is installed, whether it keeps the contract, and a new one to begin with."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from interlock.cli.options import Chosen, json_option, stack_options
 
 @click.group()
 def plugins() -> None:
-    """List and explain plugins; write a new one."""
+    """List, explain and check plugins; write a new one."""
 
 
 @plugins.command("list")
@@ -176,6 +176,38 @@ def _print_hook(row: Mapping[str, Any]) -> None:
     if row["implemented_by"] is not None:
         click.echo(f"in this stack: {', '.join(row['implemented_by']) or 'nobody'}")
     click.echo(f"\n{row['doc']}")
+
+
+@plugins.command("check")
+@click.argument("name")
+@click.option(
+    "--set",
+    "settings",
+    metavar="KEY=VALUE",
+    multiple=True,
+    help="A setting of the plugin; ${NAME} comes from the environment; may be given again.",
+)
+@click.option("--only", metavar="TEST", multiple=True, help="Only this test; may be given again.")
+@json_option
+def check(*, name: str, settings: tuple[str, ...], only: tuple[str, ...], as_json: bool) -> int:
+    """Hold a plugin against every promise that the contract makes of it.
+
+    NAME is ROLE-WORD, as `plugins list` shows them. Ends with 1 where a promise is broken. Its
+    settings are the defaults, and what --set says; no stack file is read.
+    """
+    import subprocess
+    import sys
+
+    from interlock.errors import FAILED
+
+    # In an interpreter of its own: pytest and what a plugin does under test stay out of ours.
+    command = [sys.executable, "-P", "-m", "interlock_hookspecs.conformance", name]
+    for option, values in (("--set", settings), ("--only", only)):
+        for value in values:
+            command += [option, value]
+    done = subprocess.run([*command, *(["--json"] if as_json else [])], check=False)
+    # One that died of a signal is a failure like another.
+    return done.returncode if done.returncode >= 0 else FAILED
 
 
 @plugins.command("new")

@@ -106,12 +106,13 @@ class Suite:
 
 def hooks_of(plugin: Any) -> dict[str, Callable[..., Any]]:
     """What a plugin marks with ``@hookimpl``, bound, by name."""
+    return {name: getattr(plugin, name) for name in implemented(type(plugin))}
+
+
+def implemented(cls: type[Any]) -> tuple[str, ...]:
+    """The names of what a plugin's class marks with ``@hookimpl``."""
     marked = f"{PROJECT}_impl"
-    return {
-        name: getattr(plugin, name)
-        for name in dir(type(plugin))
-        if hasattr(inspect.getattr_static(type(plugin), name), marked)
-    }
+    return tuple(name for name in dir(cls) if hasattr(inspect.getattr_static(cls, name), marked))
 
 
 def has(plugin: Any, hook: str) -> bool:

@@ -1,0 +1,183 @@
+"""`interlock plugins check`: an installed plugin, held against its promises without a test file."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from interlock_hookspecs import Facts, Secret, plugin, project_root, setting
+from interlock_hookspecs.conformance.making import CannotCheckError, maker
+
+TEMPLATES = Path(__file__).parents[2] / "core/interlock/template"
+FORGETFUL = """
+import attrs
+from interlock_govern_acme import AcmeGate
+from interlock_hookspecs import hookimpl, plugin, setting
+
+
+@plugin(contract="1.0")
+class Forgetful(AcmeGate):
+    tenant: str = setting(doc="whose gate it is")
+    keys: object = setting(None, doc="where keys are")
+
+    @hookimpl
+    def review(self, dossier):
+        return super().review(dossier)[:1]
+"""
+NAMED = """
+import pytest
+from interlock_govern_forgetful import Forgetful
+from interlock_hookspecs.conformance.govern import GovernSuite
+
+@pytest.fixture
+def server():
+    return "a server"
+
+class TestForgetful(GovernSuite):
+    cannot = {
+        "test_every_bound_gets_a_verdict": "Acme judges one bound at a time",
+        "test_the_order_of_checks_makes_no_difference": "Acme believes that it does",
+        "test_it_speaks": "Acme is said to be silent",
+    }
+
+    @pytest.fixture
+    def plugin(self, server):
+        return Forgetful(tenant=server)
+"""
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """A folder of installed plugins: one that is broken, one that names its suite, one gone."""
+    folder = tmp_path_factory.mktemp("site")
+    about = folder / "interlock_govern_forgetful-1.2.3.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: acme\nVersion: 1.2.3\n")
+    (about / "entry_points.txt").write_text(
+        "[interlock.govern]\nforgetful = interlock_govern_forgetful:Forgetful\n"
+        "named = interlock_govern_forgetful:Forgetful\ngone = no_such_module:Gone\n"
+        "[interlock.conformance]\ngovern-named = suite_of_acme:TestForgetful\n"
+    )
+    (folder / "interlock_govern_forgetful.py").write_text(FORGETFUL)
+    (folder / "suite_of_acme.py").write_text(NAMED)
+    return folder
+
+
+@pytest.fixture
+def check(site, tmp_path):
+    """Check a plugin as an author without the core does."""
+
+    def typed(*words, **environ):
+        path = os.pathsep.join([str(site), str(TEMPLATES / "govern-acme")])
+        return subprocess.run(
+            [sys.executable, "-W", "error", "-m", "interlock_hookspecs.conformance", *words],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": path, **environ},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    return typed
+
+
+def test_a_broken_promise_is_said_and_ends_with_1(check):
+    """The table has each promise with its status, and below it what broke it."""
+    said = check("govern-forgetful", "--set", "tenant=a", "--only", "every_bound_gets_a_verdict",
+                 "--only", "test_it_speaks")  # fmt: skip
+    assert (said.returncode, said.stderr) == (1, "")
+    lines = [line.strip() for line in said.stdout.splitlines()]
+    assert lines[0] == "govern-forgetful 1.2.3, installed by acme"
+    broken = lines.index("broken     A plugin that judges bounds judges each of them.")
+    assert lines[broken + 1].endswith("is bounded and gets no verdict")
+    assert lines[-1] == "1 held, 1 broken"
+
+
+def test_a_named_suite_brings_its_fixtures_and_what_it_cannot(check):
+    """A distribution's own suite makes the plugin; what it declares shows as declared.
+
+    A promise that is declared broken and held all the same is broken.
+    """
+    said = check("govern-named", "--json")
+    assert said.returncode == 1, said.stderr
+    found = json.loads(said.stdout)
+    assert (found["plugin"], found["version"]) == ("govern-named", "1.2.3")
+    fared = {row["test"]: (row["status"], row["why"]) for row in found["promises"]}
+    why = "Acme judges one bound at a time"
+    assert fared["test_every_bound_gets_a_verdict"] == ("declared", why)
+    assert fared["test_it_speaks"] == ("broken", "declared as broken, and it holds")
+    assert fared["test_a_card_opens_anywhere"][0] == "unclaimed"
+    assert found["counts"]["held"] == [status for status, _ in fared.values()].count("held")
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["govern-forgetfull"], 2, "did you mean 'govern-forgetful'?"),
+        (["nothing"], 2, "no plugin 'nothing' is installed"),
+        (["govern-forgetful"], 2, "--set tenant=...  whose gate it is"),
+        (["govern-forgetful", "--set", "tennant=a"], 2, "did you mean 'tenant'?"),
+        (["govern-forgetful", "--set", "tenant"], 2, "--set needs KEY=VALUE"),
+        (["govern-forgetful", "--set", "tenant=${NO_SUCH}"], 2, "NO_SUCH, which is not set"),
+        (["govern-forgetful", "--set", "min_purpose=hunter2"], 2, "expected int"),
+        (["govern-forgetful", "--only", "it_speak"], 2, "did you mean 'test_it_speaks'?"),
+        (["govern-named", "--set", "tenant=a"], 2, "is made by suite_of_acme:TestForgetful"),
+        (["govern-gone"], 1, "No module named 'no_such_module'"),
+    ],
+)
+def test_what_cannot_be_checked_is_said(check, words, code, said):
+    """What is missing or misspelt is bad usage; no value is repeated. A broken import fails."""
+    done = check(*words)
+    assert (done.returncode, done.stdout) == (code, "")
+    assert said in done.stderr
+    assert "hunter2" not in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_command_checks_in_an_interpreter_of_its_own(capfd):
+    """`interlock plugins check` prints what the suites' own command does, with its exit code."""
+    from interlock.cli.main import main
+
+    words = ["plugins", "check", "registry-sql", "--only", "numbers_are_distinct", "--json"]
+    assert main(words) == 0
+    (row,) = json.loads(capfd.readouterr().out)["promises"]
+    assert (row["suite"], row["status"]) == ("registry", "held")
+    assert main(["plugins", "check", "registry-sqk"]) == 2
+    assert "did you mean 'registry-sql'?" in capfd.readouterr().err
+
+
+@plugin(contract="1.0")
+class Everything:
+    text: str = setting("", doc="a text")
+    number: int | float = setting(0, doc="a number")
+    share: float = setting(0.5, doc="a share")
+    words: tuple[str, ...] = setting((), doc="words")
+    facts: Facts = setting(Facts(), doc="facts")
+    password: Secret[str] | None = setting(None, doc="a password")
+    url: str | Secret[str] = setting("", doc="an address")
+    place: Path = setting(doc="a folder that must be said")
+    root: Path = project_root()
+
+
+def test_settings_are_read_as_a_stack_file_has_them(tmp_path):
+    """Values are TOML or text, by the setting's type; what the environment says is a secret."""
+    said = ["text=12", "number=3", "share=1", 'words=["a"]', "facts={a = 1}", "place=here",
+            "url=http://${HOST}/a", "password=${PASSWORD}"]  # fmt: skip
+    environ = {"HOST": "example", "PASSWORD": "hunter2"}
+    made = maker(Everything, said, here=Path("/srv"), environ=environ)(tmp_path)
+    assert (made.text, made.number, made.share, made.words) == ("12", 3, 1.0, ("a",))
+    assert (made.facts, made.place, made.root) == (Facts({"a": 1}), Path("/srv/here"), tmp_path)
+    assert (made.url.reveal(), made.password.reveal()) == ("http://example/a", "hunter2")
+
+
+def test_a_required_folder_is_made(tmp_path):
+    """A path without a default is a new folder; a text that is no number is refused."""
+    made = maker(Everything, [], here=tmp_path)(tmp_path)
+    assert made.place == tmp_path / "place"
+    assert made.place.is_dir()
+    with pytest.raises(CannotCheckError, match="number does not fit: expected int or float"):
+        maker(Everything, ["number=x"], here=tmp_path)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from interlock.errors import HookFailed
     from interlock.ledger import Ledger
     from interlock.plugins.funnel import Funnel
+    from interlock.plugins.watch import Watcher
     from interlock.redact import Redactor
     from interlock.stack import Stack
 
@@ -88,6 +89,7 @@ class Session:
         self.overrides = overrides
         self.actor = actor or current_actor()
         self.reporter: Reporter = reporter or Silent()
+        self.watcher: Watcher | None = None
 
     @property
     def project(self) -> str:
@@ -115,7 +117,9 @@ class Session:
         """The stack's plugins, loaded."""
         from interlock.plugins.load import load
 
-        return load(self.stack)
+        funnel = load(self.stack)
+        funnel.watcher = self.watcher
+        return funnel
 
     @functools.cached_property
     def store(self) -> ArtifactStore:

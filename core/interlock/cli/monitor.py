@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from interlock.cli.options import Chosen, json_option, stack_options
+from interlock.cli.watching import trace_option, watching
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 class Instant(click.ParamType["int | datetime"]):
@@ -35,6 +39,7 @@ class Instant(click.ParamType["int | datetime"]):
 @click.option("--from", "start", type=Instant(), help="Where the window starts; inside it.")
 @click.option("--to", "end", type=Instant(), help="Where the window ends; outside it.")
 @click.option("--all", "everything", is_flag=True, help="Show every finding, not the notable.")
+@trace_option
 @json_option
 @stack_options
 def monitor(
@@ -43,6 +48,7 @@ def monitor(
     start: int | datetime | None,
     end: int | datetime | None,
     everything: bool,
+    trace: Path | None,
     as_json: bool,
 ) -> int:
     """Look at what was served since it was last looked at, or in a window.
@@ -57,7 +63,7 @@ def monitor(
     from interlock.ids import new_id
     from interlock.lifecycle.monitoring import monitor_endpoint
 
-    with TerminalReporter() as reporter:
+    with watching(chosen, trace=trace), TerminalReporter() as reporter:
         session = chosen.session(reporter)
         with session.workspace(new_id("monitor")) as workspace:
             seen = monitor_endpoint(session, workspace=workspace, start=start, end=end)

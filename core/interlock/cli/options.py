@@ -74,6 +74,8 @@ class Chosen:
         self._name = name
         self._file = file
         self._overrides = overrides
+        self.follow: Callable[[Session], None] | None = None
+        """Told of every session that is opened."""
 
     def session_of(self, run: Mapping[str, Any], reporter: Reporter | None = None) -> Session:
         """The stack as a run was begun with it: with the ``--set`` that were given then.
@@ -81,7 +83,9 @@ class Chosen:
         New ones come on top.
         """
         before = tuple(run["body"].get("overrides", ()))
-        return Chosen(self._name, self._file, before + self._overrides).session(reporter)
+        again = Chosen(self._name, self._file, before + self._overrides)
+        again.follow = self.follow
+        return again.session(reporter)
 
     def in_project(self) -> bool:
         """Whether there is a stack to open: one was asked for, or the folder is a project's."""
@@ -108,4 +112,7 @@ class Chosen:
 
         stack = load_stack(Path.cwd(), file=self._file, name=self._name, overrides=self._overrides)
         redact_output(stack)
-        return Session(stack, reporter=reporter, overrides=self._overrides)
+        session = Session(stack, reporter=reporter, overrides=self._overrides)
+        if self.follow is not None:
+            self.follow(session)
+        return session

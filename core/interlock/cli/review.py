@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from interlock.cli.options import Chosen, json_option, stack_options
+from interlock.cli.watching import trace_option, watching
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from interlock.session import Session
 
 
@@ -17,9 +20,12 @@ if TYPE_CHECKING:
 @click.option(
     "--explain", is_flag=True, help="Show each bound with its numbers, and change nothing."
 )
+@trace_option
 @json_option
 @stack_options
-def review(chosen: Chosen, *, run_id: str | None, explain: bool, as_json: bool) -> int:
+def review(
+    chosen: Chosen, *, run_id: str | None, explain: bool, trace: Path | None, as_json: bool
+) -> int:
     """Hold RUN, or the latest run, against the policy, and release it where everything holds.
 
     Exits with 3 where a gate refuses and with 4 where a person has to decide.
@@ -28,7 +34,8 @@ def review(chosen: Chosen, *, run_id: str | None, explain: bool, as_json: bool) 
 
     if explain:
         return _explain(chosen, run_id, as_json=as_json)
-    return advance(chosen, "review", run_id, again=False, as_json=as_json)
+    with watching(chosen, trace=trace):
+        return advance(chosen, "review", run_id, again=False, as_json=as_json)
 
 
 def _explain(chosen: Chosen, run_id: str | None, *, as_json: bool) -> int:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from interlock.cli.options import Chosen, json_option, stack_options
 from interlock.cli.report import TerminalReporter
+from interlock.cli.watching import trace_option, watching
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from interlock.lifecycle.engine import RunEnd
     from interlock.session import Session
 
@@ -20,10 +25,19 @@ _STAGES = ("data", "train", "validate", "register", "review", "deploy", "monitor
 @click.option("--until", type=click.Choice(_STAGES), default=None, help="The last stage to do.")
 @click.option("--resume", "resumed", metavar="RUN", help="Go on with a run.")
 @click.option("--again", is_flag=True, help="Do stages again whose inputs have not changed.")
+@click.option("--explain", metavar="HOOK", help="Say who was asked HOOK, and why.")
+@trace_option
 @json_option
 @stack_options
 def run(
-    chosen: Chosen, *, until: str | None, resumed: str | None, again: bool, as_json: bool
+    chosen: Chosen,
+    *,
+    until: str | None,
+    resumed: str | None,
+    again: bool,
+    explain: str | None,
+    trace: Path | None,
+    as_json: bool,
 ) -> int:
     """Take a model through its life: data, train, validate, register, review, deploy, monitor.
 
@@ -32,15 +46,17 @@ def run(
     """
     from interlock.lifecycle.engine import resume_run, start_run
 
-    with TerminalReporter() as reporter:
-        session = chosen.session(reporter)
-        if resumed:
-            found = find_run(session, resumed)
-            session = chosen.session_of(found, reporter)
-            end = resume_run(session, found["id"], until=until, again=again)
-        else:
-            end = start_run(session, until=until or "monitor", again=again)
-    return _report(end, as_json=as_json)
+    with watching(chosen, trace=trace, explain=explain, as_json=as_json) as watch:
+        with TerminalReporter() as reporter:
+            session = chosen.session(reporter)
+            if resumed:
+                found = find_run(session, resumed)
+                session = chosen.session_of(found, reporter)
+                end = resume_run(session, found["id"], until=until, again=again)
+            else:
+                end = start_run(session, until=until or "monitor", again=again)
+        more = {"explain": watch.explained(explain)} if watch and explain else {}
+        return _report(end, as_json=as_json, more=more)
 
 
 def _stage_command(stage: str, summary: str) -> click.Command:
@@ -49,10 +65,14 @@ def _stage_command(stage: str, summary: str) -> click.Command:
     @click.command(name=stage, help=summary)
     @click.argument("run_id", metavar="[RUN]", required=False)
     @click.option("--again", is_flag=True, help="Do it again though its inputs have not changed.")
+    @trace_option
     @json_option
     @stack_options
-    def command(chosen: Chosen, *, run_id: str | None, again: bool, as_json: bool) -> int:
-        return advance(chosen, stage, run_id, again=again, as_json=as_json)
+    def command(
+        chosen: Chosen, *, run_id: str | None, again: bool, trace: Path | None, as_json: bool
+    ) -> int:
+        with watching(chosen, trace=trace):
+            return advance(chosen, stage, run_id, again=again, as_json=as_json)
 
     return command
 
@@ -102,14 +122,14 @@ def find_run(session: Session, text: str | None) -> Any:
     raise UsageError(msg, hint="interlock runs")
 
 
-def _report(end: RunEnd, *, as_json: bool) -> int:
+def _report(end: RunEnd, *, as_json: bool, more: Mapping[str, Any] = MappingProxyType({})) -> int:
     from interlock.cli.render import print_json
     from interlock.errors import DONE, FOUND
     from interlock.ids import short
 
     alerts = end.context.outputs.get("alerts") or 0
     if as_json:
-        print_json({"run": end.run, "last": end.last, "outputs": end.context.outputs})
+        print_json({"run": end.run, "last": end.last, "outputs": end.context.outputs, **more})
     else:
         click.echo(f"{short(end.run)} is done until {end.last}.", err=True)
         following = {

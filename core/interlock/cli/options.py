@@ -19,13 +19,7 @@ def stack_options(function: F) -> F:
     """``--stack``, ``--file`` and ``--set``, given to the command as one ``chosen``."""
 
     @click.option("--stack", "stack_name", metavar="NAME", help="Which stack; default: the first.")
-    @click.option(
-        "--file",
-        "stack_file",
-        metavar="PATH",
-        type=click.Path(path_type=Path, dir_okay=False),
-        help="The stack file; default: interlock.toml here or in a folder above.",
-    )
+    @file_option
     @click.option(
         "--set",
         "overrides",
@@ -45,6 +39,18 @@ def stack_options(function: F) -> F:
         return function(*args, chosen=chosen, **kwargs)
 
     return wrapped  # type: ignore[return-value]  # click's decorators keep no signature
+
+
+def file_option(function: F) -> F:
+    """``--file``: which stack file."""
+    option = click.option(
+        "--file",
+        "stack_file",
+        metavar="PATH",
+        type=click.Path(path_type=Path, dir_okay=False),
+        help="The stack file; default: interlock.toml here or in a folder above.",
+    )
+    return option(function)
 
 
 def json_option(function: F) -> F:
@@ -86,6 +92,14 @@ class Chosen:
         again = Chosen(self._name, self._file, before + self._overrides)
         again.follow = self.follow
         return again.session(reporter)
+
+    def other(self, name: str, reporter: Reporter | None = None) -> Session:
+        """Another stack of the same file, opened; what ``--set`` says is of the chosen one.
+
+        Raises:
+            StackError: there is no such stack, or the file has mistakes.
+        """
+        return Chosen(name, self._file).session(reporter)
 
     def in_project(self) -> bool:
         """Whether there is a stack to open: one was asked for, or the folder is a project's."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
-from interlock.cli.options import Chosen, json_option, stack_options
+from interlock.cli.options import Chosen, file_option, json_option, stack_options
 
 
 @click.group()
@@ -56,6 +58,61 @@ def check(chosen: Chosen) -> int:
             f"{click.style('!', fg='yellow')} the policy has no bounds: nothing will be released",
             err=True,
         )
+    return 0
+
+
+@stack.command()
+@click.argument("before", metavar="A")
+@click.argument("after", metavar="B")
+@file_option
+@json_option
+def diff(before: str, after: str, *, stack_file: Path | None, as_json: bool) -> int:
+    """Say what changes from stack A to stack B, role by role; secrets stay out of it."""
+    import attrs
+
+    from interlock.cli.render import print_json
+    from interlock.stack.diff import compare
+
+    sessions = [Chosen(name, stack_file).session() for name in (before, after)]
+    found = compare(*(session.stack for session in sessions))
+    if as_json:
+        print_json([attrs.asdict(one) for one in found])
+        return 0
+    for one in found:
+        click.echo(one.text)
+    if not found:
+        click.echo(f"{before} and {after} do the same.")
+    return 0
+
+
+@stack.command()
+@click.option("--check", "only_check", is_flag=True, help="Compare with the lock; write nothing.")
+@stack_options
+def lock(chosen: Chosen, *, only_check: bool) -> int:
+    """Pin the stack's plugins and all that they need, to the version, in interlock.lock.
+
+    From then on the stack loads with these versions only. Other stacks keep their part of the file.
+    """
+    from interlock.errors import StackError
+    from interlock.plugins.discover import installed
+    from interlock.plugins.pins import lock_differences, pins_here
+    from interlock.stack.lock import lock_path, read_lock, write_lock
+
+    opened = chosen.session().stack
+    path, here = lock_path(opened), pins_here(opened, installed())
+    pins = read_lock(path)
+    known = pins.get(opened.name)
+    if only_check and known is None:
+        problem = f"{path.name} does not lock the stack {opened.name!r}"
+        raise StackError((problem,), hint="interlock stack lock")
+    different = tuple(lock_differences(known, here)) if known else ()
+    if only_check and different:
+        raise StackError(different, hint="install what it says, or interlock stack lock")
+    if not only_check:
+        write_lock(path, {**pins, opened.name: here})
+    plugins, distributions = len(here.plugins), len(here.distributions)
+    word = "is as locked" if only_check else "is locked"
+    click.echo(f"{opened.name} {word}: {plugins} plugins, {distributions} distributions.")
     return 0
 
 

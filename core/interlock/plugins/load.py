@@ -13,6 +13,7 @@ from interlock.errors import PluginLoadError, StackError
 from interlock.plugins.check import breaches
 from interlock.plugins.discover import Installed, installed, nearest
 from interlock.plugins.funnel import Funnel, Member
+from interlock.plugins.pins import lock_problems, refuse_unlocked
 from interlock_hookspecs import Maker, kinds_of
 
 if TYPE_CHECKING:
@@ -34,7 +35,8 @@ def load(stack: Stack) -> Funnel:
     from interlock.stack import check_settings_names
 
     known = installed()
-    problems = [_unknown(name, known) for name in stack.plugin_names() if name not in known]
+    problems = lock_problems(stack, known)
+    problems += [_unknown(name, known) for name in stack.plugin_names() if name not in known]
     problems += check_settings_names(stack, known)
     members = []
     for name in stack.plugin_names():
@@ -94,8 +96,11 @@ def _absent_member(owner: Maker | str, stack: Stack) -> Member:
     known = installed()
     name = owner if isinstance(owner, str) else owner.plugin
     if name not in known:
-        msg = f"{name} is not installed, and only it can answer here"
-        raise PluginLoadError(msg, hint=f"pip install interlock-{name}")
+        format_ = name.removeprefix("model-")
+        opens = f" (it opens models of the format {format_!r})" if format_ != name else ""
+        msg = f"{name} is not installed, and only it can answer here{opens}"
+        raise PluginLoadError(msg, hint=f"pip install interlock-{name}, if that is its name")
+    refuse_unlocked(stack, known[name], as_opener=isinstance(owner, str))
     if isinstance(owner, str):
         return _member(known[name], stack)
     from interlock.stack import recorded_settings, structure_settings

@@ -42,6 +42,7 @@ def part(name: str, argument: str | None = None) -> str:
 def stack_keys(table: str) -> Iterator[str]:
     """The keys of one table of the stack file."""
     from interlock.stack import fields
+    from interlock.stack.hosting import HOSTING
 
     known: Mapping[str, Any] = {
         "project": fields.PROJECT,
@@ -50,6 +51,7 @@ def stack_keys(table: str) -> Iterator[str]:
         "policy": fields.POLICY,
         "bound": fields.BOUND,
         "stack": fields.stack_keys(),
+        "hosting": HOSTING,
     }[table]
     homes = {"task": contract.Task, "policy": contract.Policy, "bound": contract.Bound}
     defaults = attrs.fields_dict(homes[table]) if table in homes else {}

@@ -148,7 +148,7 @@ def _key(session: Session, window: Window, profiles: tuple[Profile, ...]) -> str
             "rows": table_digest(window.rows),
             "profiles": [profile.artifact.digest for profile in profiles],
             "makers": encode(
-                (*funnel.makers("compare_window"), *funnel.makers("measure_performance"))
+                (*funnel.inputs("compare_window"), *funnel.inputs("measure_performance"))
             ),
             # Whether labels are still awaited depends on what counts as now, to the day.
             "as_of": window.as_of if isinstance(window.as_of, int) else str(window.as_of.date()),

@@ -18,7 +18,9 @@ import pluggy
 
 from interlock.errors import HookFailed, UsageError
 from interlock.plugins.check import contract
+from interlock.plugins.limits import ENDLESS, HookTimeout, within
 from interlock.plugins.watch import UNANSWERED, Called, Watcher
+from interlock.stack.hosting import without_hosting
 from interlock_hookspecs import PROJECT, SPEC_MODULES, Maker, PluginError, type_hints
 
 
@@ -30,11 +32,13 @@ class Member:
         maker: its name, version and settings, as stamped on what it makes.
         plugin: the instance, or the project's module.
         roles: the roles that it serves in this stack.
+        hook_timeout: seconds that a hook of it may take in this process; None for any time.
     """
 
     maker: Maker
     plugin: Any
     roles: tuple[str, ...] = ()
+    hook_timeout: float | None = None
 
 
 @attrs.frozen(eq=False)
@@ -119,6 +123,13 @@ class Funnel:
         """Who implements a hook, in stack order."""
         return tuple(call.member.maker for call in self._calls[hook])
 
+    def inputs(self, hook: str) -> tuple[Maker, ...]:
+        """Who implements a hook, as far as it decides what comes out: not where or how long."""
+        return tuple(
+            attrs.evolve(maker, settings=without_hosting(maker.settings))
+            for maker in self.makers(hook)
+        )
+
     def one(self, hook: str, **arguments: Any) -> Any:
         """The answer of the only plugin that implements the hook.
 
@@ -199,7 +210,7 @@ class Funnel:
     def _owner(self, owner: Maker | str) -> Member:
         name, settings = (owner, None) if isinstance(owner, str) else (owner.plugin, owner.settings)
         member = self._owners.get((name, None))
-        if member is not None and settings in (None, member.maker.settings):
+        if member is not None and (settings is None or _same_work(settings, member.maker)):
             return member
         if (name, settings) not in self._owners:
             if self._find_owner is None:
@@ -230,9 +241,14 @@ class Funnel:
 
     def _ask(self, hook: str, call: _Call, arguments: dict[str, Any]) -> Any:
         answer, failure = UNANSWERED, None
+        limit = None if hook in ENDLESS else call.member.hook_timeout
         started = perf_counter()
         try:
-            answer = call.function(*[arguments[name] for name in call.argnames])
+            given = [arguments[name] for name in call.argnames]
+            answer = within(limit, f"{call.member.maker}, {hook}", call.function, given)
+        except HookTimeout as error:
+            failure = self._failed(hook, call, error, str(error), hint=error.hint)
+            raise failure from error
         except PluginError as error:
             failure = self._failed(hook, call, error, str(error))
             raise failure from error
@@ -248,11 +264,10 @@ class Funnel:
             timing.calls += 1
             timing.seconds += seconds
             if self.watcher is not None:
-                given = {name: arguments[name] for name in call.argnames}
                 told = Called(
                     hook=hook,
                     maker=call.member.maker,
-                    arguments=given,
+                    arguments={name: arguments[name] for name in call.argnames},
                     answer=answer,
                     error=failure,
                     started=started,
@@ -269,9 +284,11 @@ class Funnel:
         return expected
 
     @staticmethod
-    def _failed(hook: str, call: _Call, error: BaseException, text: str) -> HookFailed:
+    def _failed(
+        hook: str, call: _Call, error: BaseException, text: str, *, hint: str = ""
+    ) -> HookFailed:
         error.add_note(f"plugin {call.member.maker}, hook {hook}")
-        return HookFailed(text, plugin=str(call.member.maker), hook=hook)
+        return HookFailed(text, plugin=str(call.member.maker), hook=hook, hint=hint)
 
     def _wrong_type(self, hook: str, call: _Call, found: Any, wanted: str) -> HookFailed:
         text = f"gave {type(found).__name__}, expected {wanted}"
@@ -285,6 +302,13 @@ class Funnel:
         members = ", ".join(str(member.maker) for member in self.members) or "none"
         msg = f"no plugin of this stack implements {hook} (plugins: {members})"
         return UsageError(msg, hint=f"name one in the stack file: {role} = ...")
+
+
+def _same_work(settings: str, maker: Maker) -> bool:
+    """Whether settings on record are those of a plugin today; where it runs makes no difference."""
+    return settings == maker.settings or without_hosting(settings) == without_hosting(
+        maker.settings
+    )
 
 
 def _module(name: str) -> types.ModuleType:

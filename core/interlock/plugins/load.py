@@ -51,7 +51,7 @@ def load(stack: Stack) -> Funnel:
     if problems:
         raise StackError(tuple(problems))
     if stack.project.module is not None:
-        members.append(_project_member(stack.project.module))
+        members.append(_project_member(stack.project.module, stack.hook_timeout))
     return Funnel(members, find_owner=lambda owner: _absent_member(owner, stack))
 
 
@@ -88,7 +88,8 @@ def _member(plugin: Installed, stack: Stack) -> Member:
     maker = Maker(
         plugin=plugin.name, version=plugin.version, settings=stack.settings_text(plugin.name)
     )
-    return Member(maker=maker, plugin=instance, roles=(plugin.role,))
+    timeout = stack.hosting(plugin.name).hook_timeout
+    return Member(maker=maker, plugin=instance, roles=(plugin.role,), hook_timeout=timeout)
 
 
 def _absent_member(owner: Maker | str, stack: Stack) -> Member:
@@ -115,7 +116,7 @@ def _absent_member(owner: Maker | str, stack: Stack) -> Member:
     return Member(maker=attrs.evolve(owner, version=known[name].version), plugin=instance)
 
 
-def _project_member(path: Path) -> Member:
+def _project_member(path: Path, hook_timeout: float | None) -> Member:
     from interlock_hookspecs import file_digest
 
     module = import_project(path)
@@ -123,7 +124,8 @@ def _project_member(path: Path) -> Member:
     if found:
         raise PluginLoadError("\n".join(f"{path.name}: {breach}" for breach in found))
     version = file_digest(path).removeprefix("sha256:")[:12]
-    return Member(maker=Maker(plugin=PROJECT_PLUGIN, version=version), plugin=module)
+    maker = Maker(plugin=PROJECT_PLUGIN, version=version)
+    return Member(maker=maker, plugin=module, hook_timeout=hook_timeout)
 
 
 def import_project(path: Path) -> ModuleType:

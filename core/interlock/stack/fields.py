@@ -166,6 +166,16 @@ DURATION = Kind(
     _duration,
     {"anyOf": [{"type": "number", "minimum": 0}, {"type": "string", "pattern": "[smhd]\\s*$"}]},
 )
+TIMEOUT = Kind(
+    'seconds above 0, or a text as "90s", "15m", "1h" or "2d"',
+    lambda value: _duration(value) or None,
+    {
+        "anyOf": [
+            {"type": "number", "exclusiveMinimum": 0},
+            {"type": "string", "pattern": "[smhd]\\s*$"},
+        ]
+    },
+)
 SHARE = Kind(
     "a share between 0 and 1, for example 0.25",
     _number(0, 1, open_ends=True),
@@ -278,6 +288,7 @@ def stack_keys() -> Keys:
         "ledger": Key(TEXT, "the database of the ledger, as a URL; may be ${NAME}"),
         "artifacts": Key(TEXT, "the folder or address of files; may be ${NAME}"),
         "endpoint": Key(NAME, "the endpoint's name; the project's where it is not said"),
+        "hook_timeout": Key(TIMEOUT, "how long a hook may take where its plugin says nothing else"),
     }
 
 

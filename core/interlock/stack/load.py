@@ -17,6 +17,7 @@ from interlock.stack.environment import (
     variables,
 )
 from interlock.stack.fields import MODEL, PROJECT, TASK, read_table, stack_keys
+from interlock.stack.hosting import HOSTING, hosting_of
 from interlock.stack.model import DEFAULT_ARTIFACTS, DEFAULT_LEDGER, Project, Stack
 from interlock.stack.paths import absolute, absolute_sqlite, is_address
 from interlock.stack.policy import read_policy
@@ -200,21 +201,26 @@ class _Reading:
                 if words:
                     roles[role] = words
         selected = {f"{role}-{word}" for role, words in roles.items() for word in words}
-        settings, written = {}, {}
+        settings, written, hosting = {}, {}, {}
         for plugin, cells in table.settings.items():
             self.origins[f"{where}.{plugin}"] = table.settings_places[plugin].origin()
             self._note(f"{where}.{plugin}", cells)
             written[plugin] = {key: cell.value for key, cell in cells.items()}
+            hosting[plugin] = hosting_of(cells)
             settings[plugin] = {
-                key: self._expanded(cell, needed=plugin in selected) for key, cell in cells.items()
+                key: self._expanded(cell, needed=plugin in selected)
+                for key, cell in cells.items()
+                if key not in HOSTING
             }
-        endpoint = table.keys.get("endpoint")
+        endpoint, timeout = table.keys.get("endpoint"), table.keys.get("hook_timeout")
         addresses = [table.keys[key].value for key in ("ledger", "artifacts") if key in table.keys]
         secrets = environment_secrets([*written.values(), *addresses], self.environ)
         return {
             "roles": roles,
             "settings": settings,
             "written": written,
+            "hosts": hosting,
+            "hook_timeout": keys["hook_timeout"].kind.take(timeout.value) if timeout else None,
             "ledger": self._address(where, table, "ledger", DEFAULT_LEDGER, _ledger),
             "artifacts": self._address(where, table, "artifacts", DEFAULT_ARTIFACTS, _artifacts),
             "endpoint": endpoint.value if endpoint else project.name,

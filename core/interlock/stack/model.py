@@ -9,6 +9,7 @@ from typing import Any
 
 import attrs
 
+from interlock.stack.hosting import Hosting
 from interlock.stack.problems import Origin
 from interlock_hookspecs import ROLES, ModelFacts, Policy, Secret, Task
 
@@ -55,7 +56,10 @@ class Stack:
         settings: the values said for each plugin by its name, a `Secret` for each text with
             ``${NAME}``. Those of plugins that the stack does not select are here too, with an
             `Unset` for each text whose variable is missing.
-        written: the same with ``${NAME}`` unexpanded, as the ledger keeps them.
+        written: the same with ``${NAME}`` unexpanded and the keys of its hosting, as the ledger
+            keeps them.
+        hosts: how core runs each plugin that has a table; `hosting` gives it for any.
+        hook_timeout: seconds that a hook may take where its plugin's table says nothing else.
         ledger: a database URL, relative SQLite paths made absolute.
         artifacts: an absolute folder, or an fsspec address.
         endpoint: the name of the endpoint.
@@ -83,6 +87,8 @@ class Stack:
     origins: Mapping[str, Origin] = attrs.field(converter=_read_only, repr=False)
     names: tuple[str, ...]
     secrets: tuple[Secret[str], ...] = attrs.field(repr=False)
+    hosts: Mapping[str, Hosting] = attrs.field(factory=dict, converter=_read_only)
+    hook_timeout: float | None = None
     includes: tuple[str, ...] = ()
     policies: tuple[str, ...] = ()
 
@@ -93,6 +99,13 @@ class Stack:
     def plugin_names(self) -> tuple[str, ...]:
         """The names of the stack's plugins, ``<role>-<word>``, in the order of roles and words."""
         return tuple(f"{role}-{word}" for role in ROLES for word in self.selected(role))
+
+    def hosting(self, plugin: str) -> Hosting:
+        """How core runs a plugin, by its name."""
+        said = self.hosts.get(plugin, Hosting())
+        if said.hook_timeout is not None:
+            return said
+        return attrs.evolve(said, hook_timeout=self.hook_timeout)
 
     def settings_text(self, plugin: str) -> str:
         """A plugin's settings as canonical JSON with every ``${NAME}`` unexpanded."""

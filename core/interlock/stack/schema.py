@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args, get_origin
 import attrs
 
 from interlock.stack.fields import BOUND, MODEL, POLICY, PROJECT, TASK, WORD, Keys, stack_keys
+from interlock.stack.hosting import HOSTING
 from interlock.stack.structure import admits_secret, inner_of, members_of, settable
 from interlock_hookspecs import Facts, Secret, type_hints
 
@@ -78,7 +79,9 @@ def _stack(plugin_classes: Mapping[str, type[Any]]) -> dict[str, Any]:
     schema = _table(stack_keys())
     for name, cls in plugin_classes.items():
         # Settings may be spread over a stack and the one that it extends: none is required here.
-        schema["properties"][name] = _record(cls, partial=True)
+        settings = _record(cls, partial=True)
+        settings["properties"] |= _table(HOSTING)["properties"]
+        schema["properties"][name] = settings
     return schema
 
 

@@ -11,6 +11,7 @@ import attrs
 
 from interlock.errors import StackError
 from interlock.stack.environment import expand, unset
+from interlock.stack.hosting import HOSTING
 from interlock.stack.model import Stack
 from interlock.stack.paths import absolute, absolute_sqlite
 from interlock.stack.problems import Origin, nearest
@@ -98,7 +99,7 @@ class _Reading:
         if field is None:
             names = ", ".join(self.fields)
             known = f"; settings: {names}" if names else "; it has no settings"
-            self._add(key, f"unknown setting{nearest(key, self.fields) or known}")
+            self._add(key, f"unknown setting{nearest(key, [*self.fields, *HOSTING]) or known}")
             return
         for missing in unset(value):
             self._add(key, missing.problem)
@@ -159,6 +160,8 @@ class _Reading:
 def recorded_settings(text: str, environ: Mapping[str, str] = os.environ) -> dict[str, Any]:
     """Settings as the ledger keeps them, ``${NAME}`` expanded from today's environment.
 
+    The keys that say how the plugin was hosted are no settings, and left out.
+
     Args:
         text: what `Stack.settings_text` gave.
         environ: where ``${NAME}`` is looked up.
@@ -166,7 +169,7 @@ def recorded_settings(text: str, environ: Mapping[str, str] = os.environ) -> dic
     import json
 
     settings: dict[str, Any] = expand(json.loads(text), environ)
-    return settings
+    return {name: value for name, value in settings.items() if name not in HOSTING}
 
 
 def _resolved(value: Any, folder: Path | None) -> Any:

@@ -9,6 +9,7 @@ import attrs
 
 from interlock.stack.environment import BadReferenceError, expand
 from interlock.stack.fields import NAME, MisfitError, elsewhere, is_number, read_value, stack_keys
+from interlock.stack.hosting import HOSTING
 from interlock.stack.problems import Cell, Place, Problems, nearest, shown
 from interlock.stack.sources import Source
 from interlock_hookspecs import ROLES
@@ -146,10 +147,17 @@ def _nearest_role(name: str) -> str:
 
 
 def setting_cells(table: Mapping[str, Any], place: Place, problems: Problems) -> dict[str, Cell]:
-    """The settings of one plugin, values checked only for what no plugin can take."""
+    """The settings of one plugin, values checked only for what no plugin can take.
+
+    The keys that say how it is hosted are core's, and checked for good.
+    """
     cells = {}
     for name, value in table.items():
         here = place.child(name)
+        if name in HOSTING:
+            if read_value(HOSTING[name], Cell(value, here), problems) is not None:
+                cells[name] = Cell(value, here)
+            continue
         wrong = _impossible(value)
         try:
             expand(value, {})

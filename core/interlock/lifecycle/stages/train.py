@@ -18,7 +18,7 @@ def inputs(context: Context) -> Mapping[str, Any] | None:
         "task": context.asked,
         "project": context.session.project,
         "code": context.code,
-        "makers": encode(context.session.funnel.makers("fit_candidate")),
+        "makers": encode(context.session.funnel.inputs("fit_candidate")),
     }
 
 

@@ -23,7 +23,7 @@ def inputs(context: Context) -> Mapping[str, Any] | None:
         "champion": champion.digest if champion else None,
         "task": context.asked,
         "code": context.code,
-        "makers": encode((*funnel.makers("check_model"), *funnel.makers("build_profile"))),
+        "makers": encode((*funnel.inputs("check_model"), *funnel.inputs("build_profile"))),
     }
 
 

@@ -70,7 +70,7 @@ def items(text: str) -> dict[str, str]:
 
 # -- the contract ----------------------------------------------------------------------------------
 
-FOUNDATION = ("rules", "artifacts", "values", "digests", "errors", "types", "measures")
+FOUNDATION = ("rules", "evolution", "artifacts", "values", "digests", "errors", "types", "measures")
 """The modules of the contract that belong to no stage."""
 
 
@@ -105,6 +105,10 @@ def _hook(spec: Any) -> Iterator[str]:
     yield from ("```python", signature(spec.function), "```", "")
     role = " or ".join(f"`{role}`" for role in spec.roles)
     yield from (f"Role {role} · {need} · rule `@{spec.rule}`", "")
+    if spec.deprecated:
+        yield from (f"This hook is {linked(str(spec.deprecated))}.", "")
+    for name, end in spec.arguments.items():
+        yield from (f"Argument `{name}` is {linked(str(end))}.", "")
     yield from _documented(inspect.getdoc(spec.function) or "")
 
 

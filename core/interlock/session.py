@@ -117,7 +117,7 @@ class Session:
         """The stack's plugins, loaded."""
         from interlock.plugins.load import load
 
-        funnel = load(self.stack)
+        funnel = load(self.stack, warn=self.reporter.warn)
         funnel.watcher = self.watcher
         return funnel
 

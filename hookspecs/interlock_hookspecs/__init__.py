@@ -3,6 +3,8 @@
 >>> from interlock_hookspecs import hookimpl, plugin, setting
 """
 
+from collections.abc import Iterator
+
 from interlock_hookspecs.artifacts import Artifact, Maker, Workspace
 from interlock_hookspecs.data import Dataset, Field, SourceFile, Task, fields_of, scalar
 from interlock_hookspecs.deploy import (
@@ -35,6 +37,7 @@ from interlock_hookspecs.errors import (
     Unsupported,
 )
 from interlock_hookspecs.events import Actor, Event
+from interlock_hookspecs.evolution import CONTRACT_VERSION, Deprecation, compatible
 from interlock_hookspecs.govern import Approval, CardSection, Dossier, Release, Verdict
 from interlock_hookspecs.model import (
     PREDICTION,
@@ -50,12 +53,10 @@ from interlock_hookspecs.monitor import Finding, Instant, Profile, Window, windo
 from interlock_hookspecs.policy import Bound, ModelFacts, Policy, parse_bound
 from interlock_hookspecs.registry import ModelVersion, VersionPage
 from interlock_hookspecs.rules import (
-    CONTRACT_VERSION,
     PROJECT,
     ROLES,
     SENTENCES,
     Spec,
-    compatible,
     contract_of,
     every,
     first,
@@ -94,15 +95,30 @@ def specs() -> dict[str, Spec]:
     >>> specs()["fit_candidate"].rule
     'one'
     """
+    return {name: spec for name, spec in _declared() if not _gone(spec)}
+
+
+def removed_specs() -> dict[str, Spec]:
+    """The hooks that an earlier contract had, each with what to implement instead.
+
+    >>> removed_specs()
+    {}
+    """
+    return {name: spec for name, spec in _declared() if _gone(spec)}
+
+
+def _gone(spec: Spec) -> bool:
+    return spec.deprecated is not None and spec.deprecated.gone
+
+
+def _declared() -> Iterator[tuple[str, Spec]]:
     import sys
 
-    found = {}
     for module in SPEC_MODULES:
         for value in vars(sys.modules[f"{__name__}.{module}"]).values():
             spec = spec_of(value) if callable(value) else None
             if spec is not None and spec.function.__module__ == f"{__name__}.{module}":
-                found[spec.name] = spec
-    return found
+                yield spec.name, spec
 
 
 __all__ = [
@@ -126,6 +142,7 @@ __all__ = [
     "Conflict",
     "Dataset",
     "Deployment",
+    "Deprecation",
     "Dossier",
     "Endpoint",
     "EndpointStatus",
@@ -185,6 +202,7 @@ __all__ = [
     "path_digest",
     "plugin",
     "project_root",
+    "removed_specs",
     "resolve",
     "reveal",
     "scalar",

@@ -5,17 +5,23 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, dataclass_transform
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Literal,
+    TypedDict,
+    TypeVar,
+    Unpack,
+    dataclass_transform,
+)
 
 import attrs
 import pluggy
 
+from interlock_hookspecs.evolution import Deprecation
+
 if TYPE_CHECKING:
     from pathlib import Path
-
-CONTRACT_VERSION = "1.0"
-"""The version of this contract. A plugin written for another major version, or for a newer minor
-one, is refused by name before anything runs."""
 
 PROJECT = "interlock"
 """pluggy's name for our markers; entry-point groups are ``interlock.<role>``."""
@@ -59,6 +65,16 @@ _CONTRACT = "_interlock_contract"
 _KINDS = "_interlock_kinds"
 
 
+class Going(TypedDict, total=False):
+    """What a specification says of its end: of the hook's own, and of its arguments'."""
+
+    deprecated: Deprecation
+    arguments: Mapping[str, Deprecation]
+
+
+_NONE: Mapping[str, Deprecation] = MappingProxyType({})
+
+
 @attrs.frozen(kw_only=True)
 class Spec:
     """One hook of the contract.
@@ -70,6 +86,8 @@ class Spec:
         required: whether every plugin of the role must implement it.
         instead: the name of a required hook that this one stands in for.
         function: the specification itself: its signature, its types and its documentation.
+        deprecated: that the hook goes away, and what to implement instead.
+        arguments: those of its arguments that go away, or went.
     """
 
     name: str
@@ -78,6 +96,8 @@ class Spec:
     required: bool
     instead: str | None
     function: Callable[..., Any]
+    deprecated: Deprecation | None = None
+    arguments: Mapping[str, Deprecation] = attrs.field(factory=dict, eq=False)
 
     @property
     def role(self) -> str:
@@ -87,20 +107,30 @@ class Spec:
     @property
     def parameters(self) -> tuple[str, ...]:
         """The names an implementation may ask for."""
-        return tuple(inspect.signature(self.function).parameters)
+        names = inspect.signature(self.function).parameters
+        gone = {name for name, deprecation in self.arguments.items() if deprecation.gone}
+        return tuple(name for name in names if name not in gone)
 
 
 def _specification(
-    rule: Rule, *roles: str, required: bool, instead: str | None
+    rule: Rule,
+    *roles: str,
+    required: bool = False,
+    instead: str | None = None,
+    deprecated: Deprecation | None = None,
+    arguments: Mapping[str, Deprecation] = _NONE,
 ) -> Callable[[F], F]:
     def mark(function: F) -> F:
         spec = Spec(
             name=function.__name__,
             rule=rule,
             roles=roles,
-            required=required,
+            # Nobody is asked to write what goes away.
+            required=required and deprecated is None,
             instead=instead,
             function=function,
+            deprecated=deprecated,
+            arguments=MappingProxyType(dict(arguments)),
         )
         setattr(function, _SPEC, spec)
         return _hookspec(function)
@@ -108,29 +138,31 @@ def _specification(
     return mark
 
 
-def one(role: str, *, required: bool = True, instead: str | None = None) -> Callable[[F], F]:
+def one(
+    role: str, *, required: bool = True, instead: str | None = None, **going: Unpack[Going]
+) -> Callable[[F], F]:
     """A specification that the only plugin implementing it answers; two are an error at load."""
-    return _specification("one", role, required=required, instead=instead)
+    return _specification("one", role, required=required, instead=instead, **going)
 
 
-def first(role: str, *, required: bool = True) -> Callable[[F], F]:
+def first(role: str, *, required: bool = True, **going: Unpack[Going]) -> Callable[[F], F]:
     """A specification that plugins are asked in stack order until one answers."""
-    return _specification("first", role, required=required, instead=None)
+    return _specification("first", role, required=required, **going)
 
 
-def every(role: str, *, required: bool = False) -> Callable[[F], F]:
+def every(role: str, *, required: bool = False, **going: Unpack[Going]) -> Callable[[F], F]:
     """A specification that all plugins answer with a list of records."""
-    return _specification("every", role, required=required, instead=None)
+    return _specification("every", role, required=required, **going)
 
 
-def owner(role: str, *, required: bool = True) -> Callable[[F], F]:
+def owner(role: str, *, required: bool = True, **going: Unpack[Going]) -> Callable[[F], F]:
     """A specification answered by the plugin that the first argument names."""
-    return _specification("owner", role, required=required, instead=None)
+    return _specification("owner", role, required=required, **going)
 
 
-def observe(*roles: str) -> Callable[[F], F]:
+def observe(*roles: str, **going: Unpack[Going]) -> Callable[[F], F]:
     """A specification that everybody hears and nobody answers."""
-    return _specification("observe", *roles, required=False, instead=None)
+    return _specification("observe", *roles, **going)
 
 
 def spec_of(function: Callable[..., Any]) -> Spec | None:
@@ -228,19 +260,3 @@ def _current_folder() -> Path:
     from pathlib import Path
 
     return Path()
-
-
-def compatible(stated: str, ours: str = CONTRACT_VERSION) -> bool:
-    """Whether a plugin written for one contract version works with another.
-
-    The same major version, and a minor one not newer than ours.
-
-    >>> compatible("1.0", "1.2"), compatible("1.3", "1.2"), compatible("2.0", "1.2")
-    (True, False, False)
-    """
-    try:
-        major, minor = (int(part) for part in stated.split("."))
-    except ValueError:
-        return False
-    our_major, our_minor = (int(part) for part in ours.split("."))
-    return major == our_major and minor <= our_minor

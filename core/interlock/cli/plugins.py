@@ -105,6 +105,8 @@ def _print_plugin(found: Mapping[str, Any]) -> None:
     click.echo(f"installed by {found['distribution']}{origin} in {source['location']}")
     if not found["loads"]:
         return
+    for text in found["deprecated"]:
+        click.echo(f"{click.style('!', fg='yellow', bold=True)} {text}")
     for heading, keys in (
         ("settings", ("name", "type", "default", "secret", "doc")),
         ("hooks", ("name", "role", "rule", "summary")),
@@ -139,7 +141,11 @@ def hooks(chosen: Chosen, *, hook: str | None, as_json: bool) -> int:
     from interlock.plugins.check import contract
     from interlock.plugins.discover import nearest
     from interlock.plugins.reference import describe_hook
+    from interlock_hookspecs import removed_specs
 
+    if hook in removed_specs():
+        msg = f"hook {hook} was {removed_specs()[hook].deprecated}"
+        raise UsageError(msg)
     if hook is not None and hook not in contract():
         msg = f"the contract has no hook {hook!r}{nearest(hook, contract())}"
         raise UsageError(msg, hint="interlock plugins hooks")
@@ -175,6 +181,10 @@ def _print_hook(row: Mapping[str, Any]) -> None:
     click.echo(f"role {row['role']} · {need} · rule {row['rule']}: {row['sentence']}")
     if row["implemented_by"] is not None:
         click.echo(f"in this stack: {', '.join(row['implemented_by']) or 'nobody'}")
+    if row["deprecated"]:
+        click.echo(f"the hook is {row['deprecated']}")
+    for name, end in row["deprecated_arguments"].items():
+        click.echo(f"argument {name} is {end}")
     click.echo(f"\n{row['doc']}")
 
 

@@ -14,6 +14,7 @@ from interlock_hookspecs import (
     Spec,
     compatible,
     contract_of,
+    removed_specs,
     specs,
 )
 
@@ -53,6 +54,17 @@ def breaches(plugin: Any, role: str | None) -> Iterator[str]:
         yield from _role_breaches(role, set(found))
 
 
+def deprecations(plugin: Any) -> Iterator[str]:
+    """What a plugin that keeps to the form uses of the contract that goes away, each in a line."""
+    for name, function in implementations(plugin).items():
+        spec = contract()[getattr(function, _MARK).get("specname") or name]
+        if spec.deprecated is not None:
+            yield f"hook {spec.name} is {spec.deprecated}"
+        for parameter in inspect.signature(function).parameters:
+            if parameter in spec.arguments:
+                yield f"argument {parameter!r} of hook {spec.name} is {spec.arguments[parameter]}"
+
+
 def _contract_breaches(plugin: Any) -> Iterator[str]:
     stated = contract_of(plugin)
     if stated is None:
@@ -68,6 +80,10 @@ def _hook_breaches(name: str, function: Callable[..., Any]) -> Iterator[str]:
     options = getattr(function, _MARK)
     name = options.get("specname") or name
     spec = contract().get(name)
+    gone = removed_specs().get(name) if spec is None else None
+    if gone is not None:
+        yield f"hook {name} was {gone.deprecated}"
+        return
     if spec is None:
         yield f"the contract has no hook {name!r}{nearest(name, contract())}"
         return
@@ -86,6 +102,11 @@ def _parameter_breaches(name: str, spec: Spec, parameter: inspect.Parameter) -> 
         yield f"hook {name} takes {parameter}: name the arguments that it uses"
     elif parameter.kind is parameter.KEYWORD_ONLY:
         yield f"hook {name} takes {parameter.name!r} by keyword only: take it plainly"
+    elif parameter.name in spec.arguments and parameter.name not in spec.parameters:
+        yield (
+            f"hook {name} wants the argument {parameter.name!r}, which was "
+            f"{spec.arguments[parameter.name]}"
+        )
     elif parameter.name not in spec.parameters:
         yield (
             f"hook {name} wants the argument {parameter.name!r}, which the contract lacks"

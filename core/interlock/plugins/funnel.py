@@ -21,7 +21,7 @@ from interlock.plugins.check import contract
 from interlock.plugins.limits import ENDLESS, HookTimeout, within
 from interlock.plugins.watch import UNANSWERED, Called, Watcher
 from interlock.stack.hosting import without_hosting
-from interlock_hookspecs import PROJECT, SPEC_MODULES, Maker, PluginError, type_hints
+from interlock_hookspecs import PROJECT, Maker, PluginError, type_hints
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -87,8 +87,8 @@ class Funnel:
         self._calls: dict[str, tuple[_Call, ...]] = {}
         self._types: dict[str, tuple[type[Any], ...]] = {}
         manager = pluggy.PluginManager(PROJECT)
-        for module in SPEC_MODULES:
-            manager.add_hookspecs(_module(module))
+        hooks = {name: spec.function for name, spec in contract().items()}
+        manager.add_hookspecs(type("Contract", (), hooks))
         for member in self.members:
             manager.register(member.plugin, member.maker.plugin)
         manager.check_pending()
@@ -309,12 +309,6 @@ def _same_work(settings: str, maker: Maker) -> bool:
     return settings == maker.settings or without_hosting(settings) == without_hosting(
         maker.settings
     )
-
-
-def _module(name: str) -> types.ModuleType:
-    import importlib
-
-    return importlib.import_module(f"interlock_hookspecs.{name}")
 
 
 @functools.cache

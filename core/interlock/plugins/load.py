@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from collections.abc import Callable
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from interlock.errors import PluginLoadError, StackError
-from interlock.plugins.check import breaches
+from interlock.plugins.check import breaches, deprecations
 from interlock.plugins.discover import Installed, installed, nearest
 from interlock.plugins.funnel import Funnel, Member
 from interlock.plugins.pins import lock_problems, refuse_unlocked
@@ -25,8 +26,12 @@ PROJECT_PLUGIN = "project"
 """The name that the project's own module goes by."""
 
 
-def load(stack: Stack) -> Funnel:
+def load(stack: Stack, *, warn: Callable[[str], None] | None = None) -> Funnel:
     """The funnel over the plugins that a stack names, and the project's module last.
+
+    Args:
+        stack: as loaded from its file.
+        warn: told of each use of what the contract will be without, plugin and hook named.
 
     Raises:
         StackError: settings do not fit, all mistakes at once; or an unknown plugin is named.
@@ -52,6 +57,12 @@ def load(stack: Stack) -> Funnel:
         raise StackError(tuple(problems))
     if stack.project.module is not None:
         members.append(_project_member(stack.project.module, stack.hook_timeout))
+    if warn is not None:
+        for member in members:
+            # The instance's fields are settings, which are not to be read: its class is asked.
+            form = member.plugin if isinstance(member.plugin, ModuleType) else type(member.plugin)
+            for text in deprecations(form):
+                warn(f"plugin {member.maker}: {text}")
     return Funnel(members, find_owner=lambda owner: _absent_member(owner, stack))
 
 

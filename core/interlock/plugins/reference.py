@@ -10,7 +10,7 @@ from typing import Any
 import attrs
 
 from interlock.errors import PluginLoadError
-from interlock.plugins.check import contract, implementations
+from interlock.plugins.check import contract, deprecations, implementations
 from interlock.plugins.discover import Installed
 from interlock.plugins.load import load_class
 from interlock.stack.structure import admits_secret, members_of, settable
@@ -22,7 +22,8 @@ def describe_plugin(plugin: Installed) -> dict[str, Any]:
 
     Returns:
         JSON values: name, role, word, version, distribution, target, source, loads and problem;
-        with ``loads`` also doc, contract, kinds (None for any), settings and hooks.
+        with ``loads`` also doc, contract, kinds (None for any), settings, hooks and deprecated
+        (what it uses that goes away, each in a line).
     """
     known = {
         "name": plugin.name,
@@ -48,6 +49,7 @@ def describe_plugin(plugin: Installed) -> dict[str, Any]:
         "kinds": list(kinds) if kinds else None,
         "settings": describe_settings(cls),
         "hooks": [_brief(spec) for name, spec in contract().items() if name in found],
+        "deprecated": list(deprecations(cls)),
     }
 
 
@@ -73,6 +75,8 @@ def describe_hook(spec: Spec) -> dict[str, Any]:
         **_brief(spec),
         "instead": spec.instead,
         "parameters": list(spec.parameters),
+        "deprecated": str(spec.deprecated) if spec.deprecated else None,
+        "deprecated_arguments": {name: str(end) for name, end in spec.arguments.items()},
         "sentence": SENTENCES[spec.rule],
         "doc": inspect.getdoc(spec.function) or "",
     }

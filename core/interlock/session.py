@@ -161,8 +161,7 @@ class Session:
         with contextlib.ExitStack() as stack:
             # The store is not opened for observers that do not look into it.
             if self.funnel.asks("on_event", "ws"):
-                of = event.payload.get("run") or event.subject
-                given["ws"] = stack.enter_context(self.workspace(str(of)))
+                given["ws"] = stack.enter_context(self.workspace(event.run or event.subject))
             failed: tuple[HookFailed, ...] = self.funnel.observe("on_event", **given)
         for error in failed:
             self.reporter.warn(str(error))

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import attrs
+from attrs.validators import optional
 
 from interlock_hookspecs.digests import digest_field
 from interlock_hookspecs.rules import observe
@@ -54,6 +55,7 @@ class Event:
         actor: who.
         subject: the id of what it happened to.
         digest: over the stored header and the digest before it.
+        run: the run that it belongs to; None for what happened outside of any.
         payload: the particulars, JSON values; a read-only view.
 
     >>> from datetime import UTC, datetime
@@ -71,6 +73,7 @@ class Event:
     actor: Actor = attrs.field(validator=is_a(Actor))
     subject: str = attrs.field(validator=named)
     digest: str = attrs.field(validator=[named, digest_field])
+    run: str | None = attrs.field(default=None, validator=optional(named))
     payload: Mapping[str, Any] = attrs.field(factory=dict, converter=_frozen)
 
 

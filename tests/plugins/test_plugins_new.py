@@ -30,6 +30,8 @@ validate = "my-acme"
 registry = "my-acme"
 govern = "my-acme"
 monitor = "my-acme"
+track = "my-acme"
+events = "my-acme"
 """
 
 
@@ -97,6 +99,11 @@ def test_new_plugins_of_every_role_run_a_project(made, tmp_path):
         run("interlock", "models", "--from-registry", "--json", cwd=tmp_path, path=made / "site")
     )
     assert (version["number"], version["name"]) == ("1", "made")
+    lines = (tmp_path / "events.jsonl").read_text().splitlines()
+    heard = [json.loads(line)["kind"] for line in lines]
+    assert {"run.started", "candidate.made", "release.made", "run.finished"} <= set(heard)
+    (log,) = (tmp_path / "experiments").rglob("log.jsonl")
+    assert '"metric": "my-acme.accuracy"' in log.read_text()
 
 
 @pytest.mark.parametrize("role", template_roles())
@@ -128,7 +135,7 @@ def test_a_new_name_is_everywhere(tmp_path):
     ("name", "said"),
     [
         ("regsitry-x", "did you mean 'registry'?"),
-        ("events-x", "'events' has no template"),
+        ("model-x", "'model' has no template"),
         ("registry", "'' is no word"),
         ("registry-Acme", "'Acme' is no word"),
         ("registry-a/../b", "is no word"),

@@ -131,6 +131,7 @@ class ChainWriter:
             actor=self._actor,
             subject=entry.subject,
             digest=sealed.digest,
+            run=header["run"],
             payload=payload,
         )
 

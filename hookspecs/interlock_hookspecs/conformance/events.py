@@ -1,0 +1,248 @@
+"""The promises of an observer, of the roles ``track`` and ``events``.
+
+It hears anything, changes nothing of it, and disturbs nobody. What reached its backend only its
+author can read back: a subclass that says how in `heard` has that checked as well, and one that
+says in `away` how the backend goes away, what happens then.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import functools
+import io
+import multiprocessing
+import os
+import signal
+import threading
+import time
+import uuid
+import warnings
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+
+from interlock_hookspecs import Event, Secret, Unavailable, Workspace, type_hints
+from interlock_hookspecs.conformance.happenings import (
+    PAYLOADS,
+    event_of,
+    hostile,
+    life,
+    missing_card,
+    with_card,
+)
+from interlock_hookspecs.conformance.suite import Suite, another, ask
+from interlock_hookspecs.conformance.versions import at_once
+
+CALLERS = 8
+_MARKER = "hunter2"
+_HUGE = 4_000_000
+_PATIENCE = 10.0
+
+
+class EventsSuite(Suite):
+    """What core relies on in whoever hears events."""
+
+    role = "events"
+
+    def heard(self, plugin: Any) -> Collection[str] | None:  # noqa: ARG002  (a subclass uses it)
+        """The ids of the events that reached the plugin's backend; None: it cannot be read."""
+        return None
+
+    def away(self, plugin: Any) -> Any:  # noqa: ARG002  (a subclass uses it)
+        """The plugin with a backend that cannot be reached; None: nothing of it can be away."""
+        return None
+
+    def test_it_hears_every_kind(self, plugin: Any, ws: Workspace) -> None:
+        """An event of any kind that the ledger writes is heard, and nothing is given back."""
+        for event in life():
+            tell(plugin, event, ws)
+        self._must_have(plugin, life())
+
+    def test_it_passes_over_an_unknown_kind(self, plugin: Any, ws: Workspace) -> None:
+        """A kind of event that did not exist when it was written is no error."""
+        for kind in ("model.retired", "run", "", "x" * 500, "run.started.again", "Ümlaut.✓"):
+            event = event_of(kind or " ", {"run": "run-1", "anything": [1, {"a": None}]})
+            tell(plugin, event, ws)
+
+    def test_it_changes_nothing_of_what_it_hears(self, plugin: Any, ws: Workspace) -> None:
+        """The event is the same after it was heard, down to the inner tables of its payload."""
+        for kind, payload in PAYLOADS.items():
+            event = event_of(kind, copy.deepcopy(payload))
+            tell(plugin, event, ws)
+            assert dict(event.payload) == payload, f"the payload of {kind} was changed"
+            assert event == event_of(kind, payload), f"the event {kind} was changed"
+
+    def test_an_event_twice_is_no_error(self, plugin: Any, ws: Workspace) -> None:
+        """An event that is told again, also to another instance, is heard or passed over."""
+        event = event_of("checks.measured")
+        for one in (plugin, plugin, another(plugin)):
+            tell(one, event, ws)
+        self._must_have(plugin, [event])
+
+    def test_order_makes_no_difference(self, plugin: Any, ws: Workspace) -> None:
+        """Events that come late, and of a run whose beginning was not heard, are no error."""
+        for event in reversed(life()):
+            tell(plugin, event, ws)
+        self._must_have(plugin, life())
+
+    def test_nothing_that_is_written_breaks_it(self, plugin: Any, ws: Workspace) -> None:
+        """A payload of any shape, and any text in it, is heard: an event is not to be refused."""
+        escape = f"escaped-{uuid.uuid4().hex}"
+        for what, event in hostile(escape).items():
+            tell(plugin, event, ws, what=what)
+        home = Path(getattr(plugin, "root", None) or Path.cwd()).resolve()
+        for folder in home.parents[:2]:
+            for path in folder.glob(f"{escape}*"):
+                path.unlink()
+                raise AssertionError("the text of an event names a file outside of the project")
+
+    def test_a_huge_event_is_heard(self, plugin: Any, ws: Workspace) -> None:
+        """A payload of several megabytes is heard, within seconds."""
+        rows = [{"name": f"check_{place}", "value": 0.5} for place in range(20_000)]
+        payload = {"run": "run-1", "checks": rows, "text": "x" * _HUGE}
+        started = time.monotonic()
+        tell(plugin, event_of("checks.measured", payload), ws, what="a huge event")
+        seconds = time.monotonic() - started
+        assert seconds < _PATIENCE, f"a huge event takes {seconds:.0f} s, and the run waits for it"
+
+    def test_artifacts_may_be_gone(self, plugin: Any, ws: Workspace) -> None:
+        """It reads a card that the workspace has, and does without one that is gone."""
+        tell(plugin, with_card(ws), ws, what="a review with a card")
+        tell(plugin, missing_card(), ws, what="a review whose card is gone")
+
+    def test_projects_are_apart(self, plugin: Any, ws: Workspace) -> None:
+        """Events of two projects have the same sequence, and neither hides the other."""
+        told = [event_of(place=1, project=project) for project in ("a", "b")]
+        for event in told:
+            tell(plugin, event, ws)
+        self._must_have(plugin, told)
+
+    def test_many_tell_it_at_once(self, plugin: Any, ws: Workspace) -> None:
+        """Several threads may tell it at once, and none of what they tell is lost or torn."""
+        payload = {**PAYLOADS["checks.measured"], "text": "x" * 9_000}
+        told = [event_of("checks.measured", payload, place=place) for place in range(CALLERS * 4)]
+        shares = [told[place::CALLERS] for place in range(CALLERS)]
+        at_once([functools.partial(_tell_all, plugin, share, ws) for share in shares])
+        self._must_have(plugin, told)
+
+    def test_many_processes_tell_it(self, plugin: Any, ws: Workspace) -> None:
+        """Two commands may run at once, and none of what they tell is lost or torn."""
+        if "fork" not in multiprocessing.get_all_start_methods():
+            pytest.skip("this platform cannot fork; threads are tried in its stead")
+        told = [event_of("checks.measured", place=place) for place in range(CALLERS)]
+        context = multiprocessing.get_context("fork")
+        children = [
+            context.Process(target=tell, args=(another(plugin), event, ws)) for event in told
+        ]
+        with warnings.catch_warnings():
+            # Python warns of a fork beside threads; these children only call the plugin.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            for child in children:
+                child.start()
+        for child in children:
+            child.join(60)
+        assert {child.exitcode for child in children} == {0}, "a process could not tell it"
+        self._must_have(plugin, told)
+
+    def test_it_prints_nothing(self, plugin: Any, ws: Workspace) -> None:
+        """Standard output is the command's: a line in it breaks whoever reads its JSON."""
+        with contextlib.redirect_stdout(io.StringIO()) as printed:
+            for event in life():
+                tell(plugin, event, ws)
+        assert printed.getvalue() == "", "it prints to standard output"
+
+    def test_it_leaves_the_process_as_it_was(self, plugin: Any, ws: Workspace) -> None:
+        """Folder, environment and signals are the command's, and no thread keeps it from ending."""
+        before, threads = _process(), set(threading.enumerate())
+        for event in life():
+            tell(plugin, event, ws)
+        for name, value in _process().items():
+            assert value == before[name], f"it changes the {name} of the process"
+        left = [thread for thread in set(threading.enumerate()) - threads if not thread.daemon]
+        assert not left, f"the thread {left[0].name!r} keeps the process from ending"
+
+    def test_a_backend_that_is_away_is_said(self, plugin: Any, ws: Workspace) -> None:
+        """Without its backend it keeps the event for later or raises Unavailable, in seconds."""
+        with self._gone(plugin) as gone:
+            started = time.monotonic()
+            for kind in ("run.started", "checks.measured", "run.finished"):
+                tell(gone, event_of(kind), ws, what="a backend that is away", away=True)
+            seconds = time.monotonic() - started
+            assert seconds < _PATIENCE, f"it waits {seconds:.0f} s for a backend that is away"
+
+    def test_no_error_shows_a_secret(self, plugin: Any, ws: Workspace) -> None:
+        """What it raises without its backend shows no setting that came from the environment."""
+        hints = type_hints(type(plugin))
+        secret = [name for name, hint in hints.items() if "Secret" in str(hint)]
+        if not secret:
+            pytest.skip("optional: no setting of the plugin may be a secret")
+        made = attrs.evolve(plugin, **{name.lstrip("_"): Secret(_MARKER) for name in secret})
+        with self._gone(made) as gone:
+            said = ""
+            try:
+                ask(gone, "on_event", event=event_of(), ws=ws)
+            except Exception as error:  # noqa: BLE001  (another test says which it may raise)
+                said = _chain(error)
+            assert _MARKER not in said, "what it raises shows a secret setting"
+
+    def _must_have(self, plugin: Any, told: Sequence[Event]) -> None:
+        found = self.heard(another(plugin))
+        if found is None:
+            return
+        missing = [event.kind for event in told if event.id not in found]
+        assert not missing, f"of {len(told)} events {len(missing)} did not arrive: {missing[0]}"
+
+    @contextlib.contextmanager
+    def _gone(self, plugin: Any) -> Iterator[Any]:
+        gone = self.away(plugin)
+        if gone is None:
+            pytest.skip("optional: the suite does not say in `away` how its backend goes away")
+        yield gone
+
+
+def tell(plugin: Any, event: Event, ws: Workspace, *, what: str = "", away: bool = False) -> None:
+    """Tell a plugin of an event. Whatever it raises breaks a promise; away, Unavailable does not.
+
+    Args:
+        plugin: which.
+        event: what it is told.
+        ws: its workspace.
+        what: what is odd about it, for the message; its kind where nothing is said.
+        away: whether the plugin's backend cannot be reached.
+    """
+    try:
+        ask(plugin, "on_event", event=event, ws=ws)
+    except (AssertionError, KeyboardInterrupt):
+        raise
+    except BaseException as error:
+        if not (away and isinstance(error, Unavailable)):
+            msg = f"{what or event.kind} breaks it: {type(error).__name__}: {error}"
+            raise AssertionError(msg) from error
+
+
+def _tell_all(plugin: Any, told: Sequence[Event], ws: Workspace) -> None:
+    for event in told:
+        tell(plugin, event, ws)
+
+
+def _process() -> dict[str, Any]:
+    mask = os.umask(0)
+    os.umask(mask)
+    return {
+        "current folder": Path.cwd(),
+        "environment": dict(os.environ),
+        "mask for new files": mask,
+        "signals": [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)],
+    }
+
+
+def _chain(error: BaseException | None) -> str:
+    said = []
+    while error is not None:
+        said += [str(error), repr(error), *getattr(error, "__notes__", ())]
+        error = error.__cause__ or error.__context__
+    return "\n".join(said)

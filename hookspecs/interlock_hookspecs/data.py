@@ -177,7 +177,8 @@ def load_dataset(source: str, task: Task) -> Dataset | None:
 
     Args:
         source: a path, a glob or an address, relative paths already made absolute.
-        task: what the rows are for; columns it names must exist.
+        task: what the rows are for. Columns it names may be missing: labels and traffic are read
+            with the same task, and core says which it needs.
 
     Returns:
         A `Dataset` with source, format, files and fields.

@@ -26,6 +26,7 @@ from interlock_hookspecs import (
     table_digest,
 )
 from interlock_hookspecs.conformance import LocalWorkspace
+from interlock_hookspecs.conformance.data import DataSuite
 
 ROWS = pa.table(
     {
@@ -361,3 +362,21 @@ def test_progress_is_said(tmp_path: Path, ws: LocalWorkspace) -> None:
     """A long snapshot says how far it is."""
     fixed(write(tmp_path / "a.parquet"), ws)
     assert ws.messages == [f"snapshot of {tmp_path / 'a.parquet'}"]
+
+
+class TestFiles(DataSuite):
+    """Every promise of a plugin that reads data, in the format that says its types itself."""
+
+    @pytest.fixture
+    def plugin(self) -> Files:
+        return Files()
+
+
+class TestFilesOfCsv(TestFiles):
+    """Every promise, in a format that says nothing of types."""
+
+    ending = ".csv"
+    cannot = {  # noqa: RUF012  (as the suite has it)
+        "test_rows_pass_through_in_batches": "Arrow reads a CSV up to 32 blocks of 4 MiB ahead, "
+        "which is as much for a file of any size"
+    }

@@ -18,6 +18,7 @@ from interlock_hookspecs.conformance.dossiers import (
     hard_dossiers,
 )
 from interlock_hookspecs.conformance.suite import Suite, another, ask, has, needs
+from interlock_hookspecs.conformance.workspace import LocalWorkspace
 
 _OUTWARD = re.compile(r"""(?:src|href)\s*=\s*["']?\s*(?:https?:)?//|@import|url\(\s*["']?https?:""")
 
@@ -49,6 +50,15 @@ class GovernSuite(Suite):
     """What core relies on in ``review`` and ``describe_model``; ``render_card`` is optional."""
 
     role = "govern"
+
+    def exercise(self, plugin: Any, ws: LocalWorkspace) -> None:  # noqa: ARG002  (neither judging nor describing has one)
+        """Judge and describe a sound dossier."""
+        said(plugin, dossier_of())
+
+    def provoke(self, plugin: Any, ws: LocalWorkspace) -> None:  # noqa: ARG002  (likewise)
+        """Judge and describe dossiers that are hard."""
+        for dossier in hard_dossiers().values():
+            said(plugin, dossier)
 
     def test_it_speaks(self, plugin: Any, ws: Workspace) -> None:
         """Of a sound dossier it gives a verdict, a section, or a card."""

@@ -16,6 +16,7 @@ from interlock_hookspecs.conformance.rows import (
     task_of,
 )
 from interlock_hookspecs.conformance.suite import Suite, another, ask, has, must_raise, needs
+from interlock_hookspecs.conformance.workspace import LocalWorkspace
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -83,6 +84,17 @@ class MonitorSuite(Suite):
 
     role = "monitor"
     sees_drift = True
+
+    def exercise(self, plugin: Any, ws: LocalWorkspace) -> None:
+        """Find what there is to find in a window of each kind."""
+        for kind in kinds(plugin):
+            found_in(plugin, window_of(kind, rows_of(kind)), ws)
+
+    def provoke(self, plugin: Any, ws: LocalWorkspace) -> None:
+        """Compare a window that lacks columns."""
+        kind = kinds(plugin)[0]
+        rows = rows_of(kind).drop_columns(["y", "city"])
+        found_in(plugin, window_of(kind, rows), ws)
 
     def test_it_finds(self, plugin: Any, ws: Workspace) -> None:
         """For each kind of task that it serves, a window of traffic gives a finding."""

@@ -27,6 +27,7 @@ from interlock_hookspecs.conformance.versions import (
     move,
     register,
 )
+from interlock_hookspecs.conformance.workspace import LocalWorkspace
 
 CALLERS = 8
 NAMES = (
@@ -47,6 +48,16 @@ class RegistrySuite(Suite):
     """What core relies on in a registry. ``delete_version`` and ``fetch_version`` are optional."""
 
     role = "registry"
+
+    def exercise(self, plugin: Any, ws: LocalWorkspace) -> None:
+        """Register, list, and move an alias."""
+        made = register(plugin, "a", ws)
+        listed(plugin)
+        move(plugin, alias_of(plugin), made.number)
+
+    def provoke(self, plugin: Any, ws: LocalWorkspace) -> None:  # noqa: ARG002  (a pointer has no bytes)
+        """Move an alias under a name without versions."""
+        move(plugin, None, "1")
 
     def test_a_version_comes_back_as_it_went_in(self, plugin: Any, ws: Workspace) -> None:
         """A version has the id, the name, the model and the facts it was registered with."""
@@ -249,7 +260,7 @@ class RegistrySuite(Suite):
         """Registrations at once, from several threads, each give a version of its own."""
         words = [f"{place}" for place in range(CALLERS)]
         acts = [lambda word=word: register(another(plugin), word, ws) for word in words]
-        numbers = [version.number for version in at_once(acts)]  # type: ignore[arg-type]  # the word is bound
+        numbers = [version.number for version in at_once(acts)]
         assert len(set(numbers)) == CALLERS, "registrations at once were given one number"
         assert len(listed(plugin)) == CALLERS, "registrations at once lost a version"
 

@@ -28,15 +28,14 @@ from interlock_hookspecs import (
     CONTRACT_VERSION,
     PROJECT,
     PluginError,
-    Secret,
     compatible,
     contract_of,
     specs,
     type_hints,
 )
+from interlock_hookspecs.conformance.leaks import SECRET, said_by, with_secrets
+from interlock_hookspecs.conformance.state import unchanged
 from interlock_hookspecs.conformance.workspace import LocalWorkspace
-
-_MARKER = "hunter2"
 
 
 class Suite:
@@ -96,12 +95,34 @@ class Suite:
         assert not missing, f"the role {self.role} requires {', '.join(missing)}"
         assert found.keys() & {spec.name for spec in own}, f"no hook of the role {self.role}"
 
+    def exercise(self, plugin: Any, ws: LocalWorkspace) -> None:  # noqa: ARG002  (those of the suites of the roles)
+        """Let the plugin do what its role does on an ordinary day; a role's suite says what."""
+        pytest.skip(f"nothing ordinary is asked of the role {self.role}")
+
+    def provoke(self, plugin: Any, ws: LocalWorkspace) -> None:  # noqa: ARG002  (likewise)
+        """Ask the plugin for something that it refuses; a role's suite says for what."""
+        pytest.skip(f"nothing is refused by the role {self.role}")
+
+    def test_it_leaves_the_process_as_it_was(self, plugin: Any, ws: LocalWorkspace) -> None:
+        """A call leaves the folder, environment, warnings and random numbers of the process."""
+        self.exercise(plugin, ws)
+        with unchanged("a call"):
+            self.exercise(another(plugin), ws)
+
+    def test_no_error_shows_a_secret(self, plugin: Any, ws: LocalWorkspace) -> None:
+        """Whatever goes wrong with a secret setting, no error shows it."""
+        for name, made in with_secrets(plugin):
+            said = ""
+            try:
+                self.provoke(made, ws)
+            except Exception as error:  # noqa: BLE001  (whatever is raised, it tells no secret)
+                said = said_by(error)
+            assert SECRET not in said, f"an error shows the secret setting {name!r}"
+
     def test_a_secret_setting_is_not_printed(self, plugin: Any) -> None:
         """The repr of a plugin shows no setting that came from the environment."""
-        for name, hint in type_hints(type(plugin)).items():
-            if "Secret" in str(hint):
-                made = attrs.evolve(plugin, **{name.lstrip("_"): Secret(_MARKER)})
-                assert _MARKER not in repr(made), f"the repr shows the secret setting {name!r}"
+        for name, made in with_secrets(plugin):
+            assert SECRET not in repr(made), f"the repr shows the secret setting {name!r}"
 
 
 def hooks_of(plugin: Any) -> dict[str, Callable[..., Any]]:

@@ -16,6 +16,7 @@ from interlock_hookspecs.conformance.rows import (
     task_of,
 )
 from interlock_hookspecs.conformance.suite import Suite, another, ask, has
+from interlock_hookspecs.conformance.workspace import LocalWorkspace
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -70,6 +71,16 @@ class ValidateSuite(Suite):
     """What core relies on in a validator: in either of ``check_data`` and ``check_model``."""
 
     role = "validate"
+
+    def exercise(self, plugin: Any, ws: LocalWorkspace) -> None:  # noqa: ARG002  (a validator has none)
+        """Measure a candidate of each kind."""
+        for kind in kinds(plugin):
+            measured(plugin, task_of(kind))
+
+    def provoke(self, plugin: Any, ws: LocalWorkspace) -> None:  # noqa: ARG002  (likewise)
+        """Measure rows without a target."""
+        rows = rows_of(kinds(plugin)[0]).drop_columns(["y"])
+        measured(plugin, task_of(kinds(plugin)[0]), rows, rows)
 
     def test_it_measures(self, plugin: Any) -> None:
         """For each kind of task that it serves, a sound dataset and candidate give a check."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
@@ -77,7 +77,7 @@ def move(plugin: Any, expected: str | None, number: str | None, *, alias: str = 
     ask(plugin, "set_alias", name=NAME, alias=alias, expected=expected, number=number)
 
 
-def at_once(acts: list[Callable[[], T]]) -> list[T]:
+def at_once(acts: Sequence[Callable[[], T]]) -> list[T]:
     """The results of acts that start together, each in a thread of its own."""
     with ThreadPoolExecutor(len(acts)) as pool:
         return [done.result() for done in [pool.submit(act) for act in acts]]

@@ -108,3 +108,37 @@ class LocalWorkspace:
         folder = self._folder / name
         folder.mkdir(parents=True, exist_ok=True)
         return folder
+
+
+class Killed(BaseException):
+    """The end of a process in the middle of a call: no plugin handles it."""
+
+
+class KilledWorkspace(LocalWorkspace):
+    """A workspace in which a call ends half-way.
+
+    Args:
+        folder: as of any other.
+        at: the method in which it ends, before that did anything.
+        openers: a plugin for each model format.
+    """
+
+    def __init__(self, folder: Path, *, at: str, openers: Mapping[str, Any] | None = None) -> None:
+        super().__init__(folder, openers=openers)
+        self._at = at
+
+    def keep(self, path: Path, *, name: str | None = None) -> Artifact:
+        self._reached("keep")
+        return super().keep(path, name=name)
+
+    def progress(self, message: str, done: int | None = None, total: int | None = None) -> None:
+        self._reached("progress")
+        super().progress(message, done, total)
+
+    def write_model(self, format: str, fitted: Any, signature: Signature) -> Model:  # noqa: A002  (the field's own word)
+        self._reached("write_model")
+        return super().write_model(format, fitted, signature)
+
+    def _reached(self, method: str) -> None:
+        if method == self._at:
+            raise Killed(method)

@@ -1,0 +1,62 @@
+"""What of a process a plugin must leave as it found it."""
+
+from __future__ import annotations
+
+import contextlib
+import decimal
+import locale
+import logging
+import os
+import random
+import signal
+import socket
+import sys
+import warnings
+from collections.abc import Iterator, Mapping
+
+
+@contextlib.contextmanager
+def unchanged(act: str) -> Iterator[None]:
+    """Hold a call to leaving the process as it was.
+
+    The libraries of a plugin may set things up when they are imported: let it do its work once
+    before.
+
+    Args:
+        act: what is done in the block, for the message: it is followed by what changed.
+
+    Raises:
+        AssertionError: something of the process is another afterwards.
+    """
+    import numpy as np
+
+    # A call that sets a seed leaves what its like left before: the numbers must have moved on.
+    random.random()  # noqa: S311  (no secret is made of it)
+    np.random.random()  # noqa: NPY002  (the shared generator is what we look at)
+    before = _state()
+    yield
+    after = _state()
+    changed = [name for name, value in before.items() if after[name] != value]
+    assert not changed, f"{act} changes the process: {', '.join(changed)}"
+
+
+def _state() -> Mapping[str, object]:
+    import numpy as np
+
+    numbers = np.random.get_state(legacy=False)  # noqa: NPY002  (the shared generator is what we look at)
+    return {
+        "the current folder": os.getcwd(),  # noqa: PTH109  (Path would hide a trailing change)
+        "the environment": dict(os.environ),
+        "the import path": tuple(sys.path),
+        "the warning filters": tuple(warnings.filters),
+        "the random numbers of `random`": random.getstate(),
+        "the random numbers of numpy": repr(numbers) + str(numbers["state"]["key"].tobytes()),
+        "how numpy treats errors": np.geterr(),
+        "the decimal context": repr(decimal.getcontext()),
+        "the locale": locale.setlocale(locale.LC_ALL),
+        "the log's level": logging.root.level,
+        "the log's handlers": tuple(map(id, logging.root.handlers)),
+        "the handling of interrupts": signal.getsignal(signal.SIGINT),
+        "the sockets' time-out": socket.getdefaulttimeout(),
+        "the recursion limit": sys.getrecursionlimit(),
+    }

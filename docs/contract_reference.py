@@ -70,7 +70,17 @@ def items(text: str) -> dict[str, str]:
 
 # -- the contract ----------------------------------------------------------------------------------
 
-FOUNDATION = ("rules", "evolution", "artifacts", "values", "digests", "errors", "types", "measures")
+FOUNDATION = (
+    "rules",
+    "evolution",
+    "artifacts",
+    "values",
+    "plain",
+    "digests",
+    "errors",
+    "types",
+    "measures",
+)
 """The modules of the contract that belong to no stage."""
 
 

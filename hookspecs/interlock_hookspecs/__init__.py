@@ -50,6 +50,7 @@ from interlock_hookspecs.model import (
     score_columns,
 )
 from interlock_hookspecs.monitor import Finding, Instant, Profile, Window, window_text
+from interlock_hookspecs.plain import from_plain, to_plain
 from interlock_hookspecs.policy import Bound, ModelFacts, Policy, parse_bound
 from interlock_hookspecs.registry import ModelVersion, VersionPage
 from interlock_hookspecs.rules import (
@@ -191,6 +192,7 @@ __all__ = [
     "first",
     "folder_digest",
     "folder_manifest",
+    "from_plain",
     "hookimpl",
     "is_digest",
     "kinds_of",
@@ -211,6 +213,7 @@ __all__ = [
     "spec_of",
     "specs",
     "table_digest",
+    "to_plain",
     "type_hints",
     "utc",
     "window_text",

@@ -13,21 +13,20 @@ from typing import Any
 import attrs
 
 from interlock_hookspecs import (
-    Artifact,
     Conflict,
     Facts,
-    Field,
     InvalidInput,
     Model,
     ModelVersion,
     NotFound,
-    Signature,
     Unavailable,
     VersionPage,
+    from_plain,
     hookimpl,
     plugin,
     project_root,
     setting,
+    to_plain,
 )
 
 TABLES = """
@@ -194,24 +193,13 @@ def version(
 
 def to_text(model: Model, facts: Facts) -> str:
     """A model and its facts as JSON."""
-    value = attrs.asdict(
-        model, value_serializer=lambda _i, _a, v: dict(v) if isinstance(v, Facts) else v
-    )
-    return json.dumps({"model": value, "facts": dict(facts)})
+    return json.dumps({"model": to_plain(model), "facts": to_plain(facts)})
 
 
 def from_text(text: str) -> tuple[Model, Facts]:
     """The model and its facts from that JSON."""
     value = json.loads(text)
-    model, signature = value["model"], value["model"]["signature"]
-    for name in ("inputs", "outputs"):
-        signature[name] = tuple(Field(**field) for field in signature[name])
-    for name in ("id", "time"):
-        signature[name] = signature[name] and Field(**signature[name])
-    signature["classes"] = tuple(signature["classes"])
-    model["signature"] = Signature(**signature)
-    model["artifact"] = Artifact(**model["artifact"])
-    return Model(**model), Facts(value["facts"])
+    return from_plain(Model, value["model"]), Facts(value["facts"])
 
 
 def number_of(text: str) -> int | None:

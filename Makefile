@@ -12,6 +12,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 MEMBERS := hookspecs core $(sort $(patsubst %/pyproject.toml,%,$(wildcard plugins/*/pyproject.toml)))
+CONTRIB := $(sort $(patsubst %/pyproject.toml,%,$(wildcard contrib/*/pyproject.toml)))
 PROJECTS := pyproject.toml $(MEMBERS:%=%/pyproject.toml)
 BENCHMARKS := $(sort $(patsubst tests/benchmarks/bench_%.py,bench-%,$(wildcard tests/benchmarks/bench_*.py)))
 
@@ -75,13 +76,13 @@ build/bench-venv/.runtime: constraints.txt $(PROJECTS)
 
 dist: .venv/.dev
 	@rm -rf dist && mkdir -p build
-	@printf '%s\n' . $(MEMBERS) | xargs -P 2 -I MEMBER \
+	@printf '%s\n' . $(MEMBERS) $(CONTRIB) | xargs -P 2 -I MEMBER \
 		$(BIN)/python -m build --no-isolation --outdir dist MEMBER >build/dist.log 2>&1 || { tail -n 40 build/dist.log; echo "The whole log is build/dist.log"; exit 1; }
 	@echo "$$(ls dist/*.whl | wc -l) wheels and $$(ls dist/*.tar.gz | wc -l) source distributions are in dist/"
 
 clean:
 	@rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
-	@rm -rf $(foreach member,. $(MEMBERS),$(member)/build $(member)/*.egg-info)
+	@rm -rf $(foreach member,. $(MEMBERS) $(CONTRIB),$(member)/build $(member)/*.egg-info)
 	@find . -path ./.venv -prune -o -name __pycache__ -prune -exec rm -rf {} +
 
 .venv/bin/pip:
@@ -96,7 +97,8 @@ clean:
 	@$(BIN)/python -m compileall -q $(MEMBERS)
 	@touch $@
 
-.venv/.dev: requirements-dev.txt .venv/.runtime
+.venv/.dev: requirements-dev.txt .venv/.runtime $(CONTRIB:%=%/pyproject.toml)
 	@echo "Installing what tests and checks need ..."
 	@$(INSTALL) -r requirements-dev.txt
+	@$(INSTALL) --no-build-isolation $(CONTRIB:%=--editable %)
 	@touch $@

@@ -75,11 +75,14 @@ def _toml_default(default: Any) -> str:
 
 
 def settings() -> Iterator[str]:
-    """The settings of the embedded plugins, role by role."""
+    """The settings of the plugins of this repository, role by role, and how to install each."""
+    from importlib import metadata
+
     from interlock.plugins.check import implementations
     from interlock.plugins.discover import installed
     from interlock.plugins.load import load_class
 
+    embedded = " ".join(metadata.requires("interlock") or ())
     for plugin in installed().values():
         if not plugin.distribution.startswith("interlock-"):
             continue
@@ -89,7 +92,9 @@ def settings() -> Iterator[str]:
         answered = ", ".join(
             f"[`{name}`](#contract-{name.lower()})" for name in sorted(implementations(cls))
         )
-        yield from (f"Answers {answered}.", "")
+        apart = "" if f"{plugin.distribution}==" in embedded else "Not embedded: "
+        how = f"{apart}`pip install {plugin.distribution if apart else 'interlock'}`"
+        yield from (f"{how}. Answers {answered}.", "")
         found = [field for field in attrs.fields(cls) if "doc" in field.metadata]
         annotations = {
             name: typed

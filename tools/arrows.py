@@ -25,7 +25,7 @@ def imported(path: Path) -> Iterator[tuple[int, str]]:
 
 
 class PluginsContract(Contract):
-    """Each folder below ``folders`` imports the contract and itself.
+    """Each distribution below ``folders`` imports the contract and itself.
 
     Its tests may import other plugins, to be tried against the real thing, but not the core.
     """
@@ -36,7 +36,8 @@ class PluginsContract(Contract):
     def check(self, graph: ImportGraph, verbose: bool) -> ContractCheck:  # noqa: ARG002  # import-linter's signature
         """Read every Python file of every plugin."""
         broken = []
-        for plugin in sorted(p for top in self.folders for p in Path(top).iterdir() if p.is_dir()):
+        found = (path.parent for top in self.folders for path in Path(top).glob("*/pyproject.toml"))
+        for plugin in sorted(found):
             own = f"interlock_{plugin.name.replace('-', '_')}"
             for path in sorted(plugin.rglob("*.py")):
                 if "build" in path.relative_to(plugin).parts:

@@ -194,11 +194,14 @@ def suites(path):
 
 
 def implemented():
-    """Each hook of each first-party plugin, as (the plugin's folder, the hook)."""
+    """Each hook of each plugin of this repository, as (the plugin's folder, the hook)."""
+    folders = [path.parent for path in ROOT.glob("plugins/*/pyproject.toml")]
+    folders += [path.parent for path in ROOT.glob("contrib/*/pyproject.toml")]
     return sorted(
         {
-            (path.relative_to(ROOT / "plugins").parts[0], function.name)
-            for path in (ROOT / "plugins").rglob("*.py")
+            (folder.relative_to(ROOT).as_posix(), function.name)
+            for folder in folders
+            for path in folder.rglob("*.py")
             for function in nodes(path, ast.FunctionDef)
             if any(ast.unparse(mark) == "hookimpl" for mark in function.decorator_list)
             and not path.name.startswith("test_")
@@ -208,7 +211,7 @@ def implemented():
 
 @pytest.mark.parametrize(("folder", "hook"), implemented())
 def test_every_hook_of_a_plugin_is_called_by_its_own_tests(folder, hook):
-    """What a first-party plugin implements, a test beside it calls, itself or through a suite."""
-    files = list((ROOT / "plugins" / folder).rglob("test_*.py"))
+    """What a plugin implements, a test beside it calls, itself or through a suite."""
+    files = list((ROOT / folder).rglob("test_*.py"))
     files += [suite for path in files for suite in suites(path)]
     assert hook in {name for path in files for name in calls(path)}

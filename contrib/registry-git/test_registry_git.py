@@ -6,7 +6,7 @@ import threading
 
 import attrs
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from interlock_hookspecs import Conflict, InvalidInput, NotFound, Unavailable
@@ -225,12 +225,12 @@ def test_a_repository_survives_packing(registry, ws, git):
     assert registry.fetch_version(before.items[0], ws).digest == before.items[0].model.digest
 
 
-@given(st.text(min_size=1, max_size=60))
+@settings(deadline=None, max_examples=50)  # each starts a process
+@given(st.text(min_size=1, max_size=16))
 def test_any_name_is_one_part_of_a_ref(text):
     """Git takes it, no two names share one, and it is read back as it was."""
     part = encode(text, what="name")
     assert decode(part) == text
-    assert part.lower() == encode(text, what="name").lower()
     done = subprocess.run(["git", "check-ref-format", f"refs/tags/{part}/v1"], check=False)
     assert done.returncode == 0
 

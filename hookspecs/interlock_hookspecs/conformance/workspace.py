@@ -6,6 +6,7 @@ import logging
 import shutil
 import tempfile
 from collections.abc import Mapping
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from interlock_hookspecs.artifacts import Artifact
 from interlock_hookspecs.digests import path_digest
 from interlock_hookspecs.errors import InvalidInput, NotFound
 from interlock_hookspecs.model import Model, Predictor, Signature
+from interlock_hookspecs.rules import PROJECT
 
 
 class LocalWorkspace:
@@ -20,7 +22,7 @@ class LocalWorkspace:
 
     Args:
         folder: where artifacts and scratch folders go.
-        openers: a plugin for each model format.
+        openers: a plugin for each model format; for any other format the installed one, if any.
         project: attributes of the project's module.
 
     >>> import tempfile
@@ -40,7 +42,7 @@ class LocalWorkspace:
         project: Mapping[str, Any] | None = None,
     ) -> None:
         self._folder = folder
-        self._openers = dict(openers or {})
+        self.openers = dict(openers or {})
         self._project = dict(project or {})
         self.messages: list[str] = []
 
@@ -54,6 +56,10 @@ class LocalWorkspace:
 
     def scratch(self) -> Path:
         return Path(tempfile.mkdtemp(dir=self._made("scratch")))
+
+    def end_call(self) -> None:
+        """Delete every scratch folder, as core does when the call that asked for it is over."""
+        shutil.rmtree(self._folder / "scratch", ignore_errors=True)
 
     def keep(self, path: Path, *, name: str | None = None) -> Artifact:
         digest = path_digest(path)
@@ -99,10 +105,13 @@ class LocalWorkspace:
         return self._project[name]
 
     def _opener(self, format: str) -> Any:  # noqa: A002  (the field's own word)
-        if format not in self._openers:
-            msg = f"no opener for the format {format!r} was given"
+        if format not in self.openers:
+            for entry_point in metadata.entry_points(group=f"{PROJECT}.model", name=format):
+                self.openers[format] = entry_point.load()()
+        if format not in self.openers:
+            msg = f"no opener for the format {format!r} was given, and none is installed"
             raise NotFound(msg)
-        return self._openers[format]
+        return self.openers[format]
 
     def _made(self, name: str) -> Path:
         folder = self._folder / name

@@ -96,8 +96,8 @@ class SklearnTrainer:
         if self.threads:
             set_jobs(estimator, self.threads)
         parameters = changed_parameters(estimator)
-        prepared = prepare(features, estimator, self.categorical)
         with _limited(self.threads), _explained(features, ws):
+            prepared = prepare(features, estimator, self.categorical)
             scores = self._cross_validate(prepared, target, task, ws)
             fitted = _fit(prepared, target, path, ws)
         # How many threads is the machine's affair, and must not be seen in the model's bytes.
@@ -157,10 +157,16 @@ def _explained(features: Features, ws: Workspace) -> Iterator[None]:
             yield
         except InvalidParameterError as error:
             raise InvalidInput(f"parameters: {error}") from error
-        except ValueError as error:
+        except (ValueError, IndexError) as error:
             name = _infinite(features)
             if name is not None:
                 raise InvalidInput(f"column {name!r} holds an infinite number") from error
+            name = _empty(features)
+            if name is not None:
+                raise InvalidInput(
+                    f"column {name!r} holds no value, which the estimator does not take: put it "
+                    "in [task] exclude"
+                ) from error
             raise
     for text in dict.fromkeys(str(warning.message).partition("\n")[0] for warning in caught):
         ws.log.warning("scikit-learn: %s", text)
@@ -173,6 +179,16 @@ def _infinite(features: Features) -> str | None:
 
     for field, column in zip(features.fields, features.columns, strict=True):
         if is_number(field) and pc.any(pc.is_inf(column)).as_py():
+            return field.name
+    return None
+
+
+def _empty(features: Features) -> str | None:
+    """A column without a value; not every estimator minds it."""
+    import pyarrow.compute as pc
+
+    for field, column in zip(features.fields, features.columns, strict=True):
+        if pc.all(pc.is_null(column, nan_is_null=True)).as_py():
             return field.name
     return None
 

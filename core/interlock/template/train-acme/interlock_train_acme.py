@@ -47,6 +47,8 @@ class AcmeTrainer:
 
         if task.target is None or task.target not in rows.column_names:
             raise InvalidInput(f"there is no column {task.target!r}: set [task] target")
+        if not task.features(rows.column_names):
+            raise InvalidInput("no column is left as a feature")
         counts = {
             item["values"]: item["counts"]
             for item in pc.value_counts(rows[task.target].drop_null()).to_pylist()

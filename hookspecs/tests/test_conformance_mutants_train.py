@@ -1,0 +1,432 @@
+"""The train suite catches every trainer that breaks a promise, and says which."""
+
+import ctypes
+import itertools
+import random
+import time
+from pathlib import Path
+
+import attrs
+import numpy as np
+import pyarrow.compute as pc
+import pytest
+
+from interlock_hookspecs import (
+    Artifact,
+    Field,
+    InvalidInput,
+    Maker,
+    Score,
+    Secret,
+    Unsupported,
+    bytes_digest,
+    hookimpl,
+    plugin,
+    setting,
+)
+from interlock_hookspecs.conformance import LocalWorkspace
+from interlock_hookspecs.conformance.suite import run
+from interlock_hookspecs.conformance.train import TrainSuite
+from interlock_train_acme import FORMAT, AcmeFormat, AcmeTrainer
+
+
+class Through:
+    """A workspace that changes what is written on its way."""
+
+    def __init__(self, ws, change):
+        self.ws, self.change = ws, change
+
+    def write_model(self, format, fitted, signature):  # noqa: A002
+        return self.ws.write_model(format, *self.change(fitted, signature))
+
+    def __getattr__(self, name):
+        return getattr(self.ws, name)
+
+
+class Signs(AcmeTrainer):
+    """A mutant that signs its models otherwise."""
+
+    @hookimpl
+    def fit_candidate(self, rows, task, ws):
+        def change(fitted, signature):
+            return fitted, self.sign(signature, rows)
+
+        return super().fit_candidate(rows, task, Through(ws, change))
+
+
+class Adds(AcmeTrainer):
+    """A mutant whose first share has a little more in it, which depends on something."""
+
+    @hookimpl
+    def fit_candidate(self, rows, task, ws):
+        more = (self.more(rows, task) % 1000) / 1e9
+
+        def change(fitted, signature):
+            return [fitted[0] - more, fitted[1] + more, *fitted[2:]], signature
+
+        return super().fit_candidate(rows, task, Through(ws, change))
+
+
+class Says(AcmeTrainer):
+    """A mutant that says something else of its candidate."""
+
+    @hookimpl
+    def fit_candidate(self, rows, task, ws):
+        return self.say(super().fit_candidate(rows, task, ws))
+
+
+class KeepsNoModel(Says):
+    def say(self, made):
+        artifact = Artifact(digest=bytes_digest(b"elsewhere"), size=9, name="model.json")
+        return attrs.evolve(made, model=attrs.evolve(made.model, artifact=artifact))
+
+
+class CountsOnlyOnes(Says):
+    def say(self, made):
+        return attrs.evolve(made, rows=made.rows // 2)
+
+
+class SaysItWasImported(Says):
+    def say(self, made):
+        return attrs.evolve(made, origin="imported")
+
+
+class StampsItself(Says):
+    def say(self, made):
+        return attrs.evolve(made, maker=Maker(plugin="train-acme", version="9"))
+
+
+class ForgetsTheSeed(Says):
+    def say(self, made):
+        return attrs.evolve(made, seed=0)
+
+
+class ScoresNoFold(Says):
+    def say(self, made):
+        return attrs.evolve(made, scores=[Score(name="roc_auc", folds=[])])
+
+
+class ScoresNoNumber(Says):
+    def say(self, made):
+        return attrs.evolve(made, scores=[Score(name="roc_auc", folds=[0.5, float("nan")])])
+
+
+class ScoresTwice(Says):
+    def say(self, made):
+        return attrs.evolve(made, scores=[Score(name="roc_auc", folds=[0.5])] * 2)
+
+
+class TakesTheTargetForAFeature(Signs):
+    def sign(self, signature, rows):
+        inputs = (*signature.inputs, Field(name="y", type=str(rows.schema.field("y").type)))
+        return attrs.evolve(signature, inputs=inputs)
+
+
+class TakesEverythingForText(Signs):
+    def sign(self, signature, rows):
+        inputs = [attrs.evolve(field, type="string") for field in signature.inputs]
+        return attrs.evolve(signature, inputs=inputs)
+
+
+class ForgetsTheTime(Signs):
+    def sign(self, signature, rows):
+        return attrs.evolve(signature, time=None)
+
+
+class NamesItsOutputs(Signs):
+    def sign(self, signature, rows):
+        outputs = [attrs.evolve(one, name=f"p_{one.name}") for one in signature.outputs]
+        return attrs.evolve(signature, outputs=outputs)
+
+
+class OrdersClassesBackwards(Signs):
+    def sign(self, signature, rows):
+        return attrs.evolve(signature, classes=signature.classes[::-1])
+
+
+class ScoresTheOtherClass(Signs):
+    def sign(self, signature, rows):
+        (other,) = [label for label in signature.classes if label != signature.positive]
+        return attrs.evolve(signature, positive=other)
+
+
+class AsksForTheId(Signs):
+    def sign(self, signature, rows):
+        return attrs.evolve(signature, inputs=(*signature.inputs, signature.id), id=None)
+
+
+class DrawsFromTheSharedGenerator(Adds):
+    def more(self, rows, task):
+        return np.random.randint(1000)  # noqa: NPY002  (what is wrong with it)
+
+
+class CountsItsFits(Adds):
+    ticks = itertools.count()
+
+    def more(self, rows, task):
+        return next(self.ticks)
+
+
+@plugin(contract="1.0", kinds=("binary", "multiclass"))
+class LearnsOn(Adds):
+    seen: list = attrs.field(init=False, factory=list)
+
+    def more(self, rows, task):
+        self.seen.append(rows.num_rows)
+        return sum(set(self.seen))
+
+
+class SeesChunks(Adds):
+    def more(self, rows, task):
+        return rows["x"].num_chunks
+
+
+class DependsOnTheHashSeed(Adds):
+    def more(self, rows, task):
+        return hash("acme")
+
+
+class LearnsFromTheId(Adds):
+    def more(self, rows, task):
+        return len(rows["id"][0].as_py())
+
+
+class LearnsFromExcludedColumns(Adds):
+    def more(self, rows, task):
+        return len(rows["phone"][0].as_py())
+
+
+class BakesTheThresholdIn(Adds):
+    def more(self, rows, task):
+        return int(task.threshold * 100)
+
+
+class ReadsTheHeldOutRows(Adds):
+    def more(self, rows, task):
+        return int(Path(task.dataset).exists())
+
+
+class DependsOnTheSeedAndTheClock(Adds):
+    def more(self, rows, task):
+        return time.perf_counter_ns() if task.seed else 0
+
+
+@plugin(contract="1.0", kinds=("binary", "multiclass"))
+class HoldsItsRowsOnItself(AcmeTrainer):
+    latest: object = attrs.field(init=False, default=None)
+
+    @hookimpl
+    def fit_candidate(self, rows, task, ws):
+        self.latest = rows
+        time.sleep(0.05)
+        return super().fit_candidate(self.latest, task, ws)
+
+
+class StumblesOverAMissingTarget(AcmeTrainer):
+    @hookimpl
+    def fit_candidate(self, rows, task, ws):
+        rows[task.target]
+        return super().fit_candidate(rows, task, ws)
+
+
+class FitsOneClass(AcmeTrainer):
+    @hookimpl
+    def fit_candidate(self, rows, task, ws):
+        if task.target in rows.column_names and pc.count_distinct(rows[task.target]).as_py() == 1:
+            other = pc.equal(rows["id"], rows["id"][0]).cast("int64")
+            rows = rows.set_column(rows.column_names.index("y"), "y", other)
+        return super().fit_candidate(rows, task, ws)
+
+
+class QuotesARow(AcmeTrainer):
+    @hookimpl
+    def fit_candidate(self, rows, task, ws):
+        try:
+            return super().fit_candidate(rows, task, ws)
+        except InvalidInput as error:
+            raise InvalidInput(f"{error}: {rows.slice(0, 1).to_pylist()}") from error
+
+
+class NamesNoColumn(AcmeTrainer):
+    @hookimpl
+    def fit_candidate(self, rows, task, ws):
+        try:
+            return super().fit_candidate(rows, task, ws)
+        except InvalidInput as error:
+            raise InvalidInput("the rows do not fit the task") from error
+
+
+class StumblesOverOddTypes(AcmeTrainer):
+    @hookimpl
+    def fit_candidate(self, rows, task, ws):
+        for name in set(rows.column_names) & {"hard"}:
+            rows[name].cast("double")
+        return super().fit_candidate(rows, task, ws)
+
+
+class WritesClassesPlainly(Signs):
+    def sign(self, signature, rows):
+        if signature.kind == "binary":
+            return signature
+        outputs = [attrs.evolve(one, name=one.name.replace("\n", " ")) for one in signature.outputs]
+        return attrs.evolve(signature, outputs=outputs)
+
+
+class StripsNames(Signs):
+    def sign(self, signature, rows):
+        inputs = [attrs.evolve(field, name=field.name.strip()) for field in signature.inputs]
+        return attrs.evolve(signature, inputs=inputs)
+
+
+class NeedsManyRows(AcmeTrainer):
+    @hookimpl
+    def fit_candidate(self, rows, task, ws):
+        if rows.num_rows == 2:
+            raise ZeroDivisionError
+        return super().fit_candidate(rows, task, ws)
+
+
+class ChangesTheRows(AcmeTrainer):
+    @hookimpl
+    def fit_candidate(self, rows, task, ws):
+        made = super().fit_candidate(rows, task, ws)
+        values = rows["sex"].chunk(0).buffers()[1]
+        ctypes.memset(values.address, 0, values.size)
+        return made
+
+
+class LeavesItsNotes(AcmeTrainer):
+    @hookimpl
+    def fit_candidate(self, rows, task, ws):
+        Path("notes.txt").write_text("fitted")
+        return super().fit_candidate(rows, task, ws)
+
+
+class TakesUpAHalf(AcmeTrainer):
+    halves = []  # noqa: RUF012  (what is wrong with it)
+
+    @hookimpl
+    def fit_candidate(self, rows, task, ws):
+        if self.halves:
+            return super().fit_candidate(self.halves.pop(), task, ws)
+        self.halves.append(rows)
+        made = super().fit_candidate(rows, task, ws)
+        self.halves.clear()
+        return made
+
+
+class SeedsTheSharedGenerator(AcmeTrainer):
+    @hookimpl
+    def fit_candidate(self, rows, task, ws):
+        random.seed(task.seed)
+        return super().fit_candidate(rows, task, ws)
+
+
+class PassesOverARefusal(AcmeTrainer):
+    @hookimpl
+    def fit_candidate(self, rows, task, ws):
+        try:
+            return super().fit_candidate(rows, task, ws)
+        except Unsupported as error:
+            raise InvalidInput("the model could not be written") from error
+
+
+@plugin(contract="1.0", kinds=("binary", "multiclass"))
+class TellsItsToken(AcmeTrainer):
+    token: str | Secret[str] = setting("", doc="a secret")
+
+    @hookimpl
+    def fit_candidate(self, rows, task, ws):
+        try:
+            return super().fit_candidate(rows, task, ws)
+        except InvalidInput as error:
+            if isinstance(self.token, Secret):
+                error.add_note(f"asked with {self.token.reveal()}")
+            raise
+
+
+@plugin(contract="1.0", kinds=("tea leaves",))
+class ServesNoKind(AcmeTrainer):
+    pass
+
+
+MUTANTS = [
+    (ServesNoKind, "it_fits", "the plugin serves no kind of task"),
+    (KeepsNoModel, "it_fits", "NotFound: nothing is kept"),
+    (CountsOnlyOnes, "it_fits", "200 rows are said, of 400"),
+    (SaysItWasImported, "it_fits", "a model that was trained is said to be imported"),
+    (StampsItself, "it_fits", "a candidate says itself who made it"),
+    (TakesTheTargetForAFeature, "the_signature_is_the_tasks", "'y' is an input, and no feature"),
+    (AsksForTheId, "the_signature_is_the_tasks", "'id' is an input, and no feature"),
+    (TakesEverythingForText, "the_signature_is_the_tasks",
+     "an input is of another type than its column"),
+    (ForgetsTheTime, "the_signature_is_the_tasks",
+     "the column 'größe [cm]' is not taken beside the features"),
+    (NamesItsOutputs, "the_signature_is_the_tasks", "the outputs of a binary model are"),
+    (OrdersClassesBackwards, "the_signature_is_the_tasks",
+     "the classes are not the target's values, sorted"),
+    (ScoresTheOtherClass, "the_signature_is_the_tasks",
+     "the score is of another class than `positive`"),
+    (DrawsFromTheSharedGenerator, "the_same_rows_give_the_same_model",
+     "fitted again, a model is another"),
+    (CountsItsFits, "the_same_rows_give_the_same_model", "fitted again, a model is another"),
+    (LearnsOn, "the_same_rows_give_the_same_model", "fitted again, a model is another"),
+    (SeesChunks, "the_same_rows_give_the_same_model", "chunks or encodings of the rows make"),
+    (DependsOnTheHashSeed, "the_same_rows_give_the_same_model_in_every_process",
+     "another process fits another model"),
+    (HoldsItsRowsOnItself, "many_fit_at_once", "fitted at once with others, a model is another"),
+    (ForgetsTheSeed, "the_seed_is_on_record", "the seed was 7, and 0 is on record"),
+    (DependsOnTheSeedAndTheClock, "the_seed_is_on_record", "one seed gives two models"),
+    (LearnsFromTheId, "what_is_no_feature_makes_no_difference", "other ids, with equal features"),
+    (LearnsFromExcludedColumns, "what_is_no_feature_makes_no_difference",
+     "another excluded column, with equal features"),
+    (BakesTheThresholdIn, "what_is_no_feature_makes_no_difference", "another threshold"),
+    (ReadsTheHeldOutRows, "what_is_no_feature_makes_no_difference",
+     "another source behind the rows"),
+    (AsksForTheId, "a_request_needs_features_only", "rows of the features alone are refused"),
+    (StumblesOverAMissingTarget, "rows_that_cannot_be_learnt_are_refused",
+     "no column of the target: a binary model is fitted: KeyError is raised"),
+    (FitsOneClass, "rows_that_cannot_be_learnt_are_refused",
+     "one class: a binary model is fitted: nothing is raised"),
+    (QuotesARow, "rows_that_cannot_be_learnt_are_refused",
+     "the error repeats a value of a data row"),
+    (NamesNoColumn, "a_refusal_names_the_column", "does not name the missing column"),
+    (StumblesOverOddTypes, "hard_columns_are_no_fault", "lists: ArrowNotImplementedError is"),
+    (WritesClassesPlainly, "hard_targets_are_no_fault", "hostile classes"),
+    (StripsNames, "any_name_is_a_column", "an input has a name that no column has"),
+    (NeedsManyRows, "few_rows_and_many_columns_are_no_fault",
+     "two rows: ZeroDivisionError is raised"),
+    (ScoresNoFold, "scores_are_numbers", "the score roc_auc has no folds"),
+    (ScoresNoNumber, "scores_are_numbers", "the score roc_auc is no finite number"),
+    (ScoresTwice, "scores_are_numbers", "two scores have one name"),
+    (ChangesTheRows, "rows_and_folders_are_left_alone", "a fit changes the rows"),
+    (LeavesItsNotes, "rows_and_folders_are_left_alone", "a fit leaves notes.txt"),
+    (TakesUpAHalf, "an_interrupted_fit_leaves_nothing",
+     "after an interrupted fit, a model is another"),
+    (PassesOverARefusal, "a_refusal_of_the_format_comes_through",
+     "InvalidInput is raised where Unsupported is promised"),
+    (SeedsTheSharedGenerator, "it_leaves_the_process_as_it_was", "the random numbers of `random`"),
+    (TellsItsToken, "no_error_shows_a_secret", "an error shows the secret setting 'token'"),
+]  # fmt: skip
+
+
+def tried(mutant, only=()):
+    """The outcomes of the suite, with a workspace that opens Acme's models."""
+    ws = {"ws": lambda folder: LocalWorkspace(folder, openers={FORMAT: AcmeFormat()})}
+    return list(run(TrainSuite, lambda folder: mutant(), only=only, fixtures=ws))
+
+
+@pytest.mark.parametrize(
+    ("mutant", "test", "sentence"), MUTANTS, ids=[mutant.__name__ for mutant, _, _ in MUTANTS]
+)
+def test_the_suite_catches(mutant, test, sentence):
+    """A trainer with one broken promise fails that promise's test, in words that say it."""
+    (outcome,) = tried(mutant, [f"test_{test}"])
+    assert outcome.status == "broken"
+    assert sentence in outcome.why
+
+
+def test_the_trainer_that_the_mutants_are_made_of_keeps_every_promise():
+    """Without a mutation every promise is held."""
+    outcomes = tried(AcmeTrainer)
+    assert {one.status for one in outcomes} == {"held"}, outcomes

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from hashlib import sha256
 from typing import Any
 
 import attrs
-import orjson
+from orjson import Fragment, JSONDecodeError, dumps, loads
 
 from interlock.ledger.canonical import HEADER_VERSION, PREFIX, canonical
 from interlock.ledger.projections import Happened
@@ -15,7 +15,6 @@ from interlock.ledger.projections import Happened
 Wrong = tuple[str, str, Any, Any]
 """Table, column, what was found, what was expected."""
 
-_NOTHING: tuple[Wrong, ...] = ()
 _COPIED = ("project", "sequence", "id", "kind", "at", "subject", "run", "key_id")
 
 
@@ -31,34 +30,32 @@ class Chain:
     """A chain, checked link by link.
 
     Args:
+        project: whose.
         first: what stands for the digest before the first event.
         erased: the tombstones that events say there are, by the id of the erased event.
     """
 
-    def __init__(self, first: str, erased: Mapping[str, Tombstone]) -> None:
+    def __init__(self, project: str, first: str, erased: Mapping[str, Tombstone]) -> None:
         self.sequence = 0
         self.digest = first
+        self._project = project
         self._erased = erased
         self._names: dict[str, str] = {}
 
-    def take(self, row: tuple[Any, ...]) -> tuple[Sequence[Wrong], Happened | None, bool]:
-        """Check the next event of the table and its payload.
+    def take(self, row: tuple[Any, ...]) -> Happened | None:
+        """The next event of the table, where it and its payload are as they must be.
+
+        Making the header again from the columns, the payload's digest and the digest before, and
+        finding it byte for byte the one that is stored, proves all of them at once, and is faster
+        than reading it to compare each.
 
         Returns:
-            What is wrong with it, the event as its header tells it, and whether its payload was
-            erased. The event is None where the header cannot be read.
+            The event; None where something is not as expected: `examine` says what.
         """
-        event = self._as_expected(row)
-        return (_NOTHING, event, False) if event is not None else self._examine(row)
-
-    def _as_expected(self, row: tuple[Any, ...]) -> Happened | None:
-        """The event, where its header is byte for byte the one that this row must have.
-
-        Making the header again from the columns, the payload's digest and the digest before
-        proves all of them at once, and is faster than reading it to compare each.
-        """
-        (project, sequence, identifier, kind, at, actor, subject, run, header, digest) = row[:10]
-        (signature, key_id, event, salt, body, erased_at, reason) = row[10:]
+        (
+            sequence, identifier, kind, at, actor, subject, run, header, digest, signature, key_id,
+            event, salt, body, erased_at, reason,
+        ) = row  # fmt: skip
         if (
             sequence != self.sequence + 1
             or event != identifier
@@ -67,17 +64,17 @@ class Chain:
         ):
             return None
         try:
-            now = PREFIX + hashlib.sha256(header).hexdigest()
-            expected = orjson.dumps(
+            now = f"{PREFIX}{sha256(header).hexdigest()}"
+            expected = dumps(
                 {
-                    "actor": orjson.Fragment(actor),
+                    "actor": Fragment(actor),
                     "at": at,
                     "id": identifier,
                     "key_id": None,
                     "kind": kind,
-                    "payload": PREFIX + hashlib.sha256(salt + body).hexdigest(),
+                    "payload": f"{PREFIX}{sha256(salt + body).hexdigest()}",
                     "previous": self.digest,
-                    "project": project,
+                    "project": self._project,
                     "run": run,
                     "sequence": sequence,
                     "subject": subject,
@@ -88,18 +85,23 @@ class Chain:
                 return None
             name = self._names.get(actor)
             if name is None:
-                name = self._names[actor] = orjson.loads(actor)["subject"]
-            happened = Happened(kind, at, name, subject, run, orjson.loads(body))
+                name = self._names[actor] = loads(actor)["subject"]
+            happened = Happened(kind, at, name, subject, run, loads(body))
         except (KeyError, TypeError, ValueError):
             return None
         self.sequence, self.digest = sequence, now
         return happened
 
-    def _examine(self, row: tuple[Any, ...]) -> tuple[list[Wrong], Happened | None, bool]:
-        """Find out what about a row is not as expected: nothing, perhaps, where it was erased."""
-        columns, payload = row[:12], row[12:]
-        project, sequence, identifier, kind, at, actor, subject, run, header, digest = columns[:10]
-        signature, key_id = columns[10:]
+    def examine(self, row: tuple[Any, ...]) -> tuple[list[Wrong], Happened | None, bool]:
+        """Find out what about a row is not as expected: nothing, perhaps, where it was erased.
+
+        Returns:
+            What is wrong with it, the event as its header tells it, and whether its payload was
+            erased. The event is None where the header cannot be read.
+        """
+        columns, payload = row[:11], row[11:]
+        sequence, identifier, kind, at, actor, subject, run, header, digest = columns[:9]
+        signature, key_id = columns[9:]
         wrong: list[Wrong] = []
         before, self.sequence = self.sequence, sequence
         if type(sequence) is not int or sequence != before + 1:
@@ -108,13 +110,13 @@ class Chain:
         said = _object(header)
         if said is None:
             return [*wrong, ("events", "header", "no header", "a header")], None, False
-        now = PREFIX + hashlib.sha256(header).hexdigest()
+        now = PREFIX + sha256(header).hexdigest()
         if digest != now:
             wrong.append(("events", "digest", digest, now))
         if said.get("previous") != self.digest:
             wrong.append(("events", "header", said.get("previous"), self.digest))
         self.digest = now
-        found = (project, sequence, identifier, kind, at, subject, run, key_id)
+        found = (self._project, sequence, identifier, kind, at, subject, run, key_id)
         told = tuple(map(said.get, _COPIED))
         wrong += [
             ("events", name, there, here)
@@ -158,7 +160,7 @@ class Chain:
             column = "body" if isinstance(salt, bytes) else "salt"
             wrong.append(("payloads", column, "no bytes", "bytes"))
             return {}, False
-        now = PREFIX + hashlib.sha256(salt + body).hexdigest()
+        now = PREFIX + sha256(salt + body).hexdigest()
         if now != said.get("payload"):
             wrong.append(("payloads", "body", now, said.get("payload")))
         return _object(body) or {}, False
@@ -168,7 +170,7 @@ def _object(data: Any) -> dict[str, Any] | None:
     if not isinstance(data, bytes):
         return None
     try:
-        value = orjson.loads(data)
-    except orjson.JSONDecodeError:
+        value = loads(data)
+    except JSONDecodeError:
         return None
     return value if isinstance(value, dict) else None

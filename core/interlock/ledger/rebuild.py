@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from sqlalchemy import delete, select
 
-from interlock.ledger.projections import Happened, changes
-from interlock.ledger.statements import Statements
+from interlock.ledger.projections import Happened, reduce
+from interlock.ledger.statements import Statements, TableWriter
 from interlock.ledger.stream import EVENT_COLUMNS, chain
 from interlock.ledger.tables import PROJECTIONS, heads
 
@@ -38,9 +38,9 @@ def rebuild(connection: Connection, project: str | None = None) -> None:
 
 
 def _replay(connection: Connection, project: str) -> None:
-    statements = Statements(connection.dialect)
     driver: Any = connection.connection
     cursor = driver.cursor()
+    tables = TableWriter(Statements(connection.dialect), cursor, project)
     for row in chain(connection, project):
         header = orjson.loads(row[_HEADER])
         body = row[_BODY]
@@ -52,6 +52,6 @@ def _replay(connection: Connection, project: str) -> None:
             header["run"],
             {} if body is None else orjson.loads(body),
         )
-        for change in changes(event):
-            statements.apply(cursor, project, header["sequence"], change)
+        tables.sequence = header["sequence"]
+        reduce(event, tables)
     cursor.close()

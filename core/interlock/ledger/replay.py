@@ -7,11 +7,12 @@ still change.
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from interlock.ledger.projections import Change, Replace, Upsert
+from interlock.ledger.projections import REDUCERS, Happened, Key, Values
 from interlock.ledger.statements import Statements, run
 from interlock.ledger.stream import projection
 from interlock.ledger.tables import COLUMNS, KEYS, PROJECTIONS
@@ -20,11 +21,10 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 Report = Callable[..., None]
-Key = tuple[Any, ...]
 
 
 class Replay:
-    """One project's projections.
+    """One project's projections: what a reducer writes to while a ledger is verified.
 
     Args:
         connection: within one read transaction.
@@ -40,93 +40,105 @@ class Replay:
         self._tables = {
             name: _Table(name, projection(connection, name, project)) for name in PROJECTIONS
         }
+        self._sequence = 0
+        self._touched: list[_Table] = []
 
-    def apply(self, sequence: int, made: tuple[Change, ...]) -> None:
-        """Take over an event's changes, then compare the rows that it wrote last."""
-        if not made:
+    def apply(self, sequence: int, event: Happened) -> None:
+        """Take over an event's changes, then compare the rows that it wrote last.
+
+        Raises:
+            TypeError: a value of its payload has another type than its column.
+        """
+        reducer = REDUCERS.get(event.kind)
+        if reducer is None:
             return
-        written = {"project": self._project, "sequence": sequence}
-        for change in made:
-            table = self._tables[change.table]
-            if isinstance(change, Replace):
-                self._replace(table, written, change)
-                continue
-            key = tuple(map(change.key.get, table.key))
-            row = table.live.get(key)
-            if row is not None:
-                row.update(change.values)
-                row["sequence"] = sequence
-            elif isinstance(change, Upsert) or self._stale(table, change.key, sequence):
-                table.live[key] = {**table.empty, **change.key, **change.values, **written}
-        for change in made:
-            self._settle(self._tables[change.table], sequence)
+        self._sequence = sequence
+        reducer(event, self)
+        for table in self._touched:
+            if table.due <= sequence:
+                self._settle(table, sequence)
+        self._touched.clear()
 
     def finish(self) -> None:
         """Compare what no event settled: rows that are missing, and rows that nothing made."""
         for table in self._tables.values():
-            for row in table.rest():
-                self._compare(table, row)
+            self._settle(table, math.inf)
             for key, expected in table.live.items():
-                self._missing(table, key, expected)
+                self._missing(table, key, expected["sequence"])
 
-    def _replace(self, table: _Table, written: dict[str, Any], change: Replace) -> None:
-        group = tuple(change.group.values())
-        gone = table.groups.pop(group, set())
-        for key in gone:
-            table.live.pop(key, None)
-        self._stale(table, change.group, written["sequence"])
-        keys = set()
-        for ordinal, row in enumerate(change.rows):
-            whole = {**table.empty, **change.group, "ordinal": ordinal, **row, **written}
-            key = tuple(whole[name] for name in table.key)
-            table.live[key] = whole
-            keys.add(key)
-        if keys:
-            table.groups[group] = keys
+    def upsert(self, table: str, key: Key, values: Values) -> None:
+        """Expect these columns of a row, which may be new."""
+        there = self._tables[table]
+        row = there.live.get(key)
+        if row is None:
+            row = there.live[key] = there.empty | values
+        else:
+            row.update(values)
+        row["sequence"] = self._sequence
+        self._touched.append(there)
 
-    def _stale(self, table: _Table, where: dict[str, Any], sequence: int) -> bool:
+    def update(self, table: str, key: Key, values: Values) -> None:
+        """Expect these columns of a row, if there is such a row."""
+        there = self._tables[table]
+        if key in there.live or self._stale(there, key):
+            self.upsert(table, key, values)
+
+    def replace(self, table: str, group: Key, rows: list[Values]) -> None:
+        """Expect these rows, numbered, instead of all whose key begins so."""
+        there = self._tables[table]
+        there.forget(group)
+        self._stale(there, group)
+        for ordinal, row in enumerate(rows):
+            row["sequence"] = self._sequence
+            there.live[*group, ordinal] = row
+        there.groups[group] = len(rows)
+        self._touched.append(there)
+
+    def _stale(self, table: _Table, where: Key) -> bool:
         """Whether a row that this event should have changed says that it is older."""
         found = self._written(table, where)
-        if found is None or found >= sequence:
+        if found is None or found >= self._sequence:
             return False
-        key = _shown(tuple(where.values()))
-        self._wrong(sequence, table.name, key, "sequence", found, sequence)
+        self._wrong(self._sequence, table.name, _shown(where), "sequence", found, self._sequence)
         return True
 
-    def _written(self, table: _Table, where: dict[str, Any]) -> int | None:
+    def _written(self, table: _Table, where: Key) -> int | None:
         """The least sequence of the rows with this key, or part of a key; None without any."""
-        statement = self._statements.oldest(table.name, tuple(where))
-        run(self._cursor, statement, {"project": self._project, **where})
+        names = KEYS[table.name][: len(where)]
+        statement = self._statements.oldest(table.name, names)
+        values = {"project": self._project, **dict(zip(names, where, strict=True))}
+        run(self._cursor, statement, values)
         found = self._cursor.fetchone()[0]
         return found if isinstance(found, int) else None
 
-    def _settle(self, table: _Table, sequence: int) -> None:
-        while (row := table.next) is not None:
-            if not isinstance(row[table.sequence], int) or row[table.sequence] > sequence:
-                return
-            self._compare(table, row)
+    def _settle(self, table: _Table, sequence: float) -> None:
+        """Hold the rows of a table that were last written until now against what they should be."""
+        live, pick, width = table.live, table.pick, table.width
+        while table.due <= sequence and (row := table.next) is not None:
+            key = row[:width]
+            expected = live.pop(key, None)
+            if expected is None or pick(expected) != row[width:]:
+                self._differs(table, key, row, expected)
+            if table.groups:
+                table.groups.pop(key[:-1], None)
             table.advance()
 
-    def _compare(self, table: _Table, row: tuple[Any, ...]) -> None:
-        key = tuple(map(row.__getitem__, table.places))
-        expected = table.live.get(key)
-        sequence = row[table.sequence]
+    def _differs(
+        self, table: _Table, key: Key, row: tuple[Any, ...], expected: Values | None
+    ) -> None:
         if expected is None:
+            sequence = row[table.sequence]
             at = sequence if isinstance(sequence, int) else None
             self._wrong(at, table.name, _shown(key), "", "a row", "no row, or one written later")
             return
-        table.forget(key)
-        if table.pick(expected) == row:
-            return
-        at = expected["sequence"]
-        for name, value in zip(table.columns, row, strict=True):
+        for name, value in zip(table.columns, row[table.width :], strict=True):
             if expected[name] != value:
+                at = expected["sequence"]
                 self._wrong(at, table.name, _shown(key), name, value, expected[name])
                 return
 
-    def _missing(self, table: _Table, key: Key, expected: dict[str, Any]) -> None:
-        sequence = expected["sequence"]
-        found = self._written(table, dict(zip(table.key, key, strict=True)))
+    def _missing(self, table: _Table, key: Key, sequence: int) -> None:
+        found = self._written(table, key)
         if found is None:
             self._wrong(sequence, table.name, _shown(key), "", "no such row", "a row")
         elif found != sequence:
@@ -134,39 +146,44 @@ class Replay:
 
 
 class _Table:
-    """A projection on its way: rows as they are, and rows as they should be so far."""
+    """A projection on its way: rows as they are, and rows as they should be so far.
+
+    Attributes:
+        name: of the table.
+        width: of its key.
+        columns: the others.
+        pick: those of an expected row, in their order.
+        empty: an expected row that nothing was said of yet.
+        sequence: its place in a row.
+        live: the expected rows that are not compared yet, without their keys.
+        groups: of rows that are replaced together, how many there are.
+        next: the next row to compare; None at the end.
+        due: the sequence that it says; infinite where it is none, or there is no row.
+    """
 
     def __init__(self, name: str, rows: Iterator[tuple[Any, ...]]) -> None:
         self.name = name
-        self.key = KEYS[name]
-        self.columns = COLUMNS[name]
+        self.width = len(KEYS[name])
+        self.columns = COLUMNS[name][self.width :]
         self.pick = operator.itemgetter(*self.columns)
-        self.empty: dict[str, Any] = dict.fromkeys(self.columns)
-        self.places = tuple(self.columns.index(column) for column in self.key)
-        self.sequence = self.columns.index("sequence")
-        self.live: dict[Key, dict[str, Any]] = {}
-        self.groups: dict[Key, set[Key]] = {}
+        self.empty: Values = dict.fromkeys(self.columns)
+        self.sequence = COLUMNS[name].index("sequence")
+        self.live: dict[Key, Values] = {}
+        self.groups: dict[Key, int] = {}
         self._rows = rows
         self.next: tuple[Any, ...] | None = None
+        self.due: float = math.inf
         self.advance()
 
     def advance(self) -> None:
-        self.next = next(self._rows, None)
+        row = self.next = next(self._rows, None)
+        due = math.inf if row is None else row[self.sequence]
+        self.due = due if type(due) is int else math.inf
 
-    def rest(self) -> Iterator[tuple[Any, ...]]:
-        while self.next is not None:
-            yield self.next
-            self.advance()
-
-    def forget(self, key: Key) -> None:
-        """A row is settled."""
-        self.live.pop(key)
-        if self.key[-1] == "ordinal":
-            group = key[:-1]
-            keys = self.groups[group]
-            keys.discard(key)
-            if not keys:
-                del self.groups[group]
+    def forget(self, group: Key) -> None:
+        """Rows of a group are replaced: they are not expected any more."""
+        for ordinal in range(self.groups.pop(group, 0)):
+            self.live.pop((*group, ordinal), None)
 
 
 def _shown(key: Key) -> str:

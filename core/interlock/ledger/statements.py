@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, delete, func, select, update
 
-from interlock.ledger.projections import Change, Replace, Update, Upsert
+from interlock.ledger.projections import Key, Values
 from interlock.ledger.tables import KEYS, PROJECTIONS
 
 if TYPE_CHECKING:
@@ -35,6 +35,26 @@ def run(cursor: Any, statement: Statement, values: Mapping[str, Any]) -> None:
     cursor.execute(text, values if positions is None else [values[name] for name in positions])
 
 
+_KINDS: dict[str, tuple[set[type], str]] = {
+    "TEXT": ({str, type(None)}, "a text"),
+    "BIGINT": ({int, type(None)}, "a whole number"),
+    "DOUBLE": ({int, float, type(None)}, "a number"),
+}
+_TYPES = {
+    name: {column.name: _KINDS[str(column.type)] for column in table.c}
+    for name, table in PROJECTIONS.items()
+}
+
+
+def _refuse_other_types(table: str, values: Values) -> None:
+    """A database would take a number for a text, and give another value back."""
+    types = _TYPES[table]
+    for name, value in values.items():
+        allowed, words = types[name]
+        if type(value) not in allowed:
+            raise TypeError(f"{name} is {type(value).__name__}: expected {words}")
+
+
 class Statements:
     """The statements of one dialect, each compiled when it is first used."""
 
@@ -48,25 +68,6 @@ class Statements:
     def compile(self, statement: Executable) -> Statement:
         """A statement of one's own."""
         return compiled(statement, self._dialect)
-
-    def apply(self, cursor: Any, project: str, sequence: int, change: Change) -> None:
-        """Make a change, in the transaction of the cursor."""
-        written = {"project": project, "sequence": sequence}
-        if isinstance(change, Replace):
-            where = {"project": project, **change.group}
-            run(cursor, self.delete(change.table, tuple(change.group)), where)
-            for ordinal, row in enumerate(change.rows):
-                values = {**written, **change.group, "ordinal": ordinal, **row}
-                run(cursor, self.upsert(change.table, tuple(values)), values)
-            return
-        values = {**written, **change.key, **change.values}
-        make = self.upsert if isinstance(change, Upsert) else self.update
-        statement = make(change.table, tuple(values))
-        if isinstance(change, Update):
-            # The row that is looked for, under names apart from the columns that are set.
-            values |= {f"at_{name}": value for name, value in change.key.items()}
-            values["at_project"] = project
-        run(cursor, statement, values)
 
     def _upsert(self, table: str, names: tuple[str, ...]) -> Statement:
         if self._dialect.name == "sqlite":
@@ -102,3 +103,52 @@ class Statements:
         columns = PROJECTIONS[table].c
         where = (columns[name] == bindparam(name) for name in ("project", *names))
         return self.compile(select(func.min(columns.sequence)).where(*where))
+
+
+class TableWriter:
+    """Writes an event's changes to the tables, in the transaction of a cursor.
+
+    Each method raises TypeError where a value has another type than its column.
+
+    Args:
+        statements: of the dialect.
+        cursor: the driver's own.
+        project: whose rows.
+
+    Attributes:
+        sequence: of the event that is written; set it before each.
+    """
+
+    def __init__(self, statements: Statements, cursor: Any, project: str) -> None:
+        self.sequence = 0
+        self._statements = statements
+        self._cursor = cursor
+        self._project = project
+
+    def upsert(self, table: str, key: Key, values: Values) -> None:
+        """Write these columns of a row, which may be new."""
+        whole = {
+            "project": self._project,
+            "sequence": self.sequence,
+            **dict(zip(KEYS[table], key, strict=True)),
+            **values,
+        }
+        _refuse_other_types(table, whole)
+        run(self._cursor, self._statements.upsert(table, tuple(whole)), whole)
+
+    def update(self, table: str, key: Key, values: Values) -> None:
+        """Write these columns of a row, if there is such a row."""
+        row = {"project": self._project, **dict(zip(KEYS[table], key, strict=True))}
+        whole = {"sequence": self.sequence, **values}
+        _refuse_other_types(table, whole)
+        statement = self._statements.update(table, tuple(whole))
+        # The row that is looked for, under names apart from the columns that are set.
+        run(self._cursor, statement, whole | {f"at_{name}": value for name, value in row.items()})
+
+    def replace(self, table: str, group: Key, rows: list[Values]) -> None:
+        """Write these rows, numbered, instead of all whose key begins so."""
+        names = KEYS[table][: len(group)]
+        where = {"project": self._project, **dict(zip(names, group, strict=True))}
+        run(self._cursor, self._statements.delete(table, names), where)
+        for ordinal, row in enumerate(rows):
+            self.upsert(table, (*group, ordinal), row)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import bindparam, select
 
 from interlock.ledger.statements import Statement, compiled, run
-from interlock.ledger.tables import PROJECTIONS, events, payloads
+from interlock.ledger.tables import COLUMNS, PROJECTIONS, events, payloads
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Dialect
@@ -22,11 +22,12 @@ if TYPE_CHECKING:
 _BATCH = 512
 
 _BESIDE = ("event", "salt", "body", "erased_at", "reason")
+_OF_EVENTS = tuple(name for name in events.c.keys() if name != "project")  # noqa: SIM118  (columns, no dict)
 EVENT_COLUMNS = (
-    *(f"events.{column.name}" for column in events.c),
+    *(f"events.{name}" for name in _OF_EVENTS),
     *(f"payloads.{name}" for name in _BESIDE),
 )
-"""What `chain` gives, in order."""
+"""What `chain` gives, in order. The project is the one that was asked for."""
 
 
 def stream(connection: Connection, statement: Statement, **values: Any) -> Iterator[Any]:
@@ -49,14 +50,17 @@ def chain(connection: Connection, project: str) -> Iterator[Any]:
 
 
 def projection(connection: Connection, table: str, project: str) -> Iterator[Any]:
-    """A project's rows of a projection, in the order of the events that last wrote them."""
+    """A project's rows of a projection, in the order of the events that last wrote them.
+
+    Each is the values of `COLUMNS`: the key first.
+    """
     return stream(connection, _projection(connection.dialect, table), wanted=project)
 
 
 @functools.cache
 def _chain(dialect: Dialect) -> Statement:
     statement = (
-        select(*events.c, *(payloads.c[name] for name in _BESIDE))
+        select(*(events.c[name] for name in _OF_EVENTS), *(payloads.c[name] for name in _BESIDE))
         .outerjoin_from(
             events,
             payloads,
@@ -72,6 +76,8 @@ def _chain(dialect: Dialect) -> Statement:
 def _projection(dialect: Dialect, table: str) -> Statement:
     columns = PROJECTIONS[table].c
     statement = (
-        select(*columns).where(columns.project == bindparam("wanted")).order_by(columns.sequence)
+        select(*(columns[name] for name in COLUMNS[table]))
+        .where(columns.project == bindparam("wanted"))
+        .order_by(columns.sequence)
     )
     return compiled(statement, dialect)

@@ -232,5 +232,11 @@ KEYS = {
 }
 """The key of each projection within its project."""
 
-COLUMNS = {name: tuple(table.columns.keys()) for name, table in PROJECTIONS.items()}
-"""The columns of each projection, in order."""
+COLUMNS = {
+    name: (
+        *KEYS[name],
+        *(column for column in table.columns.keys() if column not in ("project", *KEYS[name])),  # noqa: SIM118  (columns, no dict)
+    )
+    for name, table in PROJECTIONS.items()
+}
+"""The columns of each projection but its project, the key first."""

@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from interlock.ledger.canonical import genesis
 from interlock.ledger.checkpoint import Checkpoint, read_checkpoint
 from interlock.ledger.links import Chain, Tombstone
-from interlock.ledger.projections import changes
+from interlock.ledger.projections import Happened
 from interlock.ledger.replay import Replay
 from interlock.ledger.stream import chain
 from interlock.ledger.tables import events, heads, meta, metadata, payloads
@@ -196,23 +196,19 @@ class _Verification:
 
     def _chain(self, connection: Connection, project: str, step: Callable[[], Any]) -> None:
         erased = _tombstones(connection, project)
-        links = Chain(genesis(self._ledger.id, self._project), erased)
-        anchor = self._checkpoint.heads.get(self._project) if self._checkpoint else None
+        links = Chain(project, genesis(self._ledger.id, project), erased)
+        anchor = self._checkpoint.heads.get(project) if self._checkpoint else None
         replay = Replay(connection, project, self._wrong)
         for row in chain(connection, project):
-            self._events += 1
-            wrong, event, was_erased = links.take(row)
-            for table, column, found, expected in wrong:
-                self._wrong(links.sequence, table, str(row[2]), column, found, expected)
+            event = links.take(row) or self._examined(links, row)
             if anchor and links.sequence == anchor.sequence and links.digest != anchor.digest:
                 self._wrong(links.sequence, "checkpoint", "digest", "", links.digest, anchor.digest)
-            if was_erased:
-                self._erased.append(str(row[2]))
             if event is not None:
                 try:
-                    replay.apply(links.sequence, changes(event))
+                    replay.apply(links.sequence, event)
                 except TypeError as error:
-                    self._wrong(links.sequence, "payloads", str(row[2]), "body", str(error), "")
+                    self._wrong(links.sequence, "payloads", str(row[1]), "body", str(error), "")
+            self._events += 1
             if self._events % _EVERY == 0:
                 step()
         self._ends(connection, project, links)
@@ -222,6 +218,15 @@ class _Verification:
             )
         replay.finish()
         step()
+
+    def _examined(self, links: Chain, row: tuple[Any, ...]) -> Happened | None:
+        """The event of a row that is not as expected, after what is wrong with it was noted."""
+        wrong, event, erased = links.examine(row)
+        for table, column, found, expected in wrong:
+            self._wrong(links.sequence, table, str(row[1]), column, found, expected)
+        if erased:
+            self._erased.append(str(row[1]))
+        return event
 
     def _ends(self, connection: Connection, project: str, links: Chain) -> None:
         """Hold the head against the last event, and the number of payloads against the events."""

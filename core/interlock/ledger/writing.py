@@ -11,8 +11,8 @@ from sqlalchemy import bindparam, insert, select, update
 from interlock.errors import LedgerError
 from interlock.ids import new_id
 from interlock.ledger.canonical import actor_text, genesis, seal, timestamp
-from interlock.ledger.projections import Happened, changes
-from interlock.ledger.statements import Statements, run
+from interlock.ledger.projections import Happened, reduce
+from interlock.ledger.statements import Statements, TableWriter, run
 from interlock.ledger.tables import events, heads, payloads
 from interlock_hookspecs import Actor, Event
 
@@ -59,6 +59,7 @@ class ChainWriter:
         self._project = project
         self._actor = actor
         self._actor_text = actor_text(actor)
+        self._tables = TableWriter(pen.projections, self._cursor, project)
         self._sequence, self._digest = self._lock()
 
     def _lock(self) -> tuple[int, str]:
@@ -80,6 +81,7 @@ class ChainWriter:
 
         Raises:
             LedgerError: its payload is no plain JSON, or a value has another type than its column.
+                The transaction must end without a commit then.
         """
         pen, cursor = self._pen, self._cursor
         at, sequence, identifier = datetime.now(UTC), self._sequence + 1, new_id("event")
@@ -100,27 +102,28 @@ class ChainWriter:
         }
         try:
             sealed = seal(entry.payload, hashed)
-            # Reduced as it was stored, so that a replay sees what this saw.
-            payload = orjson.loads(sealed.body)
-            made = changes(
-                Happened(
-                    kind=entry.kind,
-                    at=header["at"],
-                    actor=self._actor.subject,
-                    subject=entry.subject,
-                    run=header["run"],
-                    payload=payload,
-                )
-            )
         except (TypeError, ValueError) as error:
-            raise LedgerError(f"an event {entry.kind} cannot be written: {error}") from error
+            raise _unwritable(entry, error) from error
         header |= {"actor": self._actor_text, "header": sealed.header, "signature": None}
         run(cursor, pen.event, {**header, "digest": sealed.digest})
         stored = {"event": identifier, "salt": sealed.salt, "body": sealed.body}
         place = {"project": self._project, "sequence": sequence}
         run(cursor, pen.payload, {**place, **stored, "erased_at": None, "reason": None})
-        for change in made:
-            pen.projections.apply(cursor, self._project, sequence, change)
+        # Reduced as it was stored, so that a replay sees what this saw.
+        payload = orjson.loads(sealed.body)
+        happened = Happened(
+            kind=entry.kind,
+            at=header["at"],
+            actor=self._actor.subject,
+            subject=entry.subject,
+            run=header["run"],
+            payload=payload,
+        )
+        self._tables.sequence = sequence
+        try:
+            reduce(happened, self._tables)
+        except TypeError as error:
+            raise _unwritable(entry, error) from error
         self._sequence, self._digest = sequence, sealed.digest
         return Event(
             id=identifier,
@@ -140,6 +143,10 @@ class ChainWriter:
         values = {"wanted": self._project, "sequence": self._sequence, "digest": self._digest}
         run(self._cursor, self._pen.move_head, values)
         self._cursor.close()
+
+
+def _unwritable(entry: Entry, error: Exception) -> LedgerError:
+    return LedgerError(f"an event {entry.kind} cannot be written: {error}")
 
 
 def _run_of(entry: Entry) -> str | None:

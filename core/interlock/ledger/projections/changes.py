@@ -1,46 +1,38 @@
-"""What a reducer is given, what it gives, and how it reads a payload.
+"""What a reducer is given, what it writes to, and how it reads a payload.
 
-A payload is read strictly: a value of another type than its column is an error at the append, and
-so can never make a replay differ from what was written.
+What becomes a column is handed on as the payload has it: who writes to the tables refuses a value
+of another type than its column, at the append, so it can never make a replay differ from what was
+written. What a reducer puts together is checked here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+import functools
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, Protocol
 
 import orjson
 
 from interlock.ids import short
 
+Key = tuple[Any, ...]
 Values = dict[str, Any]
 
 
-class Upsert(NamedTuple):
-    """Write these columns of a row, which may be new."""
+class Writer(Protocol):
+    """What a reducer tells its changes to: the tables, or a replay's memory of them.
 
-    table: str
-    key: Values
-    values: Values
+    A key is the values of the table's key in order, the project left out.
+    """
 
+    def upsert(self, table: str, key: Key, values: Values) -> None:
+        """Write these columns of a row, which may be new."""
 
-class Update(NamedTuple):
-    """Write these columns of a row, if there is such a row."""
+    def update(self, table: str, key: Key, values: Values) -> None:
+        """Write these columns of a row, if there is such a row."""
 
-    table: str
-    key: Values
-    values: Values
-
-
-class Replace(NamedTuple):
-    """Write these rows instead of all that have this part of the key."""
-
-    table: str
-    group: Values
-    rows: list[Values]
-
-
-Change = Upsert | Update | Replace
+    def replace(self, table: str, group: Key, rows: list[Values]) -> None:
+        """Write these rows, numbered, instead of all whose key begins so; each has all columns."""
 
 
 class Happened(NamedTuple):
@@ -59,28 +51,18 @@ class Happened(NamedTuple):
     payload: Mapping[str, Any]
 
 
-def text(values: Mapping[str, Any], name: str) -> str | None:
-    """A text, or None where it is not said."""
-    value = values.get(name)
+Reducer = Callable[[Happened, Writer], None]
+"""Tells a writer what an event changes.
+
+Raises TypeError where the payload holds another type of value than it reads.
+"""
+
+
+def text(value: Any) -> str | None:
+    """A text, or None."""
     if value is None or type(value) is str:
         return value
-    raise TypeError(f"{name} is {type(value).__name__}: expected a text")
-
-
-def count(values: Mapping[str, Any], name: str) -> int | None:
-    """A whole number, or None where it is not said."""
-    value = values.get(name)
-    if value is None or type(value) is int:
-        return value
-    raise TypeError(f"{name} is {type(value).__name__}: expected an int")
-
-
-def number(values: Mapping[str, Any], name: str) -> float | None:
-    """A number as a float, or None where it is not said."""
-    value = values.get(name)
-    if value is None or type(value) in (int, float):
-        return None if value is None else float(value)
-    raise TypeError(f"{name} is {type(value).__name__}: expected a number")
+    raise TypeError(f"a {type(value).__name__} is there: expected a text")
 
 
 def record_in(values: Mapping[str, Any], name: str = "record") -> Mapping[str, Any]:
@@ -104,26 +86,32 @@ def json_text(value: Any) -> str | None:
     return None if value is None else orjson.dumps(value).decode()
 
 
-def texts(values: Mapping[str, Any], *names: str) -> Values:
-    """Texts, by their names."""
-    return {name: text(values, name) for name in names}
+def given(values: Mapping[str, Any], *names: str) -> Values:
+    """The values of columns that are called as in the payload."""
+    return {name: values.get(name) for name in names}
 
 
 def maker_of(record: Mapping[str, Any]) -> tuple[str | None, str]:
     """The maker's name and version, and its word: what stands before a check's name in a key."""
     maker = record_in(record, "maker")
-    plugin = text(maker, "plugin")
-    if plugin is None:
+    return _maker(maker.get("plugin"), maker.get("version"))
+
+
+@functools.lru_cache(maxsize=256)
+def _maker(plugin: str | None, version: str | None) -> tuple[str | None, str]:
+    if not (plugin := text(plugin)):
         return None, ""
     _, dash, word = plugin.partition("-")
-    return f"{plugin} {text(maker, 'version')}", word if dash else plugin
+    return f"{plugin} {version}", word if dash else plugin
 
 
-def listed(table: str, event: Happened, values: Values) -> Upsert:
-    """The row of a thing with an id."""
-    return Upsert(table, {"id": event.subject}, {"short": short(event.subject), **values})
+def listed(to: Writer, table: str, event: Happened, values: Values) -> None:
+    """Write the row of a thing with an id."""
+    values["short"] = short(event.subject)
+    to.upsert(table, (event.subject,), values)
 
 
-def of_run(event: Happened, **values: Any) -> tuple[Change, ...]:
-    """What the event changes in the row of its run, if it has one."""
-    return (Update("runs", {"id": event.run}, values),) if event.run else ()
+def of_run(to: Writer, event: Happened, **values: Any) -> None:
+    """Write what the event changes in the row of its run, if it has one."""
+    if event.run:
+        to.update("runs", (event.run,), values)

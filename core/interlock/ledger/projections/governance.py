@@ -2,83 +2,80 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from interlock.ledger.projections.changes import (
-    Change,
     Happened,
-    Replace,
-    Update,
-    Upsert,
+    Reducer,
+    Writer,
+    given,
     json_text,
     listed,
     maker_of,
-    number,
     of_run,
     record_in,
     records,
-    text,
-    texts,
 )
 
 
-def _version_intended(event: Happened) -> tuple[Change, ...]:
+def _version_intended(event: Happened, to: Writer) -> None:
     values = {
-        **texts(event.payload, "name", "model"),
+        **given(event.payload, "name", "model"),
         "run": event.run,
         "status": "intended",
         "at": event.at,
     }
-    return (listed("versions", event, values),)
+    listed(to, "versions", event, values)
 
 
-def _version_registered(event: Happened) -> tuple[Change, ...]:
+def _version_registered(event: Happened, to: Writer) -> None:
     said = event.payload
     if not said:
-        return ()
+        return
     values = {
-        **texts(said, "name", "number", "model"),
+        **given(said, "name", "number", "model"),
         "run": event.run,
         # The registry had this digest already: the version is the earlier one, under two ids.
         "status": "existing" if said.get("existing") is True else "registered",
         "at": event.at,
         "body": json_text(record_in(said) or None),
     }
-    return (listed("versions", event, values), *of_run(event, version=event.subject))
+    listed(to, "versions", event, values)
+    of_run(to, event, version=event.subject)
 
 
-def _version_imported(event: Happened) -> tuple[Change, ...]:
+def _version_imported(event: Happened, to: Writer) -> None:
     said, record = event.payload, record_in(event.payload)
     if not record:
-        return ()
+        return
     model = record_in(record_in(record, "model"), "artifact")
     values = {
-        **texts(record, "name", "number"),
+        **given(record, "name", "number"),
         "run": event.run,
-        "model": text(said, "model") or text(model, "digest"),
+        "model": said.get("model") or model.get("digest"),
         "status": "registered",
         "origin": json_text(said.get("origin")),
         "at": event.at,
-        "body": json_text(record or None),
+        "body": json_text(record),
     }
-    return (listed("versions", event, values),)
+    listed(to, "versions", event, values)
 
 
-def _alias_moved(event: Happened) -> tuple[Change, ...]:
+def _alias_moved(event: Happened, to: Writer) -> None:
     said = event.payload
-    name, alias = text(said, "name"), text(said, "alias")
+    name, alias = said.get("name"), said.get("alias")
     if not name or not alias:
-        return ()
-    values = {**texts(said, "version", "number", "model", "previous"), "at": event.at}
-    return (Upsert("aliases", {"name": name, "alias": alias}, values),)
+        return
+    values = {**given(said, "version", "number", "model", "previous"), "at": event.at}
+    to.upsert("aliases", (name, alias), values)
 
 
-def _review_held(event: Happened) -> tuple[Change, ...]:
+def _review_held(event: Happened, to: Writer) -> None:
     said = event.payload
     if not said:
-        return ()
+        return
     values = {
-        **texts(said, "dossier", "outcome"),
+        **given(said, "dossier", "outcome"),
         "run": event.run,
         "reasons": json_text(said.get("reasons")),
         "at": event.at,
@@ -86,54 +83,54 @@ def _review_held(event: Happened) -> tuple[Change, ...]:
     }
     rows = [
         {
-            **texts(record, "decision", "subject", "check", "reason"),
+            **given(record, "decision", "subject", "check", "reason"),
             "maker": maker_of(record)[0],
             "body": json_text(record),
         }
         for record in records(said, "verdicts")
     ]
-    return (
-        listed("reviews", event, values),
-        Replace("verdicts", {"review": event.subject}, rows),
-        *of_run(event, dossier=values["dossier"]),
-    )
+    dossier = values["dossier"]
+    listed(to, "reviews", event, values)
+    to.replace("verdicts", (event.subject,), rows)
+    of_run(to, event, dossier=dossier)
 
 
-def _approval_given(event: Happened) -> tuple[Change, ...]:
+def _approval_given(event: Happened, to: Writer) -> None:
     record = record_in(event.payload)
     if not record:
-        return ()
+        return
     values = {
-        **texts(record, "dossier", "decision", "reason", "actor", "verified", "at", "expires"),
+        **given(record, "dossier", "decision", "reason", "actor", "verified", "at", "expires"),
         "run": event.run,
         "self_approved": int(record.get("self_approved") is True),
         "body": json_text(record),
     }
-    return (listed("approvals", event, values),)
+    listed(to, "approvals", event, values)
 
 
-def _release_made(event: Happened) -> tuple[Change, ...]:
+def _release_made(event: Happened, to: Writer) -> None:
     record = record_in(event.payload)
     if not record:
-        return ()
+        return
     values = {
-        **texts(record, "run", "stack", "endpoint", "model", "dossier", "number", "at", "expires"),
-        "threshold": number(record, "threshold"),
+        **given(record, "run", "stack", "endpoint", "model", "dossier", "number", "at", "expires"),
+        "threshold": record.get("threshold"),
         "body": json_text(record),
     }
-    return (listed("releases", event, values), *of_run(event, release=event.subject))
+    listed(to, "releases", event, values)
+    of_run(to, event, release=event.subject)
 
 
-def _release_revoked(event: Happened) -> tuple[Change, ...]:
+def _release_revoked(event: Happened, to: Writer) -> None:
     values = {
         "revoked_at": event.at,
-        "revoked_reason": text(event.payload, "reason"),
+        "revoked_reason": event.payload.get("reason"),
         "revoked_by": event.actor,
     }
-    return (Update("releases", {"id": event.subject}, values),)
+    to.update("releases", (event.subject,), values)
 
 
-REDUCERS: Mapping[str, Callable[[Happened], tuple[Change, ...]]] = {
+REDUCERS: Mapping[str, Reducer] = {
     "version.intended": _version_intended,
     "version.registered": _version_registered,
     "version.imported": _version_imported,

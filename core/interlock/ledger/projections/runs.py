@@ -2,189 +2,203 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from interlock.ledger.projections.changes import (
-    Change,
     Happened,
-    Replace,
-    Update,
+    Reducer,
     Values,
-    count,
+    Writer,
     json_text,
     listed,
     maker_of,
-    number,
     of_run,
     record_in,
     records,
     text,
-    texts,
 )
 
 
-def _run_started(event: Happened) -> tuple[Change, ...]:
+def _run_started(event: Happened, to: Writer) -> None:
     said = event.payload
     values = {
-        **texts(said, "stack", "until", "inputs", "host", "boot"),
+        "stack": said.get("stack"),
+        "until": said.get("until"),
+        "inputs": said.get("inputs"),
+        "host": said.get("host"),
+        "boot": said.get("boot"),
         "status": "running",
         "actor": event.actor,
         "started_at": event.at,
-        "pid": count(said, "pid"),
-        "started": count(said, "started"),
+        "pid": said.get("pid"),
+        "started": said.get("started"),
         "body": json_text(said or None),
     }
-    return (listed("runs", event, values),)
+    listed(to, "runs", event, values)
 
 
-def _run_resumed(event: Happened) -> tuple[Change, ...]:
+def _run_resumed(event: Happened, to: Writer) -> None:
     said = event.payload
     values = {
-        **texts(said, "host", "boot"),
+        "host": said.get("host"),
+        "boot": said.get("boot"),
         "status": "running",
-        "pid": count(said, "pid"),
-        "started": count(said, "started"),
+        "pid": said.get("pid"),
+        "started": said.get("started"),
         "message": None,
         "exit_code": None,
         "finished_at": None,
     }
-    return (Update("runs", {"id": event.subject}, values),)
+    to.update("runs", (event.subject,), values)
 
 
-def _run_finished(event: Happened) -> tuple[Change, ...]:
+def _run_finished(event: Happened, to: Writer) -> None:
     said = event.payload
     values = {
-        "status": text(said, "status") or "finished",
-        "message": text(said, "message"),
-        "exit_code": count(said, "exit_code"),
+        "status": said.get("status") or "finished",
+        "message": said.get("message"),
+        "exit_code": said.get("exit_code"),
         "finished_at": event.at,
     }
-    return (Update("runs", {"id": event.subject}, values),)
+    to.update("runs", (event.subject,), values)
 
 
-def _run_cancelled(event: Happened) -> tuple[Change, ...]:
+def _run_cancelled(event: Happened, to: Writer) -> None:
     values = {
         "status": "cancelled",
-        "message": text(event.payload, "message"),
+        "message": event.payload.get("message"),
         "finished_at": event.at,
     }
-    return (Update("runs", {"id": event.subject}, values),)
+    to.update("runs", (event.subject,), values)
 
 
-def _stage_started(event: Happened) -> tuple[Change, ...]:
+def _stage_started(event: Happened, to: Writer) -> None:
     said = event.payload
+    stage = said.get("stage")
     values = {
-        **texts(said, "stage", "inputs"),
         "run": event.run,
-        "attempt": count(said, "attempt"),
+        "stage": stage,
+        "inputs": said.get("inputs"),
+        "attempt": said.get("attempt"),
         "status": "running",
         "started_at": event.at,
     }
-    return (listed("stages", event, values), *of_run(event, stage=values["stage"]))
+    listed(to, "stages", event, values)
+    of_run(to, event, stage=stage)
 
 
-def _stage_ended(status: str) -> Callable[[Happened], tuple[Change, ...]]:
-    def reduce(event: Happened) -> tuple[Change, ...]:
+def _stage_ended(status: str) -> Reducer:
+    def reduce(event: Happened, to: Writer) -> None:
         said = event.payload
         values = {
             "run": event.run,
             "status": status if said else "erased",
             "outputs": json_text(said.get("outputs")),
             "finished_at": event.at,
-            "seconds": number(said, "seconds"),
-            "message": text(said, "message"),
+            "seconds": said.get("seconds"),
+            "message": said.get("message"),
         }
         if said:
-            values["stage"] = text(said, "stage")
-        return (listed("stages", event, values),)
+            values["stage"] = said.get("stage")
+        listed(to, "stages", event, values)
 
     return reduce
 
 
-def _stage_reused(event: Happened) -> tuple[Change, ...]:
+def _stage_reused(event: Happened, to: Writer) -> None:
     said = event.payload
+    stage = said.get("stage")
     values = {
-        **texts(said, "stage", "inputs", "of"),
         "run": event.run,
+        "stage": stage,
+        "inputs": said.get("inputs"),
+        "of": said.get("of"),
         "status": "reused",
         "outputs": json_text(said.get("outputs")),
         "started_at": event.at,
         "finished_at": event.at,
         "seconds": 0.0,
     }
-    return (listed("stages", event, values), *of_run(event, stage=values["stage"]))
+    listed(to, "stages", event, values)
+    of_run(to, event, stage=stage)
 
 
-def _dataset_kept(event: Happened) -> tuple[Change, ...]:
+def _dataset_kept(event: Happened, to: Writer) -> None:
     record = record_in(event.payload)
     if not record:
-        return ()
+        return
     values = {
         "run": event.run,
-        "source": text(record, "source"),
-        "rows": count(record, "rows"),
+        "source": record.get("source"),
+        "rows": record.get("rows"),
         "at": event.at,
-        "body": json_text(record or None),
+        "body": json_text(record),
     }
-    return (listed("datasets", event, values), *of_run(event, dataset=event.subject))
+    listed(to, "datasets", event, values)
+    of_run(to, event, dataset=event.subject)
 
 
-def _candidate_made(event: Happened) -> tuple[Change, ...]:
+def _candidate_made(event: Happened, to: Writer) -> None:
     said, record = event.payload, record_in(event.payload)
     if not record:
-        return ()
+        return
+    model = said.get("model")
     values = {
-        **texts(said, "model", "data"),
-        **texts(record, "estimator", "origin"),
         "run": event.run,
+        "model": model,
+        "data": said.get("data"),
+        "estimator": record.get("estimator"),
+        "origin": record.get("origin"),
         "at": event.at,
-        "body": json_text(record or None),
+        "body": json_text(record),
     }
-    return (listed("candidates", event, values), *of_run(event, model=values["model"]))
+    listed(to, "candidates", event, values)
+    of_run(to, event, model=model)
 
 
-def _checks_measured(event: Happened) -> tuple[Change, ...]:
+def _checks_measured(event: Happened, to: Writer) -> None:
     said = event.payload
-    phase = text(said, "phase")
+    phase = said.get("phase")
     if phase is None:
-        return ()
-    rows = [_check(record, text(said, "model")) for record in records(said, "checks")]
-    return (Replace("checks", {"run": event.run or event.subject, "phase": phase}, rows),)
+        return
+    model = said.get("model")
+    rows = [_check(record, model) for record in records(said, "checks")]
+    to.replace("checks", (event.run or event.subject, phase), rows)
 
 
 def _check(record: Mapping[str, Any], model: str | None) -> Values:
     maker, word = maker_of(record)
-    name, subject = text(record, "name") or "", text(record, "subject")
+    name, subject = text(record.get("name")) or "", text(record.get("subject"))
     label = f"{name}[{subject}]" if subject else name
     return {
         "model": model,
         "key": f"{word}.{label}" if word else label,
         "maker": maker,
-        "value": number(record, "value"),
-        "low": number(record, "low"),
-        "high": number(record, "high"),
-        "n": count(record, "n"),
-        "version": count(record, "version"),
+        "value": record.get("value"),
+        "low": record.get("low"),
+        "high": record.get("high"),
+        "n": record.get("n"),
+        "version": record.get("version"),
         "body": json_text(record),
     }
 
 
-def _profiles_built(event: Happened) -> tuple[Change, ...]:
+def _profiles_built(event: Happened, to: Writer) -> None:
     rows = [
         {
-            "name": text(record, "name"),
+            "name": record.get("name"),
             "maker": maker_of(record)[0],
-            "artifact": text(record_in(record, "artifact"), "digest"),
-            "rows": count(record, "rows"),
+            "artifact": record_in(record, "artifact").get("digest"),
+            "rows": record.get("rows"),
             "body": json_text(record),
         }
         for record in records(event.payload, "profiles")
     ]
-    return (Replace("profiles", {"run": event.run or event.subject}, rows),)
+    to.replace("profiles", (event.run or event.subject,), rows)
 
 
-REDUCERS: Mapping[str, Callable[[Happened], tuple[Change, ...]]] = {
+REDUCERS: Mapping[str, Reducer] = {
     "run.started": _run_started,
     "run.resumed": _run_resumed,
     "run.finished": _run_finished,

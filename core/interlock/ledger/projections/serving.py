@@ -2,138 +2,135 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from interlock.ids import short
 from interlock.ledger.projections.changes import (
-    Change,
     Happened,
-    Update,
-    Upsert,
-    count,
+    Reducer,
+    Values,
+    Writer,
+    given,
     json_text,
     listed,
     maker_of,
-    number,
     record_in,
     records,
-    text,
-    texts,
 )
 
 
-def _deployment_intended(event: Happened) -> tuple[Change, ...]:
+def _deployment_intended(event: Happened, to: Writer) -> None:
     said, record = event.payload, record_in(event.payload)
     endpoint = record_in(record, "endpoint")
     if not endpoint:
-        return ()
+        return
     values = {
-        "stack": text(endpoint, "stack"),
-        "endpoint": text(endpoint, "name"),
+        "stack": endpoint.get("stack"),
+        "endpoint": endpoint.get("name"),
         "status": "intended",
-        **texts(said, "release", "reason"),
+        **given(said, "release", "reason"),
         "message": None,
         "at": event.at,
         "targets": json_text(record.get("targets")),
         "body": json_text(record),
     }
-    return (listed("deployments", event, values),)
+    listed(to, "deployments", event, values)
 
 
-def _deployment_applied(event: Happened) -> tuple[Change, ...]:
+def _deployment_applied(event: Happened, to: Writer) -> None:
     record = record_in(event.payload)
     targets = records(record, "targets")
     if not targets:
-        return ()
+        return
     values = {
         "status": "applied",
-        "live": text(record_in(targets[0], "release"), "id"),
-        "address": text(record, "address"),
+        "live": record_in(targets[0], "release").get("id"),
+        "address": record.get("address"),
         "message": None,
         "at": event.at,
         "targets": json_text(targets),
         "body": json_text(record),
     }
-    return (Update("deployments", {"id": event.subject}, values),)
+    to.update("deployments", (event.subject,), values)
 
 
-def _deployment_targets(event: Happened) -> tuple[Change, ...]:
+def _deployment_targets(event: Happened, to: Writer) -> None:
     said = event.payload
     if not said:
-        return ()
-    release = text(said, "release")
+        return
+    release = said.get("release")
     values = {
         "release": release,
         # A server of ours follows the ledger: what is written here is what it serves.
         "live": release,
-        "reason": text(said, "reason"),
+        "reason": said.get("reason"),
         "at": event.at,
         "targets": json_text(said.get("targets")),
     }
-    return (Update("deployments", {"id": event.subject}, values),)
+    to.update("deployments", (event.subject,), values)
 
 
-def _deployment_failed(event: Happened) -> tuple[Change, ...]:
-    values = {"status": "failed", "message": text(event.payload, "message"), "at": event.at}
-    return (Update("deployments", {"id": event.subject}, values),)
+def _deployment_failed(event: Happened, to: Writer) -> None:
+    values = {"status": "failed", "message": event.payload.get("message"), "at": event.at}
+    to.update("deployments", (event.subject,), values)
 
 
-def _deployment_removed(event: Happened) -> tuple[Change, ...]:
-    values = {"status": "removed", "reason": text(event.payload, "reason"), "at": event.at}
-    return (Update("deployments", {"id": event.subject}, values),)
+def _deployment_removed(event: Happened, to: Writer) -> None:
+    values = {"status": "removed", "reason": event.payload.get("reason"), "at": event.at}
+    to.update("deployments", (event.subject,), values)
 
 
-def _labels_added(event: Happened) -> tuple[Change, ...]:
+def _labels_added(event: Happened, to: Writer) -> None:
     said, record = event.payload, record_in(event.payload)
+    if not record:
+        return
     values = {
-        **texts(record, "digest", "source"),
-        "rows": count(said, "rows"),
-        "matched": count(said, "matched"),
+        **given(record, "digest", "source"),
+        "rows": said.get("rows"),
+        "matched": said.get("matched"),
         "at": event.at,
-        "body": json_text(record or None),
+        "body": json_text(record),
     }
-    return (listed("labels", event, values),) if record else ()
+    listed(to, "labels", event, values)
 
 
-def _window_monitored(event: Happened) -> tuple[Change, ...]:
+def _window_monitored(event: Happened, to: Writer) -> None:
     said = event.payload
     if not said:
-        return ()
+        return
     found = records(said, "findings")
     values = {
-        **texts(said, "release", "stack", "endpoint", "key"),
+        **given(said, "release", "stack", "endpoint", "key"),
         "start": json_text(said.get("start")),
         "end": json_text(said.get("end")),
-        "rows": count(said, "rows"),
-        "labelled": count(said, "labelled"),
+        "rows": said.get("rows"),
+        "labelled": said.get("labelled"),
         "alerts": sum(record.get("status") == "alert" for record in found),
         "at": event.at,
         "body": json_text(said),
     }
-    return (
-        listed("windows", event, values),
-        *(_finding(event, ordinal, record) for ordinal, record in enumerate(found)),
-    )
+    listed(to, "windows", event, values)
+    for ordinal, record in enumerate(found):
+        to.upsert("findings", (f"{event.subject}.{ordinal:04d}",), _finding(event, ordinal, record))
 
 
-def _finding(event: Happened, ordinal: int, record: Mapping[str, Any]) -> Upsert:
-    values = {
-        **texts(record, "name", "subject", "status"),
+def _finding(event: Happened, ordinal: int, record: Mapping[str, Any]) -> Values:
+    return {
+        **given(record, "name", "subject", "status"),
         "short": f"{short(event.subject)}.{ordinal:04d}",
         "window": event.subject,
-        "release": text(event.payload, "release"),
-        "value": number(record, "value"),
-        "threshold": number(record, "threshold"),
-        "n": count(record, "n"),
+        "release": event.payload.get("release"),
+        "value": record.get("value"),
+        "threshold": record.get("threshold"),
+        "n": record.get("n"),
         "maker": maker_of(record)[0],
         "at": event.at,
         "body": json_text(record),
     }
-    return Upsert("findings", {"id": f"{event.subject}.{ordinal:04d}"}, values)
 
 
-REDUCERS: Mapping[str, Callable[[Happened], tuple[Change, ...]]] = {
+REDUCERS: Mapping[str, Reducer] = {
     "deployment.intended": _deployment_intended,
     "deployment.applied": _deployment_applied,
     "deployment.targets": _deployment_targets,

@@ -52,7 +52,7 @@ from interlock_hookspecs.model import (
 from interlock_hookspecs.monitor import Finding, Instant, Profile, Window, window_text
 from interlock_hookspecs.plain import from_plain, to_plain
 from interlock_hookspecs.policy import Bound, ModelFacts, Policy, parse_bound
-from interlock_hookspecs.registry import ModelVersion, VersionPage
+from interlock_hookspecs.registry import Misfit, ModelVersion, VersionPage
 from interlock_hookspecs.rules import (
     PROJECT,
     ROLES,
@@ -155,6 +155,7 @@ __all__ = [
     "InvalidInput",
     "Label",
     "Maker",
+    "Misfit",
     "Model",
     "ModelFacts",
     "ModelVersion",

@@ -9,7 +9,7 @@ import attrs
 
 from interlock_hookspecs.artifacts import Artifact, Maker
 from interlock_hookspecs.model import Model
-from interlock_hookspecs.rules import one
+from interlock_hookspecs.rules import every, one
 from interlock_hookspecs.values import (
     Facts,
     all_of,
@@ -73,6 +73,23 @@ class VersionPage:
         default=(), converter=as_tuple, validator=all_of(ModelVersion)
     )
     cursor: str | None = attrs.field(default=None, validator=is_a((str, type(None))))
+
+
+@attrs.frozen(kw_only=True)
+class Misfit:
+    """Something of a version that a registry cannot hold as it is.
+
+    Attributes:
+        what: which part: ``name``, ``id``, ``alias challenger``, ``fact rows``, ``format skops``.
+        reason: why not, in a few words.
+
+    >>> Misfit(what="alias shadow-1", reason="an alias has letters only").what
+    'alias shadow-1'
+    """
+
+    what: str = attrs.field(validator=named)
+    reason: str = attrs.field(validator=named)
+    maker: Maker | None = attrs.field(default=None, validator=is_a((Maker, type(None))))
 
 
 @one("registry")
@@ -238,4 +255,28 @@ def fetch_version(version: ModelVersion, ws: Workspace) -> Artifact:
         ...         return ws.keep(ws.locate(version.model.artifact))
         >>> Copy().fetch_version.__name__
         'fetch_version'
+    """
+
+
+@every("registry")
+def find_misfits(version: ModelVersion) -> tuple[Misfit, ...]:
+    """Say what of a version this registry could not hold, before it is asked to.
+
+    Asked: all plugins; their lists are joined in stack order.
+
+    A swap asks it for each version that is to move, and moves none where something would be
+    lost. Nothing is stored, and the backend is asked only where it alone knows. A registry that
+    holds everything, or refuses what it cannot hold when it is asked to, needs none.
+
+    Args:
+        version: as another registry has it, with its aliases; its number will be another.
+
+    Example:
+        >>> class Shelf:
+        ...     @hookimpl
+        ...     def find_misfits(self, version):
+        ...         capital = version.name.isupper()
+        ...         return [] if capital else [Misfit(what="name", reason="only capitals are kept")]
+        >>> Shelf().find_misfits.__name__
+        'find_misfits'
     """

@@ -199,6 +199,29 @@ class AnswersWithADictionary(AcmeRegistry):
         return attrs.asdict(super().get_version(name, ref))
 
 
+class PromisesToHoldEverything(AcmeRegistry):
+    @hookimpl
+    def find_misfits(self, version):
+        return []
+
+
+class RefusesWhatItSaidToFit(AcmeRegistry):
+    @hookimpl
+    def set_alias(self, name, alias, expected, number):
+        if len(alias) > 500:
+            raise InvalidInput("the alias is long")
+        super().set_alias(name, alias, expected, number)
+
+
+class RegistersWhenOnlyAsked(AcmeRegistry):
+    @hookimpl
+    def find_misfits(self, version):
+        found = super().find_misfits(version)
+        if not found and version.aliases:
+            self.register_version(version.name, version.id, version.model, version.facts)
+        return found
+
+
 @plugin(contract="1.0")
 class PrintsItsToken(AcmeRegistry):
     token: str | Secret[str] = setting("", doc="a secret")
@@ -248,6 +271,12 @@ MUTANTS = [
     (FoldsCase, "any_text_is_a_name", "is not kept apart"),
     (NormalizesNames, "any_text_is_a_name", "is not kept apart"),
     (CutsLongNames, "a_name_is_stored_whole_or_refused", "a name was stored as another"),
+    (PromisesToHoldEverything, "a_misfit_is_told_before",
+     "a name is not said to be a misfit, and refused all the same"),
+    (RefusesWhatItSaidToFit, "a_misfit_is_told_before",
+     "an alias is not said to be a misfit, and refused all the same"),
+    (RegistersWhenOnlyAsked, "a_misfit_is_told_before",
+     "a version was stored when only its misfits were asked"),
     (PrintsItsToken, "a_secret_setting_is_not_printed",
      "the repr shows the secret setting 'token'"),
     (IsOfAnotherContract, "it_keeps_to_the_form", "it is written for contract 2.0"),

@@ -22,10 +22,12 @@ from interlock_hookspecs.conformance.versions import (
     NAME,
     alias_of,
     at_once,
+    holds,
     listed,
     model_of,
     move,
     register,
+    wanted,
 )
 from interlock_hookspecs.conformance.workspace import LocalWorkspace
 
@@ -177,6 +179,23 @@ class RegistrySuite(Suite):
             found = ask(plugin, "get_version", name=name, ref=made.number)
             assert found is not None, "a name was stored as another"
             assert found.name == name, "a name was cut or changed"
+
+    def test_a_misfit_is_told_before(self, plugin: Any, ws: Workspace) -> None:
+        """What the registry says it cannot hold it refuses; all else it holds."""
+        needs(plugin, "find_misfits")
+        for place, name in enumerate((NAME, *NAMES, *UNSTORABLE)):
+            key = f"version-{place}"
+            told = bool(ask(plugin, "find_misfits", version=wanted(key, name, ws)))
+            held = holds(lambda name=name, key=key: register(plugin, "a", ws, name=name, key=key))  # type: ignore[misc]  # both are bound
+            assert held is not told, f"a name is {_words(told, held)}"
+        number = register(plugin, "a", ws).number
+        for alias in ("Zürich ✓", *UNSTORABLE):
+            version = wanted("version-alias", NAME, ws, alias)
+            told = bool(ask(plugin, "find_misfits", version=version))
+            held = holds(lambda alias=alias: move(plugin, None, number, alias=alias))  # type: ignore[misc]  # the alias is bound
+            assert held is not told, f"an alias is {_words(told, held)}"
+        ids = [found.id for found in listed(plugin)]
+        assert "version-alias" not in ids, "a version was stored when only its misfits were asked"
 
     def test_the_listing_is_newest_first(self, plugin: Any, ws: Workspace) -> None:
         """Pages hold every version once, newest first, none longer than asked; unknown: none."""
@@ -348,3 +367,8 @@ class RegistrySuite(Suite):
         kept = ask(plugin, "fetch_version", version=attrs.evolve(found, aliases=()), ws=ws)
         assert kept.digest == made.model.digest, "the registry gives back other bytes"
         assert ws.locate(kept).read_text(encoding="utf-8") == "a", "the bytes are others"
+
+
+def _words(told: bool, held: bool) -> str:
+    said = "said not to fit" if told else "not said to be a misfit"
+    return f"{said}, and {'held' if held else 'refused'} all the same"

@@ -6,7 +6,15 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
-from interlock_hookspecs import Facts, Field, Model, ModelVersion, Signature, Workspace
+from interlock_hookspecs import (
+    Facts,
+    Field,
+    InvalidInput,
+    Model,
+    ModelVersion,
+    Signature,
+    Workspace,
+)
 from interlock_hookspecs.conformance.suite import ask
 
 T = TypeVar("T")
@@ -75,6 +83,22 @@ def alias_of(plugin: Any, alias: str = "champion", *, name: str = NAME) -> str |
 def move(plugin: Any, expected: str | None, number: str | None, *, alias: str = "champion") -> None:
     """Move an alias of the model."""
     ask(plugin, "set_alias", name=NAME, alias=alias, expected=expected, number=number)
+
+
+def wanted(key: str, name: str, ws: Workspace, *aliases: str) -> ModelVersion:
+    """A version as another registry might have it, that is to move here."""
+    return ModelVersion(
+        id=key, name=name, number="1", model=model_of(key, ws), facts=FACTS, aliases=aliases
+    )
+
+
+def holds(act: Callable[[], object]) -> bool:
+    """Whether a registry takes what an act gives it, or refuses it as InvalidInput."""
+    try:
+        act()
+    except InvalidInput:
+        return False
+    return True
 
 
 def at_once(acts: Sequence[Callable[[], T]]) -> list[T]:

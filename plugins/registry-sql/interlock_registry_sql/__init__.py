@@ -9,6 +9,7 @@ import attrs
 
 from interlock_hookspecs import (
     Facts,
+    Misfit,
     Model,
     ModelVersion,
     Secret,
@@ -81,6 +82,14 @@ class SqlRegistry:
 
         with self._open().writing() as connection:
             delete(connection, name, number)
+
+    @hookimpl
+    def find_misfits(self, version: ModelVersion) -> list[Misfit]:
+        from interlock_registry_sql.names import misfits
+
+        texts = [("name", version.name), ("id", version.id)]
+        texts += [("alias", alias) for alias in version.aliases]
+        return [found for what, text in texts for found in misfits(text, what)]
 
     def _open(self) -> Database:
         if self._database is None:

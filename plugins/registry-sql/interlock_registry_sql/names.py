@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
-from interlock_hookspecs import InvalidInput
+from interlock_hookspecs import InvalidInput, Misfit
 from interlock_registry_sql.schema import names
 
 if TYPE_CHECKING:
@@ -16,11 +17,21 @@ LONGEST = {"name": 500, "alias": 100, "id": 200}
 """Characters. PostgreSQL indexes keys of up to 2,700 bytes; a character takes up to four."""
 
 _GREATEST = 2**63 - 1
+_SHOWN = 40
 
 
 def is_storable(text: str) -> bool:
     """Whether both databases store a text: SQLite and PostgreSQL take UTF-8 without NUL."""
     return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def unfit(text: str, what: str) -> str:
+    """Why a name, alias or id cannot be stored as it is; empty where it can."""
+    if not text or len(text) > LONGEST[what]:
+        return f"has {len(text)} characters: expected 1 to {LONGEST[what]}"
+    if not is_storable(text):
+        return "holds a character that no database stores: leave it out"
+    return ""
 
 
 def storable(text: str, what: str) -> None:
@@ -29,12 +40,22 @@ def storable(text: str, what: str) -> None:
     Raises:
         InvalidInput: it is empty, too long, or holds a NUL or half a surrogate pair.
     """
-    if not text or len(text) > LONGEST[what]:
-        msg = f"the {what} has {len(text)} characters: expected 1 to {LONGEST[what]}"
+    why = unfit(text, what)
+    if why:
+        msg = f"the {what} {_short(text)!r} {why}"
         raise InvalidInput(msg)
-    if not is_storable(text):
-        msg = f"the {what} {text!r} holds a character that no database stores: leave it out"
-        raise InvalidInput(msg)
+
+
+def misfits(text: str, what: str) -> Iterator[Misfit]:
+    """The same, said before."""
+    why = unfit(text, what)
+    if why:
+        label = what if what != "alias" else f"alias {_short(text)!r}"
+        yield Misfit(what=label, reason=f"it {why}")
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
 def as_number(text: str) -> int | None:

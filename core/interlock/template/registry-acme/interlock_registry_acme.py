@@ -16,6 +16,7 @@ from interlock_hookspecs import (
     Conflict,
     Facts,
     InvalidInput,
+    Misfit,
     Model,
     ModelVersion,
     NotFound,
@@ -137,6 +138,12 @@ class AcmeRegistry:
             # The row stays, and with it the number.
             db.execute("update versions set deleted = 1 where id = ?", [found.id])
 
+    @hookimpl
+    def find_misfits(self, version: ModelVersion) -> list[Misfit]:
+        texts = {"name": version.name, **{f"alias {text!r}": text for text in version.aliases}}
+        reason = "it is empty or holds a character that SQLite does not store"
+        return [Misfit(what=what, reason=reason) for what, text in texts.items() if unfit(text)]
+
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         """A connection that holds the lock; what was written is undone where the block raises."""
@@ -212,7 +219,12 @@ def is_text(text: str) -> bool:
     return "\0" not in text and not any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
+def unfit(text: str) -> bool:
+    """Whether a name or an alias cannot be stored as it is."""
+    return not text or not is_text(text)
+
+
 def refuse_unstorable(text: str) -> None:
     """Refuse a name or an alias that cannot be stored as it is."""
-    if not text or not is_text(text):
+    if unfit(text):
         raise InvalidInput(f"{text!r} is empty or holds a character that SQLite does not store")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from interlock.cli import swap
 from interlock.cli.options import Chosen, file_option, json_option, stack_options
 
 
@@ -126,3 +127,7 @@ def schema() -> int:
 
     print_json(stack_schema({name: load_class(plugin) for name, plugin in installed().items()}))
     return 0
+
+
+stack.add_command(swap.plan)
+stack.add_command(swap.apply)

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 KEY_VARIABLE = "INTERLOCK_SIGNING_KEY"
 """Names the file of the Ed25519 private key (PEM) that checkpoints are signed with."""
 
+_NAMING = (("stages", "outputs"), ("reviews", "body"), ("labels", "body"))
+
 
 def checkpoint_path(session: Session) -> Path:
     """Where the checkpoint of this session's ledger is kept."""
@@ -98,17 +100,22 @@ def verify_everything(
 
 def _wrong_artifacts(session: Session) -> Iterator[str]:
     """Each recorded artifact that is missing or whose bytes are others."""
+    for artifact in recorded_artifacts(session):
+        try:
+            session.store.check(artifact)
+        except (ArtifactError, LedgerError) as error:
+            yield str(error)
+
+
+def recorded_artifacts(session: Session) -> Iterator[Artifact]:
+    """Every artifact that the project's record names, each digest once."""
     seen: set[str] = set()
-    for table, column in (("stages", "outputs"), ("reviews", "body"), ("labels", "body")):
+    for table, column in _NAMING:
         for row in session.ledger.reads.listing(table, session.project, limit=None):
             for artifact in artifacts_in(row[column]):
-                if artifact.digest in seen:
-                    continue
-                seen.add(artifact.digest)
-                try:
-                    session.store.check(artifact)
-                except (ArtifactError, LedgerError) as error:
-                    yield str(error)
+                if artifact.digest not in seen:
+                    seen.add(artifact.digest)
+                    yield artifact
 
 
 def artifacts_in(value: Any) -> Iterator[Artifact]:

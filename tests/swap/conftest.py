@@ -1,0 +1,81 @@
+"""A small project with a second stack, and the template backends as its second tools."""
+
+import contextlib
+import shutil
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from interlock.plugins.scaffold import TEMPLATES
+
+STACKS = """
+[stack.next]
+extends = "dev"
+registry = "acme"
+"""
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory):
+    """A folder in which every template backend is installed, as the plugin of Acme that it is."""
+    folder = tmp_path_factory.mktemp("site")
+    for template in sorted(TEMPLATES.glob("*-acme")):
+        about = tomllib.loads((template / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+        module = about["name"].replace("-", "_")
+        shutil.copy(template / f"{module}.py", folder)
+        info = folder / f"{module}-{about['version']}.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(
+            f"Metadata-Version: 2.1\nName: {about['name']}\nVersion: {about['version']}\n"
+        )
+        lines = []
+        for group, entries in about["entry-points"].items():
+            lines += [f"[{group}]", *(f"{word} = {target}" for word, target in entries.items())]
+        (info / "entry_points.txt").write_text("\n".join(lines))
+    return folder
+
+
+@pytest.fixture
+def acme(site, monkeypatch):
+    """The template backends, installed for this process too."""
+    from interlock.plugins.discover import installed
+
+    monkeypatch.syspath_prepend(site)
+    installed.cache_clear()
+    yield site
+    monkeypatch.undo()
+    installed.cache_clear()
+
+
+@pytest.fixture
+def two(small, acme):
+    """A small project with a second stack, whose registry is Acme's; commands see it installed."""
+    small.environ["PYTHONPATH"] = str(acme)
+    with (small.folder / "interlock.toml").open("a", encoding="utf-8") as file:
+        file.write(STACKS)
+    return small
+
+
+@pytest.fixture
+def opened():
+    """Open a stack of a project in this process, again and again."""
+    from interlock.session import Session
+    from interlock.stack import load_stack
+    from interlock_hookspecs import Actor
+
+    sessions = []
+
+    def open_it(project, name, **options):
+        folder = getattr(project, "folder", project)
+        stack = load_stack(Path(folder), name=name)
+        sessions.append(Session(stack, actor=Actor(subject="ana"), **options))
+        return sessions[-1]
+
+    yield open_it
+    for session in sessions:
+        with contextlib.suppress(KeyError):
+            session.__dict__["ledger"].close()
+    for name in [name for name in sys.modules if name.startswith("interlock_project_")]:
+        del sys.modules[name]

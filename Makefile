@@ -11,7 +11,7 @@
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
-MEMBERS := hookspecs core $(sort $(patsubst %/pyproject.toml,%,$(wildcard plugins/*/pyproject.toml)))
+MEMBERS := hookspecs worker core $(sort $(patsubst %/pyproject.toml,%,$(wildcard plugins/*/pyproject.toml)))
 CONTRIB := $(sort $(patsubst %/pyproject.toml,%,$(wildcard contrib/*/pyproject.toml)))
 PROJECTS := pyproject.toml $(MEMBERS:%=%/pyproject.toml)
 BENCHMARKS := $(sort $(patsubst tests/benchmarks/bench_%.py,bench-%,$(wildcard tests/benchmarks/bench_*.py)))

@@ -16,7 +16,9 @@ def pytest_ignore_collect(collection_path, config):
         return None
     parts = collection_path.relative_to(ROOT).parts
     member = ROOT.joinpath(*parts[:2], "pyproject.toml").exists()
-    examples = parts[0] in {"hookspecs", "core"} or (parts[0] in {"plugins", "contrib"} and member)
+    examples = parts[0] in {"hookspecs", "worker", "core"} or (
+        parts[0] in {"plugins", "contrib"} and member
+    )
     # Alembic runs its own files, and a `__main__` runs when it is imported.
     return None if examples and not {"migrations", "__main__.py"} & {*parts} else True
 

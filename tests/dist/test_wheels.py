@@ -47,7 +47,7 @@ def wheels(tmp_path_factory):
     source = tmp_path_factory.mktemp("source")
     listed = run("git", "ls-files", "-co", "--exclude-standard", cwd=ROOT).splitlines()
     for name in listed:
-        member = "/" not in name or name.split("/")[0] in ("hookspecs", "core", "plugins")
+        member = "/" not in name or name.split("/")[0] in ("hookspecs", "worker", "core", "plugins")
         if member and (ROOT / name).is_file():
             (source / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, source / name)

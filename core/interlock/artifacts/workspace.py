@@ -82,6 +82,10 @@ class CoreWorkspace:
             self._folders.append(path.parent)
         return path
 
+    def opener(self, format: str) -> Any:  # noqa: A002  (the field's own word)
+        """The plugin that owns a format: in another environment, one with its settings writes."""
+        return self._funnel.member(_opener(format)).plugin
+
     def write_model(self, format: str, fitted: Any, signature: Signature) -> Model:  # noqa: A002  (the field's own word)
         model: Model = self._funnel.owner(
             "write_model",

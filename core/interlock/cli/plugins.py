@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from interlock.cli.options import Chosen, json_option, stack_options
+
+if TYPE_CHECKING:
+    from interlock.plugins.discover import Installed
 
 
 @click.group()
@@ -19,12 +22,16 @@ def plugins() -> None:
 @plugins.command("list")
 @click.option("--role", help="Only plugins of this role.")
 @json_option
-def list_plugins(*, role: str | None, as_json: bool) -> int:
-    """List installed plugins: role, word, version, who brought each, whether it loads."""
+@stack_options
+def list_plugins(chosen: Chosen, *, role: str | None, as_json: bool) -> int:
+    """List installed plugins: role, word, version, who brought each, whether it loads.
+
+    In a project, those that its stack runs in environments of their own are listed as well.
+    """
     from interlock.cli.render import print_rows
     from interlock.errors import PluginLoadError, UsageError
     from interlock.plugins.check import implementations
-    from interlock.plugins.discover import installed, nearest
+    from interlock.plugins.discover import nearest
     from interlock.plugins.load import load_class
     from interlock_hookspecs import ROLES
 
@@ -32,21 +39,24 @@ def list_plugins(*, role: str | None, as_json: bool) -> int:
         msg = f"there is no role {role!r}{nearest(role, ROLES)}"
         raise UsageError(msg, hint=f"roles: {', '.join(ROLES)}")
     rows = []
-    for plugin in installed().values():
-        if role not in (None, plugin.role):
+    for name, find in _known(chosen).items():
+        own_role, _, word = name.partition("-")
+        if role not in (None, own_role):
             continue
+        plugin, hooks, problem = None, [], ""
         try:
+            plugin = find()
             hooks = sorted(implementations(load_class(plugin)))
-            problem = ""
         except PluginLoadError as error:
-            hooks, problem = [], str(error)
+            problem = str(error)
         rows.append(
             {
-                "name": plugin.name,
-                "role": plugin.role,
-                "word": plugin.word,
-                "version": plugin.version,
-                "distribution": plugin.distribution,
+                "name": name,
+                "role": own_role,
+                "word": word,
+                "version": plugin.version if plugin else None,
+                "distribution": plugin.distribution if plugin else None,
+                "python": _python(plugin),
                 "loads": not problem,
                 "hooks": hooks,
                 "problem": problem,
@@ -57,6 +67,7 @@ def list_plugins(*, role: str | None, as_json: bool) -> int:
         ("word", lambda row: row["word"]),
         ("version", lambda row: row["version"]),
         ("from", lambda row: row["distribution"]),
+        *([("python", lambda row: row["python"])] if any(row["python"] for row in rows) else []),
         ("loads", lambda row: "ok" if row["loads"] else "failed"),
         ("hooks", lambda row: ", ".join(row["hooks"]) or row["problem"]),
     ]
@@ -64,24 +75,56 @@ def list_plugins(*, role: str | None, as_json: bool) -> int:
     return 0
 
 
+def _known(chosen: Chosen) -> dict[str, Callable[[], Installed]]:
+    """How to find each plugin: those installed here, and those that the stack here runs apart."""
+    from functools import partial
+
+    from interlock.errors import StackError
+    from interlock.plugins.discover import installed
+    from interlock.plugins.isolated import isolated
+
+    def itself(plugin: Installed) -> Installed:
+        return plugin
+
+    found: dict[str, Callable[[], Installed]] = {
+        name: partial(itself, plugin) for name, plugin in installed().items()
+    }
+    if not chosen.in_project():
+        return found
+    try:
+        stack = chosen.session().stack
+    except StackError as error:
+        click.echo(f"the stack file is left aside: {error.problems[0]}", err=True)
+        return found
+    for name, hosting in stack.hosts.items():
+        if hosting.python is not None:
+            found[name] = partial(isolated, name, hosting)
+    return found
+
+
+def _python(plugin: Installed | None) -> str | None:
+    return str(plugin.worker.python) if plugin is not None and plugin.worker is not None else None
+
+
 @plugins.command("show")
 @click.argument("name")
 @json_option
-def show_plugin(*, name: str, as_json: bool) -> int:
+@stack_options
+def show_plugin(chosen: Chosen, *, name: str, as_json: bool) -> int:
     """Show one plugin: settings, hooks, contract, where it was installed from.
 
     NAME is ROLE-WORD, as `plugins list` shows them. Ends with 1 where the plugin does not load.
     """
     from interlock.cli.render import print_json
     from interlock.errors import DONE, FAILED, UsageError
-    from interlock.plugins.discover import installed, nearest
+    from interlock.plugins.discover import nearest
     from interlock.plugins.reference import describe_plugin
 
-    known = installed()
+    known = _known(chosen)
     if name not in known:
         msg = f"no plugin {name!r} is installed{nearest(name, known)}"
         raise UsageError(msg, hint="interlock plugins list")
-    found = describe_plugin(known[name])
+    found = describe_plugin(known[name]())
     if as_json:
         print_json(found)
     else:
@@ -103,6 +146,8 @@ def _print_plugin(found: Mapping[str, Any]) -> None:
     how = "editable, from" if source["editable"] else "from"
     origin = f" {how} {source['url']}" if source["url"] else ""
     click.echo(f"installed by {found['distribution']}{origin} in {source['location']}")
+    if found["python"]:
+        click.echo(f"runs in an environment of its own: {found['python']}")
     if not found["loads"]:
         return
     for text in found["deprecated"]:

@@ -95,12 +95,12 @@ def lock(chosen: Chosen, *, only_check: bool) -> int:
     From then on the stack loads with these versions only. Other stacks keep their part of the file.
     """
     from interlock.errors import StackError
-    from interlock.plugins.discover import installed
+    from interlock.plugins.isolated import offered
     from interlock.plugins.pins import lock_differences, pins_here
     from interlock.stack.lock import lock_path, read_lock, write_lock
 
     opened = chosen.session().stack
-    path, here = lock_path(opened), pins_here(opened, installed())
+    path, here = lock_path(opened), pins_here(opened, offered(opened))
     pins = read_lock(path)
     known = pins.get(opened.name)
     if only_check and known is None:

@@ -6,6 +6,7 @@ import difflib
 import functools
 from collections.abc import Iterable
 from importlib import metadata
+from typing import Any
 
 import attrs
 
@@ -21,6 +22,7 @@ class Installed:
         target: the entry point's value, ``module:Class``.
         distribution, version: who brought it.
         entry_point: imports it.
+        worker: runs it, where it is installed in an environment of its own.
     """
 
     role: str
@@ -29,6 +31,7 @@ class Installed:
     distribution: str
     version: str
     entry_point: metadata.EntryPoint = attrs.field(repr=False, eq=False)
+    worker: Any = attrs.field(default=None, repr=False, eq=False)
 
     @property
     def name(self) -> str:

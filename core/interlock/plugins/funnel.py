@@ -18,10 +18,12 @@ import pluggy
 
 from interlock.errors import HookFailed, UsageError
 from interlock.plugins.check import contract
-from interlock.plugins.limits import ENDLESS, HookTimeout, within
+from interlock.plugins.limits import HookTimeout, within
 from interlock.plugins.watch import UNANSWERED, Called, Watcher
 from interlock.stack.hosting import without_hosting
 from interlock_hookspecs import PROJECT, Maker, PluginError, type_hints
+from interlock_worker.errors import WorkerFailed
+from interlock_worker.hooks import ENDLESS
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -197,6 +199,14 @@ class Funnel:
             return self._single(hook, call, arguments)
         return tuple(self._list(hook, call, arguments))
 
+    def member(self, owner: Maker | str) -> Member:
+        """The plugin that a record or a name leads to, as `owner` finds it.
+
+        Raises:
+            UsageError: it is not installed.
+        """
+        return self._owner(owner)
+
     def observe(self, hook: str, **arguments: Any) -> tuple[HookFailed, ...]:
         """Tell everybody; what failed comes back, so that the caller can warn of it."""
         failed = []
@@ -246,7 +256,7 @@ class Funnel:
         try:
             given = [arguments[name] for name in call.argnames]
             answer = within(limit, f"{call.member.maker}, {hook}", call.function, given)
-        except HookTimeout as error:
+        except (HookTimeout, WorkerFailed) as error:
             failure = self._failed(hook, call, error, str(error), hint=error.hint)
             raise failure from error
         except PluginError as error:

@@ -18,9 +18,6 @@ from typing import Any
 
 import attrs
 
-ENDLESS = frozenset({"serve_endpoint"})
-"""The hooks that last until somebody ends them."""
-
 _AGAIN = 1.0
 """Seconds after which an alarm that a plugin swallowed is raised again."""
 

@@ -14,7 +14,9 @@ from interlock.errors import PluginLoadError, StackError
 from interlock.plugins.check import breaches, deprecations
 from interlock.plugins.discover import Installed, installed, nearest
 from interlock.plugins.funnel import Funnel, Member
+from interlock.plugins.isolated import hosting_for, isolated, load_there, offered
 from interlock.plugins.pins import lock_problems, refuse_unlocked
+from interlock.stack.hosting import HOSTING, Hosting
 from interlock_hookspecs import Maker, kinds_of
 
 if TYPE_CHECKING:
@@ -39,10 +41,10 @@ def load(stack: Stack, *, warn: Callable[[str], None] | None = None) -> Funnel:
     """
     from interlock.stack import check_settings_names
 
-    known = installed()
+    known = offered(stack)
     problems = lock_problems(stack, known)
     problems += [_unknown(name, known) for name in stack.plugin_names() if name not in known]
-    problems += check_settings_names(stack, known)
+    problems += check_settings_names(stack, {*known, *_hosted(stack)})
     members = []
     for name in stack.plugin_names():
         if name not in known:
@@ -74,15 +76,25 @@ def load_class(plugin: Installed) -> type[Any]:
     """
     where = f"plugin {plugin.name} {plugin.version} ({plugin.target})"
     try:
-        cls = plugin.entry_point.load()
+        # An entry point may load anything: breaches() looks.
+        cls: type[Any] = load_there(plugin) if plugin.worker else plugin.entry_point.load()
+    except PluginLoadError:
+        raise
     except (Exception, SystemExit) as error:
         msg = f"{where} cannot be imported: {type(error).__name__}: {error}"
         hint = f"reinstall {plugin.distribution}, or name another plugin in the stack file"
         raise PluginLoadError(msg, hint=hint) from error
-    found = list(breaches(cls, plugin.role))
+    found = [*breaches(cls, plugin.role), *_taken_names(cls)]
     if found:
         raise PluginLoadError("\n".join(f"{where}: {breach}" for breach in found))
-    return cls  # type: ignore[no-any-return]  # an entry point may load anything; breaches() looked
+    return cls
+
+
+def _taken_names(cls: type[Any]) -> list[str]:
+    names = {field.alias for field in attrs.fields(cls)} if attrs.has(cls) else set()
+    return [
+        f"{name!r} is a key of core's: call the setting otherwise" for name in names & {*HOSTING}
+    ]
 
 
 def _member(plugin: Installed, stack: Stack) -> Member:
@@ -99,14 +111,31 @@ def _member(plugin: Installed, stack: Stack) -> Member:
     maker = Maker(
         plugin=plugin.name, version=plugin.version, settings=stack.settings_text(plugin.name)
     )
-    timeout = stack.hosting(plugin.name).hook_timeout
-    return Member(maker=maker, plugin=instance, roles=(plugin.role,), hook_timeout=timeout)
+    return Member(
+        maker=maker,
+        plugin=instance,
+        roles=(plugin.role,),
+        hook_timeout=_limit(plugin, stack.hosting(plugin.name)),
+    )
+
+
+def _hosted(stack: Stack) -> list[str]:
+    """The plugins that have an environment of their own, selected or not."""
+    return [name for name, hosting in stack.hosts.items() if hosting.python is not None]
+
+
+def _limit(plugin: Installed, hosting: Hosting) -> float | None:
+    # The worker of an isolated plugin keeps its limits, and can end what a signal cannot.
+    return None if plugin.worker is not None else hosting.hook_timeout
 
 
 def _absent_member(owner: Maker | str, stack: Stack) -> Member:
     """A plugin that the stack does not name: an opener, or the maker of a record of old."""
-    known = installed()
+    known = dict(installed())
     name = owner if isinstance(owner, str) else owner.plugin
+    hosting = hosting_for(stack, owner)
+    if hosting.python is not None:
+        known[name] = isolated(name, hosting)
     if name not in known:
         format_ = name.removeprefix("model-")
         opens = f" (it opens models of the format {format_!r})" if format_ != name else ""
@@ -124,7 +153,11 @@ def _absent_member(owner: Maker | str, stack: Stack) -> Member:
         origins={},
         root=stack.root,
     )
-    return Member(maker=attrs.evolve(owner, version=known[name].version), plugin=instance)
+    return Member(
+        maker=attrs.evolve(owner, version=known[name].version),
+        plugin=instance,
+        hook_timeout=_limit(known[name], hosting),
+    )
 
 
 def _project_member(path: Path, hook_timeout: float | None) -> Member:

@@ -24,7 +24,8 @@ def pins_here(stack: Stack, known: Mapping[str, Installed]) -> Pins:
     """What a stack would be locked to: its plugins, every installed opener, and all that they need.
 
     Openers are loaded by the format of a model, whatever the stack names. Extras count where a
-    requirement asks for them; one that somebody installed by hand is not seen.
+    requirement asks for them; one that somebody installed by hand is not seen. Of a plugin in an
+    environment of its own the version is pinned; what else is in there is that environment's.
 
     Args:
         stack: as loaded from its file.
@@ -37,7 +38,8 @@ def pins_here(stack: Stack, known: Mapping[str, Installed]) -> Pins:
     openers = [name for name, plugin in known.items() if plugin.role == _OPENERS]
     names = [name for name in (*stack.plugin_names(), *openers) if name in known]
     distributions: dict[str, str] = {}
-    for root in (_CORE, *(known[name].distribution for name in names)):
+    here = [known[name].distribution for name in names if known[name].worker is None]
+    for root in (_CORE, *here):
         missing += _gather(root, distributions)
     if missing:
         problems = tuple(f"{name} is not installed" for name in dict.fromkeys(missing))

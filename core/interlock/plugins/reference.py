@@ -33,6 +33,7 @@ def describe_plugin(plugin: Installed) -> dict[str, Any]:
         "distribution": plugin.distribution,
         "target": plugin.target,
         "source": _source(plugin),
+        "python": str(plugin.worker.python) if plugin.worker is not None else None,
     }
     try:
         cls = load_class(plugin)
@@ -95,10 +96,15 @@ def _brief(spec: Spec) -> dict[str, Any]:
 
 def _source(plugin: Installed) -> dict[str, Any]:
     """Where pip took the distribution from (PEP 610), and where it put it."""
+    if plugin.worker is not None:
+        there = plugin.worker.description()
+        said = there["direct_url"]
+        editable = bool(said.get("dir_info", {}).get("editable", False))
+        return {"location": there["location"], "url": said.get("url"), "editable": editable}
     distribution = plugin.entry_point.dist
     if distribution is None:
         return {"location": None, "url": None, "editable": False}
-    said: Mapping[str, Any] = json.loads(distribution.read_text("direct_url.json") or "{}")
+    said = json.loads(distribution.read_text("direct_url.json") or "{}")
     editable = bool(said.get("dir_info", {}).get("editable", False))
     # What pip took from an index, it does not say: None.
     return {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
@@ -11,7 +12,7 @@ import attrs
 from interlock.stack.fields import BOUND, MODEL, POLICY, PROJECT, TASK, WORD, Keys, stack_keys
 from interlock.stack.hosting import HOSTING
 from interlock.stack.structure import admits_secret, inner_of, members_of, settable
-from interlock_hookspecs import Facts, Secret, type_hints
+from interlock_hookspecs import ROLES, Facts, Secret, type_hints
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _REFERENCE = {
@@ -82,7 +83,11 @@ def _stack(plugin_classes: Mapping[str, type[Any]]) -> dict[str, Any]:
         settings = _record(cls, partial=True)
         settings["properties"] |= _table(HOSTING)["properties"]
         schema["properties"][name] = settings
-    return schema
+    # A plugin of another environment: only that one knows its settings.
+    elsewhere = {**_table(HOSTING), "additionalProperties": True, "required": ["python"]}
+    here = "|".join(map(re.escape, plugin_classes))
+    there = f"^(?!({here})$)({'|'.join(ROLES)})-{WORD}$"
+    return {**schema, "patternProperties": {there: elsewhere}}
 
 
 def _table(keys: Keys) -> dict[str, Any]:

@@ -130,7 +130,11 @@ class Model:
 
 @runtime_checkable
 class Predictor(Protocol):
-    """An opened model. Safe to call from several threads at once."""
+    """An opened model. Safe to call from several threads at once.
+
+    A predictor may have one more attribute, ``fitted``: the library's own object behind it, for a
+    plugin that converts the model to another format. One that has none does not convert.
+    """
 
     @property
     def signature(self) -> Signature:

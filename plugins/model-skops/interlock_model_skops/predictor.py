@@ -35,6 +35,7 @@ class SkopsPredictor:
 
     def __init__(self, signature: Signature, fitted: Any) -> None:
         self._signature = signature
+        self.fitted = fitted
         self._matrix, self._fitted = _first_step(signature, fitted)
         self._order = class_order(signature, fitted)
         self._single = _single_threaded(fitted)

@@ -85,6 +85,7 @@ class SklearnTrainer:
             seed_everything,
             set_jobs,
         )
+        from interlock_train_sklearn.parity import OWN_FORMAT, check_parity
         from interlock_train_sklearn.preparation import prepare
         from interlock_train_sklearn.rows import make_signature, read_features, read_target
 
@@ -102,9 +103,12 @@ class SklearnTrainer:
             fitted = _fit(prepared, target, path, ws)
         # How many threads is the machine's affair, and must not be seen in the model's bytes.
         set_jobs(fitted, None)
-        signature = make_signature(rows, task, features, target)
+        whole = prepared.whole(fitted)
+        model = ws.write_model(self.format, whole, make_signature(rows, task, features, target))
+        if self.format != OWN_FORMAT:
+            check_parity(whole, features, ws.open_model(model))
         return Candidate(
-            model=ws.write_model(self.format, prepared.whole(fitted), signature),
+            model=model,
             estimator=_full_name(path, estimator),
             parameters=parameters,
             rows=rows.num_rows,

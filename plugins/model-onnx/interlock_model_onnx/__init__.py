@@ -1,0 +1,93 @@
+"""Models in the ONNX format: converted from scikit-learn, run by ONNX Runtime."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+
+from interlock_hookspecs import (
+    InvalidInput,
+    Model,
+    Predictor,
+    Signature,
+    Unsupported,
+    Workspace,
+    hookimpl,
+    plugin,
+    setting,
+)
+
+__all__ = ["OnnxModel"]
+
+_RUNTIME = ("numpy", "onnx", "onnxruntime")
+
+
+@plugin(contract="1.0", kinds=("binary", "multiclass", "regression"))
+class OnnxModel:
+    """Converts models to the format ``onnx`` and opens them."""
+
+    max_bytes: int = setting(
+        1 << 30, doc="how many bytes a file may have", validator=attrs.validators.gt(0)
+    )
+
+    @hookimpl
+    def write_model(self, format: str, fitted: Any, signature: Signature, ws: Workspace) -> Model:  # noqa: A002  (the contract's word)
+        from importlib.metadata import version
+
+        from interlock_model_onnx.conversion import convert
+
+        path = ws.scratch() / "model.onnx"
+        path.write_bytes(convert(fitted, signature))
+        classes = _columns(fitted, signature)
+        kind = type(fitted)
+        return Model(
+            format=format,
+            artifact=ws.keep(path),
+            signature=signature,
+            requirements=tuple(f"{name}=={version(name)}" for name in _RUNTIME),
+            facts={
+                "estimator": f"{kind.__module__}.{kind.__qualname__}",
+                "columns": ",".join(map(str, classes)),
+                "skl2onnx": version("skl2onnx"),
+            },
+        )
+
+    @hookimpl
+    def open_model(self, model: Model, ws: Workspace) -> Predictor:
+        from interlock_model_onnx.opening import read_checked, session_of
+        from interlock_model_onnx.predictor import OnnxPredictor
+
+        path = ws.locate(model.artifact)  # its digest is checked there, before anything is read
+        try:
+            session = session_of(read_checked(path, self.max_bytes))
+            return OnnxPredictor(model.signature, session, _recorded(model))
+        except InvalidInput as error:
+            raise InvalidInput(f"{model.artifact.name} is not opened: {error}") from error
+
+    @hookimpl
+    def package_model(self, format: str, model: Model, ws: Workspace) -> Model:  # noqa: A002  (the contract's word)
+        fitted = getattr(ws.open_model(model), "fitted", None)
+        if fitted is None:
+            raise Unsupported(f"a model of the format {model.format!r} gives nothing to convert")
+        return self.write_model(format, fitted, model.signature, ws)
+
+
+def _columns(fitted: Any, signature: Signature) -> tuple[int, ...]:
+    """For each output of the signature, its column in what the model gives."""
+    if signature.kind == "regression":
+        return (0,)
+    classes = fitted.classes_.tolist()
+    wanted = (signature.positive,) if signature.kind == "binary" else signature.classes
+    return tuple(classes.index(label) for label in wanted)
+
+
+def _recorded(model: Model) -> tuple[int, ...]:
+    said = model.facts.get("columns")
+    try:
+        columns = tuple(int(place) for place in str(said).split(","))
+    except ValueError:
+        columns = ()
+    if len(columns) != len(model.signature.outputs):
+        raise InvalidInput("its record does not say which of its outputs is which")
+    return columns

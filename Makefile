@@ -11,7 +11,11 @@
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
-MEMBERS := hookspecs worker core $(sort $(patsubst %/pyproject.toml,%,$(wildcard plugins/*/pyproject.toml)))
+PLUGINS := $(sort $(patsubst %/pyproject.toml,%,$(wildcard plugins/*/pyproject.toml)))
+# What `pip install interlock` brings: the plugins that the root distribution requires.
+EMBEDDED := $(foreach plugin,$(PLUGINS),$(if $(shell grep -F '"interlock-$(notdir $(plugin))==' pyproject.toml),$(plugin)))
+RUNTIME := hookspecs worker core $(EMBEDDED)
+MEMBERS := hookspecs worker core $(PLUGINS)
 CONTRIB := $(sort $(patsubst %/pyproject.toml,%,$(wildcard contrib/*/pyproject.toml)))
 PROJECTS := pyproject.toml $(MEMBERS:%=%/pyproject.toml)
 BENCHMARKS := $(sort $(patsubst tests/benchmarks/bench_%.py,bench-%,$(wildcard tests/benchmarks/bench_*.py)))
@@ -70,8 +74,8 @@ build/bench-venv/.runtime: constraints.txt $(PROJECTS)
 	@rm -rf build/bench-venv && mkdir -p build
 	@$(PYTHON) -m venv build/bench-venv
 	@$(subst $(BIN),build/bench-venv/bin,$(INSTALL)) setuptools
-	@$(subst $(BIN),build/bench-venv/bin,$(INSTALL)) --no-build-isolation $(MEMBERS:%=--editable %) .
-	@build/bench-venv/bin/python -m compileall -q $(MEMBERS) build/bench-venv/lib
+	@$(subst $(BIN),build/bench-venv/bin,$(INSTALL)) --no-build-isolation $(RUNTIME:%=--editable %) .
+	@build/bench-venv/bin/python -m compileall -q $(RUNTIME) build/bench-venv/lib
 	@touch $@
 
 dist: .venv/.dev
@@ -93,12 +97,12 @@ clean:
 .venv/.runtime: constraints.txt $(PROJECTS) | .venv/bin/pip
 	@echo "Installing Interlock and what it runs on ..."
 	@$(INSTALL) setuptools
-	@$(INSTALL) --no-build-isolation $(MEMBERS:%=--editable %) .
-	@$(BIN)/python -m compileall -q $(MEMBERS)
+	@$(INSTALL) --no-build-isolation $(RUNTIME:%=--editable %) .
+	@$(BIN)/python -m compileall -q $(RUNTIME)
 	@touch $@
 
 .venv/.dev: requirements-dev.txt .venv/.runtime $(CONTRIB:%=%/pyproject.toml)
 	@echo "Installing what tests and checks need ..."
 	@$(INSTALL) -r requirements-dev.txt
-	@$(INSTALL) --no-build-isolation $(CONTRIB:%=--editable %)
+	@$(INSTALL) --no-build-isolation $(patsubst %,--editable %,$(filter-out $(EMBEDDED),$(PLUGINS)) $(CONTRIB))
 	@touch $@

@@ -29,6 +29,7 @@ train = "my-acme"
 validate = "my-acme"
 registry = "my-acme"
 govern = "my-acme"
+deploy = "my-acme"
 monitor = "my-acme"
 track = "my-acme"
 events = "my-acme"
@@ -88,17 +89,27 @@ def test_a_new_plugin_is_listed_and_loads(made):
     assert source["url"] == (made / role).as_uri()
 
 
-def test_new_plugins_of_every_role_run_a_project(made, tmp_path):
-    """A stack of nothing but new plugins takes rows to a release."""
+@pytest.fixture
+def typed(made, tmp_path):
+    """Type a command in a project of new plugins; the server that it leaves is ended."""
+
+    def type_(*words):
+        return run("interlock", *words, cwd=tmp_path, path=made / "site")
+
+    yield type_
+    type_("undeploy")
+
+
+def test_new_plugins_of_every_role_run_a_project(typed, tmp_path):
+    """A stack of nothing but new plugins takes rows to an endpoint, and tells its observers."""
     (tmp_path / "interlock.toml").write_text(STACK)
     rows = [{"id": place, "x": place % 7, "y": int(place % 4 == 0)} for place in range(400)]
     (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    said = run("interlock", "run", "--json", cwd=tmp_path, path=made / "site")
-    assert json.loads(said)["outputs"]["release"]
-    (version,) = json.loads(
-        run("interlock", "models", "--from-registry", "--json", cwd=tmp_path, path=made / "site")
-    )
+    release = json.loads(typed("run", "--json"))["outputs"]["release"]["id"]
+    (version,) = json.loads(typed("models", "--from-registry", "--json"))
     assert (version["number"], version["name"]) == ("1", "made")
+    (endpoint,) = json.loads(typed("deployments", "--json"))
+    assert endpoint["serving"] == [release]
     lines = (tmp_path / "events.jsonl").read_text().splitlines()
     heard = [json.loads(line)["kind"] for line in lines]
     assert {"run.started", "candidate.made", "release.made", "run.finished"} <= set(heard)

@@ -90,8 +90,9 @@ class Suite:
             unknown = set(inspect.signature(function).parameters) - set(specs()[name].parameters)
             assert not unknown, f"{name} asks for {sorted(unknown)}, which the hook lacks"
         own = [spec for spec in specs().values() if self.role in spec.roles]
+        stood_in = {spec.instead for spec in own if spec.name in found}
         missing = [spec.name for spec in own if spec.required and not spec.instead]
-        missing = [name for name in missing if name not in found]
+        missing = [name for name in missing if name not in found.keys() | stood_in]
         assert not missing, f"the role {self.role} requires {', '.join(missing)}"
         assert found.keys() & {spec.name for spec in own}, f"no hook of the role {self.role}"
 

@@ -15,10 +15,15 @@ _BYTES = 1024 * 1024
 
 def ask(deployment: Deployment) -> EndpointStatus:
     """The status of an endpoint; that nothing answers is one too."""
-    address = urlsplit(deployment.address)
-    if not address.hostname:
+    try:
+        address = urlsplit(deployment.address)
+        host, port = address.hostname, address.port
+    except ValueError:
+        detail = f"{deployment.address} is no address"
+        return EndpointStatus(live=False, ready=False, detail=detail)
+    if not host:
         return EndpointStatus(live=False, ready=False, detail="it has no address yet")
-    connection = http.client.HTTPConnection(address.hostname, address.port, timeout=_SECONDS)
+    connection = http.client.HTTPConnection(host, port, timeout=_SECONDS)
     try:
         connection.request("GET", "/v2/health/ready")
         said = json.loads(connection.getresponse().read(_BYTES))

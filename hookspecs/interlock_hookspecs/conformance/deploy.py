@@ -1,0 +1,30 @@
+"""The promises of a deployment plugin: a server of ours, or one elsewhere that is told."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from interlock_hookspecs import Deployment
+from interlock_hookspecs.conformance.applying import ApplyingPromises
+from interlock_hookspecs.conformance.endpoints import status_of
+from interlock_hookspecs.conformance.released import ENDPOINT
+from interlock_hookspecs.conformance.serving import ServingPromises
+
+
+class DeploySuite(ServingPromises, ApplyingPromises):
+    """What core relies on in a deployment.
+
+    ``serve_endpoint`` and ``apply_endpoint`` stand in for each other: the tests of the one that a
+    plugin lacks are left out. ``remove_endpoint`` and ``read_captures`` are optional.
+    """
+
+    role = "deploy"
+
+    def test_an_endpoint_that_never_was_is_no_error(self, plugin: Any) -> None:
+        """The status of an endpoint without an address, or where nothing listens, says so."""
+        for address in ("", "http://127.0.0.1:9", "http://[", "no address"):
+            deployment = Deployment(id="deployment-0", endpoint=ENDPOINT, address=address)
+            status = status_of(plugin, deployment)
+            assert not status.live, f"nothing is at {address!r}, and it is called alive"
+            assert not status.ready, f"nothing is at {address!r}, and it is called ready"
+            assert status.detail, f"of {address!r} nothing is said"

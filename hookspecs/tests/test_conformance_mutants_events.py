@@ -259,7 +259,7 @@ class HearsRuns(AcmeEvents):
 MUTANTS = [
     (AnswersTheEvent, "it_hears_every_kind", "on_event gives str"),
     (expects_a_run, "it_hears_every_kind", "an event without a run"),
-    (DropsWhatItHears, "it_hears_every_kind", "of 32 events 32 did not arrive"),
+    (DropsWhatItHears, "it_hears_every_kind", "did not arrive: run.started"),
     (refuses_an_unknown_kind, "it_passes_over_an_unknown_kind", "unknown kind model.retired"),
     (redacts_in_place, "it_changes_nothing_of_what_it_hears",
      "the payload of dataset.kept was changed"),
@@ -293,7 +293,7 @@ MUTANTS = [
      "a backend that is away breaks it: SystemExit"),
     (tries_again_for_long, "a_backend_that_is_away_is_said",
      "it waits 1 s for a backend that is away"),
-    (ShowsItsToken, "no_error_shows_a_secret", "what it raises shows a secret setting"),
+    (ShowsItsToken, "no_error_shows_a_secret", "an error shows the secret setting 'token'"),
     (PrintsItsToken, "a_secret_setting_is_not_printed", "shows the secret setting 'token'"),
     (HearsRuns, "it_keeps_to_the_form", "the contract has no hook 'on_run'"),
 ]  # fmt: skip
@@ -332,8 +332,9 @@ def test_the_observers_that_the_templates_have_keep_every_promise(made):
     assert unclaimed <= {"test_a_backend_that_is_away_is_said", "test_no_error_shows_a_secret"}
 
 
-def test_an_event_of_every_kind_that_the_ledger_writes_is_told(request):
-    """The kinds are those that the reference of the ledger documents."""
+def test_what_is_told_by_example_is_what_the_ledger_writes(request):
+    """Each kind of the examples is one that the reference of the ledger documents."""
     text = (request.config.rootpath / "docs/reference/ledger.md").read_text(encoding="utf-8")
     written = [line.split("`")[1] for line in text.splitlines() if line.startswith("| `")]
-    assert {kind for kind in written if "." in kind} == set(PAYLOADS)
+    assert set(PAYLOADS) <= set(written)
+    assert len(PAYLOADS) > 30

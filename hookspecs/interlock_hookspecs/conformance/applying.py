@@ -136,11 +136,8 @@ class ApplyingPromises(Suite):
         """A model whose bytes nobody has is an error of the contract's, and changes nothing."""
         needs(plugin, "apply_endpoint")
         before = apply(plugin, [self._target(1, ws)], ws)
-        model = self.model("2", ws)
-        lost = Artifact(digest="sha256:" + "0" * 64, size=1, name=model.artifact.name)
-        target = target_of(2, model=attrs.evolve(model, artifact=lost))
         with must_raise(PluginError, "a model that is gone"):
-            apply(plugin, [target], ws)
+            apply(plugin, [self.lost_target(ws)], ws)
         assert serving(plugin, before) == ["release-1"], "a refused target changed the endpoint"
 
     def test_many_endpoints_are_made_at_once(self, plugin: Any, ws: Workspace) -> None:
@@ -187,6 +184,12 @@ class ApplyingPromises(Suite):
             missing = _CAPTURED - set(rows.column_names)
             assert not missing, f"captures lack the column {min(missing)}"
             assert rows.num_rows == 0, "captures are from before the endpoint was made"
+
+    def lost_target(self, ws: Workspace) -> Target:
+        """A target whose model no workspace has any more."""
+        model = self.model("2", ws)
+        lost = Artifact(digest="sha256:" + "0" * 64, size=1, name=model.artifact.name)
+        return target_of(2, model=attrs.evolve(model, artifact=lost))
 
     def _target(
         self,

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from interlock_hookspecs import Deployment
-from interlock_hookspecs.conformance.applying import ApplyingPromises
+from interlock_hookspecs.conformance.applying import ApplyingPromises, apply
 from interlock_hookspecs.conformance.endpoints import status_of
 from interlock_hookspecs.conformance.released import ENDPOINT
 from interlock_hookspecs.conformance.serving import ServingPromises
+from interlock_hookspecs.conformance.suite import has, needs
+from interlock_hookspecs.conformance.workspace import LocalWorkspace
 
 
 class DeploySuite(ServingPromises, ApplyingPromises):
@@ -19,6 +21,17 @@ class DeploySuite(ServingPromises, ApplyingPromises):
     """
 
     role = "deploy"
+
+    def exercise(self, plugin: Any, ws: LocalWorkspace) -> None:
+        """Ask for the status of an endpoint, and where it is elsewhere make one first."""
+        self.test_an_endpoint_that_never_was_is_no_error(plugin)
+        if has(plugin, "apply_endpoint"):
+            self.test_it_serves_exactly_what_is_asked(plugin, ws)
+
+    def provoke(self, plugin: Any, ws: LocalWorkspace) -> None:
+        """Ask for a model that is gone to be served."""
+        needs(plugin, "apply_endpoint")
+        apply(plugin, [self.lost_target(ws)], ws)
 
     def test_an_endpoint_that_never_was_is_no_error(self, plugin: Any) -> None:
         """The status of an endpoint without an address, or where nothing listens, says so."""

@@ -86,11 +86,18 @@ PAYLOADS: Mapping[str, Mapping[str, Any]] = {
     "deployment.targets": {"targets": [], "release": "release-1", "reason": "rollback"},
     "deployment.failed": {"message": "no address"},
     "deployment.removed": {"reason": "undeploy"},
+    "swap.started": {"source": "dev", "target": "prod", "digest": DIGEST, "cost": {"bytes": 9}},
+    "swap.resumed": {"pid": 8, "host": "h"},
+    "artifacts.copied": {"swap": "swap-1", "count": 2, "bytes": 9},
+    "version.copied": {"swap": "swap-1", "model": DIGEST, "record": {"name": "n", "number": "4"}},
+    "alias.copied": {"swap": "swap-1", "alias": "champion", "number": "1", "previous": None},
+    "swap.finished": {"digest": DIGEST, "seconds": 1.5},
+    "swap.failed": {"message": "moved meanwhile", "over": True},
     "labels.added": {"rows": 4, "record": {"digest": DIGEST, "source": "l.csv"}},
     "payload.erased": {"event": "event-1", "reason": "asked to"},
     "window.monitored": {"release": "release-1", "start": 2017, "findings": [_FINDING]},
 }
-"""What each kind of event of the ledger carries, by example."""
+"""What each kind of event that the ledger writes carries, by example."""
 
 _OF_A_RUN = ("run.", "stage.", "dataset.", "candidate.", "checks.", "profiles.", "review.")
 """What begins the kind of an event that belongs to a run."""

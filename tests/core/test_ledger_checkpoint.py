@@ -33,13 +33,14 @@ def keys():
 
 
 @pytest.fixture
-def anchored(open_ledger, live, tmp_path):
-    """A closed ledger, and a checkpoint of it in another folder."""
+def anchored(open_ledger, live, unguard, tmp_path):
+    """A closed ledger that nothing guards any more, and a checkpoint of it in another folder."""
     ledger = open_ledger()
     live(ledger)
     point = tmp_path / "outside" / "checkpoint.json"
     write_checkpoint(ledger, point)
     ledger.close()
+    unguard(tmp_path / "ledger.db")
     return tmp_path / "ledger.db", point
 
 

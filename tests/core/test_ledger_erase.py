@@ -68,11 +68,14 @@ def test_nothing_of_an_erased_payload_is_left_in_the_file(open_ledger, tmp_path)
         "UPDATE payloads SET body = x'7b7d' WHERE erased_at IS NOT NULL",
     ],
 )
-def test_a_tombstone_that_no_event_tells_of_is_tampering(open_ledger, live, tmp_path, change):
+def test_a_tombstone_that_no_event_tells_of_is_tampering(
+    open_ledger, live, unguard, tmp_path, change
+):
     """Planting one hides nothing, and changing a true one shows."""
     ledger = open_ledger()
     live(ledger)
     ledger.erase(event_of(ledger, "approval.given"), reason="asked")
+    unguard(tmp_path / "ledger.db")
     with closing(sqlite3.connect(tmp_path / "ledger.db")) as connection:
         connection.execute(change)
         connection.commit()

@@ -4,14 +4,11 @@ import sqlite3
 from contextlib import closing
 
 import pytest
-from alembic import command
-from alembic.config import Config
 from sqlalchemy import create_engine
 
 from interlock.errors import LedgerError
 from interlock.ledger import upgrade, verify
 from interlock.ledger.schema import REVISION
-from interlock.ledger.tables import PROJECTIONS
 
 
 def schema(path):
@@ -28,29 +25,18 @@ def change(path, *statements):
 
 
 @pytest.fixture
-def first_version(open_ledger, live, tmp_path):
+def first_version(older, tmp_path):
     """A ledger with a life in it as the first revision has it: the chain, and nothing else."""
-    ledger = open_ledger()
-    live(ledger)
-    ledger.close()
-    path = tmp_path / "ledger.db"
-    change(
-        path,
-        *(f"DROP TABLE {name}" for name in PROJECTIONS),
-        "UPDATE alembic_version SET version_num = '0001'",
-    )
-    return path
+    older(f"sqlite:///{tmp_path}/ledger.db", "0001")
+    return tmp_path / "ledger.db"
 
 
-def test_migrations_and_the_tables_give_one_schema(open_ledger, tmp_path):
-    """From nothing through every revision, or made at once: the same tables and indexes."""
+def test_migrations_and_the_tables_give_one_schema(open_ledger, migrated, tmp_path):
+    """From nothing through every revision, or made at once: the same tables, indexes, triggers."""
     open_ledger()
     engine = create_engine(f"sqlite:///{tmp_path}/migrated.db")
     with engine.begin() as connection:
-        config = Config(attributes={"connection": connection})
-        config.set_main_option("script_location", "interlock.ledger:migrations")
-        config.set_main_option("path_separator", "os")
-        command.upgrade(config, "head")
+        migrated(connection, "head")
     engine.dispose()
     assert schema(tmp_path / "migrated.db") == schema(tmp_path / "ledger.db")
     with closing(sqlite3.connect(tmp_path / "migrated.db")) as connection:
@@ -66,8 +52,20 @@ def test_an_older_file_is_copied_then_migrated_with_its_data(open_ledger, first_
     with closing(sqlite3.connect(before)) as connection:
         (count,) = connection.execute("SELECT count(*) FROM events").fetchone()
         (version,) = connection.execute("SELECT version_num FROM alembic_version").fetchone()
-    assert (count, version) == (29, "0001")
+    assert (count, version) == (58, "0001")
     open_ledger()
+
+
+@pytest.mark.parametrize("number", range(1, int(REVISION)))
+def test_every_earlier_revision_migrates_with_its_data(open_ledger, older, tmp_path, number):
+    """Nothing is lost, everything follows from the events, and the guards stand."""
+    revision = f"{number:04d}"
+    older(f"sqlite:///{tmp_path}/ledger.db", revision)
+    assert upgrade(f"sqlite:///{tmp_path}/ledger.db") == (revision, REVISION)
+    report = verify(open_ledger())
+    assert (report.problems, report.events) == ((), 58)
+    with pytest.raises(sqlite3.IntegrityError, match="the ledger refuses DELETE of events"):
+        change(tmp_path / "ledger.db", "DELETE FROM events")
 
 
 def test_a_migration_that_fails_changes_nothing(open_ledger, first_version):

@@ -13,12 +13,13 @@ TABLES = [name for name in metadata.tables if name != "meta"]
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory, live):
-    """A ledger with a row in every table, and a connection to tamper with it."""
+def whole(tmp_path_factory, live, unguard):
+    """A ledger with a row in every table, unguarded, and a connection to tamper with it."""
     path = tmp_path_factory.mktemp("whole") / "ledger.db"
     ledger = Ledger.open(f"sqlite:///{path}", actor=Actor(subject="ana"))
     live(ledger, "employment", "a")
     live(ledger, "housing", "b")
+    unguard(path)
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         yield ledger, connection
     ledger.close()

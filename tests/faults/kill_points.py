@@ -32,9 +32,9 @@ def here(at: str, what: str) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-def append(self: ChainWriter, entry: Any) -> Any:
+def append(self: ChainWriter, entry: Any, *more: Any) -> Any:
     """Write an event."""
-    event = _append(self, entry)
+    event = _append(self, entry, *more)
     here("within", entry.kind)
     return event
 

@@ -38,7 +38,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "show": ("show:show", "Show what the ledger knows of an id."),
         "status": ("status:status", "The project on one screen."),
         "audit": ("audit:audit", "Verify and read the ledger."),
-        "ledger": ("ledger:ledger", "Bring the ledger's database to this version."),
+        "ledger": ("ledger:ledger", "Look after the ledger's database."),
         "plugins": ("plugins:plugins", "List, explain and check plugins; write a new one."),
         "stack": ("stack:stack", "Look at, check and describe stacks."),
     }

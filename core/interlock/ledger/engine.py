@@ -9,6 +9,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 from interlock.errors import LedgerError
+from interlock.ledger.patience import is_away
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -18,6 +19,13 @@ SCHEMA = "interlock"
 
 _WAIT = 120  # seconds: 32 writers on one SQLite file waited up to 5.4 s for their turn
 _WRITES = "interlock_writes"
+_LIVENESS = {
+    "connect_timeout": 10,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+}
+"""Of libpq, in seconds: a network that swallows everything would be waited for during hours."""
 
 
 def parse_url(text: str) -> URL:
@@ -64,7 +72,7 @@ def connect(url: URL) -> Engine:
             event.listen(engine, "connect", _prepare_sqlite)
             event.listen(engine, "begin", _begin_sqlite)
         else:
-            engine = create_engine(url, hide_parameters=True, pool_pre_ping=True)
+            engine = create_engine(url, hide_parameters=True, connect_args=_unless_said(url))
             event.listen(engine, "connect", _prepare_postgresql)
     except (ModuleNotFoundError, NoSuchModuleError) as error:
         raise LedgerError(
@@ -72,6 +80,11 @@ def connect(url: URL) -> Engine:
             hint="pip install 'interlock-core[postgresql]'",
         ) from error
     return engine
+
+
+def _unless_said(url: URL) -> dict[str, int]:
+    """How soon a silent server counts as gone, where the URL says nothing of it."""
+    return {name: value for name, value in _LIVENESS.items() if name not in url.query}
 
 
 def for_writing(engine: Engine) -> Engine:
@@ -103,6 +116,11 @@ def _prepare_postgresql(connection: Any, _record: Any) -> None:
 
 
 _HINTS = (
+    ("refuses", "nothing changes what happened: interlock erases a payload, and tells of it"),
+    ("permission denied", "as the owner of the ledger: interlock ledger grant ROLE"),
+    # A schema that a role may not use is passed over without a word.
+    ('"meta" does not exist', "make it, or as its owner: interlock ledger grant ROLE"),
+    ("must be owner", "run it as the owner of the ledger's tables"),
     ("locked", "another process holds it: wait for it or end it, then run the command again"),
     ("full", "free some space, then run the command again: nothing was half written"),
     ("disk I/O", "look at the disk, its space and its quota, then run the command again"),
@@ -118,4 +136,6 @@ def failed(url: URL, doing: str, error: Exception) -> LedgerError:
     """What a database said, in a line, with what to do about it."""
     said = str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
     hint = next((hint for word, hint in _HINTS if word in said), "")
+    if not hint and is_away(error):
+        hint = "start the server or wait for it; interlock run --resume goes on with a run"
     return LedgerError(f"the ledger {place(url)} cannot be {doing}: {said}", hint=hint)

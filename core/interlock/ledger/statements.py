@@ -7,7 +7,8 @@ statements; going through its execution for each would cost as much again as the
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, delete, func, select, update
@@ -53,6 +54,31 @@ def _refuse_other_types(table: str, values: Values) -> None:
         allowed, words = types[name]
         if type(value) not in allowed:
             raise TypeError(f"{name} is {type(value).__name__}: expected {words}")
+
+
+@contextmanager
+def batch(driver: Any) -> Iterator[None]:
+    """Statements that run within it go to a server together, and what they raise comes at its end.
+
+    A chain is locked while its statements travel one by one; so they travel in one message.
+
+    Args:
+        driver: the driver's own connection.
+    """
+    # Of the drivers here, psycopg has it; SQLite needs no messages.
+    if not hasattr(driver, "pipeline"):
+        yield
+        return
+    pipeline = driver.pipeline()
+    pipeline.__enter__()
+    try:
+        yield
+    except BaseException:
+        # What it says at its end is of the same loss, and psycopg would log it.
+        with suppress(Exception):
+            pipeline.__exit__(None, None, None)
+        raise
+    pipeline.__exit__(None, None, None)
 
 
 class Statements:

@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Any, Self
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from interlock.ids import new_id
 from interlock.ledger import engine as engines
+from interlock.ledger.patience import Patience, is_away
 from interlock.ledger.queries import Reads
 from interlock.ledger.schema import ready
+from interlock.ledger.statements import batch
 from interlock.ledger.values import Entry
 from interlock.ledger.writing import ChainWriter, Pen
 from interlock_hookspecs import Actor, Event
@@ -32,6 +35,7 @@ class Ledger:
         url: where it is.
         actor: who appends where nobody else is named.
         reads: what can be asked of it.
+        patience: how long a server that went away is waited for.
     """
 
     def __init__(
@@ -55,6 +59,7 @@ class Ledger:
         self._writer = engines.for_writing(self.engine)
         self._errors = (SQLAlchemyError, self.engine.dialect.loaded_dbapi.Error)
         self.pen = Pen(self.id, self.engine.dialect)
+        self.patience = Patience()
 
     @classmethod
     def open(
@@ -121,7 +126,8 @@ class Ledger:
     ) -> tuple[Event, ...]:
         """Write events and what follows from them in one transaction, then tell the observers.
 
-        Times are the clock's own, even where it jumped back; order is by sequence.
+        Times are the clock's own, even where it jumped back; order is by sequence. A server whose
+        connection is lost meanwhile is asked, once it is back, whether the events are written.
 
         Args:
             project: whose chain.
@@ -132,14 +138,32 @@ class Ledger:
 
         Raises:
             LedgerError: it cannot be written, or a payload is no plain JSON or has a value of
-                another type than its column. Nothing was written then.
+                another type than its column. Nothing was written then; where a server was lost in
+                the commit and did not come back, nobody knows, and the error says so.
         """
-        with self.writing() as connection:
-            chain = ChainWriter(self.pen, connection, project, actor or self.actor)
-            if guard is not None:
-                guard(Reads.of(connection))
-            written = tuple(chain.append(entry) for entry in entries)
-            chain.close()
+        # The ids go in before the act: where a connection is lost in a commit, they tell whether
+        # it went through. `sent` holds, by the last digest, what may have been written.
+        named = [(entry, new_id("event")) for entry in entries]
+        sent: dict[str | None, tuple[Event, ...]] = {}
+        while True:
+            try:
+                with self._writer.connect() as connection, connection.begin() as transaction:
+                    chain = ChainWriter(self.pen, connection, project, actor or self.actor)
+                    written = sent.get(chain.digest_of(named[-1][1])) if sent else None
+                    if written is None:
+                        if guard is not None:
+                            guard(Reads.of(connection))
+                        with batch(connection.connection.driver_connection):
+                            written = tuple(chain.append(entry, name) for entry, name in named)
+                            chain.close()
+                            sent.update({event.digest: written for event in written[-1:]})
+                            transaction.commit()
+            except self._errors as error:
+                doing = "reached to ask whether the last event was written" if sent else "written"
+                self._wait_or_raise(doing, error)
+            else:
+                break
+        self.patience.answered()
         self.tell(written)
         return written
 
@@ -172,7 +196,34 @@ class Ledger:
     @contextmanager
     def _reading(self) -> Iterator[Connection]:
         try:
-            with self.engine.connect() as connection:
+            with self._connected() as connection:
                 yield connection
         except self._errors as error:
             raise engines.failed(self.url, "read", error) from error
+
+    def _connected(self) -> Connection:
+        """A connection that answers; an append needs no such question, for it is done again."""
+        while True:
+            try:
+                connection = self.engine.connect()
+                try:
+                    self._ping(connection)
+                except BaseException:
+                    connection.invalidate()
+                    connection.close()
+                    raise
+            except self._errors as error:
+                self._wait_or_raise("read", error)
+            else:
+                self.patience.answered()
+                return connection
+
+    def _ping(self, connection: Connection) -> None:
+        driver = connection.connection.dbapi_connection
+        if connection.dialect.name != "sqlite" and driver is not None:
+            connection.dialect.do_ping(driver)
+
+    def _wait_or_raise(self, doing: str, error: Exception) -> None:
+        """Wait a little for a server that went away; of anything else there is nothing to wait."""
+        if not (is_away(error) and self.patience.holds()):
+            raise engines.failed(self.url, doing, error) from error

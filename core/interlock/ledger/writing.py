@@ -12,7 +12,7 @@ from interlock.errors import LedgerError
 from interlock.ids import new_id
 from interlock.ledger.canonical import actor_text, genesis, seal, timestamp
 from interlock.ledger.projections import Happened, reduce
-from interlock.ledger.statements import Statements, TableWriter, run
+from interlock.ledger.statements import Statements, TableWriter, batch, run
 from interlock.ledger.tables import events, heads, payloads
 from interlock_hookspecs import Actor, Event
 
@@ -47,6 +47,7 @@ class Pen:
         self.head = compile_(locked)
         self.move_head = compile_(moved)
         self.event = compile_(insert(events))
+        self.digest = compile_(select(events.c.digest).where(events.c.id == bindparam("wanted")))
         self.payload = compile_(insert(payloads))
 
 
@@ -56,6 +57,7 @@ class ChainWriter:
     def __init__(self, pen: Pen, connection: Connection, project: str, actor: Actor) -> None:
         self._pen = pen
         self._cursor: Any = connection.connection.cursor()
+        self._driver = connection.connection.driver_connection
         self._project = project
         self._actor = actor
         self._actor_text = actor_text(actor)
@@ -64,8 +66,9 @@ class ChainWriter:
 
     def _lock(self) -> tuple[int, str]:
         pen, cursor = self._pen, self._cursor
-        run(cursor, pen.head, {"wanted": self._project})
-        found = cursor.fetchone()
+        with batch(self._driver):
+            run(cursor, pen.head, {"wanted": self._project})
+            found = cursor.fetchone()
         if found is None:
             # A project's first event. Where two come at once, the second waits here, then reads
             # what the first wrote.
@@ -76,15 +79,29 @@ class ChainWriter:
             found = cursor.fetchone()
         return found[0], found[1]
 
-    def append(self, entry: Entry) -> Event:
+    def digest_of(self, identifier: str) -> str | None:
+        """The digest of an event that is written, or None.
+
+        The chain is locked, so no transaction that may write it is still under way.
+        """
+        run(self._cursor, self._pen.digest, {"wanted": identifier})
+        found = self._cursor.fetchone()
+        return None if found is None else str(found[0])
+
+    def append(self, entry: Entry, identifier: str | None = None) -> Event:
         """Write the next event.
+
+        Args:
+            entry: what happened.
+            identifier: of the event; a new one where none is given.
 
         Raises:
             LedgerError: its payload is no plain JSON, or a value has another type than its column.
                 The transaction must end without a commit then.
         """
         pen, cursor = self._pen, self._cursor
-        at, sequence, identifier = datetime.now(UTC), self._sequence + 1, new_id("event")
+        at, sequence = datetime.now(UTC), self._sequence + 1
+        identifier = identifier or new_id("event")
         header: dict[str, Any] = {
             "project": self._project,
             "sequence": sequence,

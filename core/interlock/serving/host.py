@@ -104,6 +104,8 @@ class LedgerFeed:
         self._verified = time.monotonic()
         self._opened: dict[str, OpenTarget] = {}
         self._refused: set[str] = set()
+        # A server goes on with what it last verified, and says so; it does not wait.
+        session.ledger.patience.seconds = 0.0
 
     @property
     def current(self) -> tuple[OpenTarget, ...]:

@@ -8,6 +8,7 @@ the code.
 from __future__ import annotations
 
 import inspect
+import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 import attrs
 import click
 from contract_reference import default_text, foundation, hooks, linked, prose, records, rules
+from role_guides import role_hooks, role_suite
 
 import interlock_hookspecs as contract
 
@@ -174,11 +176,22 @@ def projections() -> Iterator[str]:
         yield f"- `{name}`: {', '.join(f'`{column}`' for column in columns)}"
 
 
+def payloads() -> Iterator[str]:
+    """What an event of each kind carries, by example."""
+    from interlock_hookspecs.conformance.happenings import PAYLOADS
+
+    for kind, payload in PAYLOADS.items():
+        yield f"- `{kind}`: `{json.dumps(payload)}`"
+
+
 PARTS: Mapping[str, Callable[..., Iterable[str]]] = {
     "hooks": hooks,
     "records": records,
     "foundation": foundation,
     "rules": rules,
+    "role_hooks": role_hooks,
+    "role_suite": role_suite,
+    "payloads": payloads,
     "stack_keys": stack_keys,
     "settings": settings,
     "command_line": command_line,

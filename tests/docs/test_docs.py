@@ -39,6 +39,7 @@ def load(path):
 sys.path.insert(0, str(DOCS))  # as conf.py has it
 reference = importlib.import_module("reference")
 contract_reference = importlib.import_module("contract_reference")
+role_guides = importlib.import_module("role_guides")
 
 
 @functools.cache
@@ -105,6 +106,25 @@ def test_every_part_that_is_generated_is_on_a_page():
     tables = {"project", "model", "task", "policy", "bound", "stack"}
     assert stages | {f"stack_keys {table}" for table in tables} <= asked
     assert {line.split()[0] for line in asked} == set(reference.PARTS)
+
+
+@pytest.mark.parametrize("role", contract.ROLES)
+def test_every_role_has_a_guide_with_its_hooks_and_its_promises(role):
+    """A page that asks for both; what it then says is all of the contract and of the suite."""
+    # The two roles that hear events have one hook, and one page.
+    name = {"events": "track"}.get(role, role)
+    page = (DOCS / f"how-to/plugins/{name}.md").read_text(encoding="utf-8")
+    assert {f"% generated: {part} {name}" for part in ("role_hooks", "role_suite")} <= {
+        *page.splitlines()
+    }
+    assert page.partition("## What to look out for")[2].count("\n- ") >= 4
+    shown = reference.expand(page)
+    hooks = [spec for spec in contract.specs().values() if role in spec.roles]
+    assert all(f"#contract-{spec.name.lower()}" in shown for spec in hooks)
+    suite = role_guides.suite_of(role)
+    promised = [test for test in dir(suite) if test.startswith("test_")]
+    held = shown.partition("## What is held")[2].partition("\n## ")[0]
+    assert held.count("\n- ") == len(promised)
 
 
 def all_sources():

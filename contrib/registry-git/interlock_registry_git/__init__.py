@@ -24,6 +24,7 @@ from interlock_hookspecs import (
     Conflict,
     Facts,
     InvalidInput,
+    Misfit,
     Model,
     ModelVersion,
     NotFound,
@@ -204,6 +205,20 @@ class GitRegistry:
                 "restore the repository from a copy"
             )
         return kept
+
+    @hookimpl
+    def find_misfits(self, version: ModelVersion) -> list[Misfit]:
+        from interlock_registry_git.names import encode
+
+        found = []
+        names = [("name", version.name), *(("alias", alias) for alias in version.aliases)]
+        for what, text in names:
+            try:
+                encode(text, what=what)
+            except InvalidInput as error:
+                part = what if what == "name" else f"{what} {text[:40]!r}"
+                found.append(Misfit(what=part, reason=str(error)))
+        return found
 
     def _git(self) -> Repository:
         from interlock_registry_git.repository import Repository

@@ -75,6 +75,12 @@ def entries(project, prefix):
                                                       "record": {"number": "1"}}),
         Entry("version.imported", name("version", 2), {"origin": {"ledger": "x"},
                                                        "record": {"name": "n", "number": "4"}}),
+        Entry("run.imported", name("run", 2), {"stack": "prod", "until": "monitor",
+                                               "model": digest("a"), "dataset": digest("b"),
+                                               "version": name("version", 2), "message": "come",
+                                               "origin": {"stack": "dev"}}),
+        Entry("stage.imported", name("stage", 4), {"stage": "data", "outputs": {"rows": 1},
+                                                   "of": name("stage")}, name("run", 2)),
         Entry("review.held", name("review"), {"run": run, "dossier": digest("d"),
                                               "artifact": {}, "card": None, "outcome": "waiting",
                                               "reasons": ["one"], "verdicts": [

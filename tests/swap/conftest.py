@@ -15,6 +15,14 @@ STACKS = """
 extends = "dev"
 registry = "acme"
 """
+FAR = """
+[stack.prod]
+extends = "dev"
+train = []
+registry = "acme"
+ledger = "sqlite:///.interlock/prod.db"
+artifacts = ".interlock/prod"
+"""
 
 
 @pytest.fixture(scope="session")
@@ -55,6 +63,15 @@ def two(small, acme):
     small.environ["PYTHONPATH"] = str(acme)
     with (small.folder / "interlock.toml").open("a", encoding="utf-8") as file:
         file.write(STACKS)
+    return small
+
+
+@pytest.fixture
+def far(small, acme):
+    """A small project with a production of its own ledger, registry and artifacts."""
+    small.environ["PYTHONPATH"] = str(acme)
+    with (small.folder / "interlock.toml").open("a", encoding="utf-8") as file:
+        file.write(FAR)
     return small
 
 

@@ -30,6 +30,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "approve": ("people:approve", "Say yes to a dossier, with a reason."),
         "reject": ("people:reject", "Say no to a dossier, with a reason."),
         "revoke": ("people:revoke", "Withdraw a release."),
+        "promote": ("promote:promote", "Bring a version to another stack, with its evidence."),
         "rollback": ("endpoints:rollback", "Go back to the last good release."),
         "serve": ("endpoints:serve", "Serve the endpoint of a stack from this terminal."),
         "runs": ("listings:runs", "List runs."),

@@ -9,8 +9,7 @@ from sqlalchemy import desc, select
 
 from interlock.ledger.rows import PAGE, Row, Rows, by_id
 from interlock.ledger.tables import PROJECTIONS
-
-_DONE = ("finished", "reused")
+from interlock.ledger.values import DONE
 
 
 class Reads(Rows):
@@ -55,7 +54,7 @@ class Reads(Rows):
         table = PROJECTIONS["stages"]
         return self.row(
             select(table)
-            .where(table.c.run == run, table.c.stage == stage, table.c.status.in_(_DONE))
+            .where(table.c.run == run, table.c.stage == stage, table.c.status.in_(DONE))
             .order_by(desc(table.c.sequence))
         )
 

@@ -7,6 +7,9 @@ from typing import Any
 
 import attrs
 
+DONE = ("finished", "reused", "imported")
+"""The statuses of a stage that has a result."""
+
 
 @attrs.frozen
 class Entry:

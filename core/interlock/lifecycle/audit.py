@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 KEY_VARIABLE = "INTERLOCK_SIGNING_KEY"
 """Names the file of the Ed25519 private key (PEM) that checkpoints are signed with."""
 
-_NAMING = (("stages", "outputs"), ("reviews", "body"), ("labels", "body"))
+_NAMING = (("runs", "body"), ("stages", "outputs"), ("reviews", "body"), ("labels", "body"))
 
 
 def checkpoint_path(session: Session) -> Path:

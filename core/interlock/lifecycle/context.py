@@ -67,15 +67,23 @@ class Context:
         run_id: the run.
         workspace: for its hooks.
         code: the digest of the project's files.
+        origin: where the run was promoted from; None where it began here.
     """
 
     def __init__(
-        self, session: Session, run_id: str, workspace: CoreWorkspace, *, code: str
+        self,
+        session: Session,
+        run_id: str,
+        workspace: CoreWorkspace,
+        *,
+        code: str,
+        origin: Mapping[str, Any] | None = None,
     ) -> None:
         self.session = session
         self.run_id = run_id
         self.workspace = workspace
         self.code = code
+        self.origin = origin
         self.outputs: dict[str, Any] = {}
 
     @property
@@ -95,6 +103,8 @@ class Context:
     @property
     def source(self) -> str:
         """Where the rows are, as the stack file says it from the project's folder."""
+        if self.origin is not None:
+            return str(self.origin["source"])
         root, source = self.session.stack.root, self.task.dataset
         if "://" in source or not Path(source).is_relative_to(root):
             return source

@@ -27,6 +27,7 @@ from interlock.lifecycle.endpoints import endpoint_of
 from interlock.lifecycle.facts import code_digest, run_facts
 from interlock.lifecycle.precedents import binding_policies
 from interlock.lifecycle.releases import unfit
+from interlock.lifecycle.tasks import refuse_other_task
 from interlock.processes import ProcessIdentity, is_alive, this_process
 
 if TYPE_CHECKING:
@@ -136,8 +137,22 @@ def resume_run(
         run=run_id,
         guard=lambda reads: still_ours(reads.run(run_id)),
     )
-    code = code_digest(session.stack.root)
+    if _origin(run) is not None:
+        refuse_other_task(session, run["body"])
+    # What was promoted is of the code that it was made with, wherever that lies now.
+    code = run["body"]["code"] if _origin(run) else code_digest(session.stack.root)
     return _advance(session, run_id, code=code, until=until or run["until"], again=again)
+
+
+def _origin(run: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    """Where a run was promoted from; None where it began here."""
+    return run["body"].get("origin") if run else None
+
+
+def _brought(session: Session, run_id: str) -> dict[str, Mapping[str, Any]]:
+    """The outputs of the stages that came with a promoted run: they are not done again here."""
+    stages = session.ledger.reads.stages(run_id)
+    return {row["stage"]: row["outputs"] for row in stages if row["status"] == "imported"}
 
 
 def _refuse_living(run: Mapping[str, Any]) -> None:
@@ -153,15 +168,20 @@ def _refuse_living(run: Mapping[str, Any]) -> None:
 
 def _advance(session: Session, run_id: str, *, code: str, until: str, again: bool) -> RunEnd:
     stages = STAGES[: STAGES.index(until) + 1]
+    origin = _origin(session.ledger.reads.run(run_id))
+    brought = _brought(session, run_id) if origin else {}
     released = {} if again else _released(session, run_id)
     last = ""
     with session.workspace(run_id) as workspace:
-        context = Context(session, run_id, workspace, code=code)
+        context = Context(session, run_id, workspace, code=code, origin=origin)
         try:
             for name in stages:
                 if name in released:
                     context.restore(released[name])
                     session.reporter.done(name, "done before", 0.0)
+                elif origin and name in brought:
+                    context.restore(brought[name])
+                    session.reporter.done(name, f"as promoted from {origin['stack']}", 0.0)
                 elif _present(session, name):
                     _execute(context, _stage(name), again=again)
                 else:

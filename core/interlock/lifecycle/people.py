@@ -17,6 +17,12 @@ if TYPE_CHECKING:
     from interlock.session import Session
 
 
+def runners_of(run: Mapping[str, Any]) -> frozenset[str]:
+    """Who started a run, here and, where it was promoted, wherever it comes from."""
+    origin = run["body"].get("origin") or {}
+    return frozenset({str(run["actor"]), *origin.get("runners", ())})
+
+
 def decide(session: Session, run: Mapping[str, Any], *, decision: str, reason: str) -> Approval:
     """Record a person's yes or no to the dossier that a run's last review was held on.
 
@@ -41,7 +47,7 @@ def decide(session: Session, run: Mapping[str, Any], *, decision: str, reason: s
         msg = f"{short(run['id'])} was not reviewed yet"
         raise UsageError(msg, hint=f"interlock review {short(run['id'])}")
     policy = run["body"]["policy"]
-    own = run["actor"] == session.actor.subject
+    own = session.actor.subject in runners_of(run)
     if decision == "approve":
         _may_approve(session, run, review, own=own, self_approval=policy["self_approval"])
     now = datetime.now(UTC)
@@ -78,7 +84,8 @@ def _may_approve(
         record_refusal(session, run_id, what="approve", reason=msg, run=run_id)
         raise GateRefused(msg, hint=f"interlock review {short(run_id)} --explain")
     if own and not self_approval:
-        what = f"{who} started {short(run_id)} and may not approve it"
+        started = run_id if run["actor"] == who else run["body"]["origin"]["run"]
+        what = f"{who} started {short(started)} and may not approve it"
         record_refusal(session, run_id, what="approve", reason=what, run=run_id)
         hint = "somebody else approves it, as themselves (INTERLOCK_ACTOR names who acts)"
         raise GateRefused(what, hint=hint)

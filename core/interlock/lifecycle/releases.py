@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from interlock.codec import decode
 from interlock.errors import GateRefused, Tampered
+from interlock.ledger.values import DONE
 from interlock_hookspecs import Endpoint, Model, Release
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def outputs_behind(session: Session, release: Release) -> dict[str, Any]:
     outputs: dict[str, Any] = {}
     made = ""
     for stage in session.ledger.reads.stages(release.run):
-        if stage["status"] not in ("finished", "reused"):
+        if stage["status"] not in DONE:
             continue
         if stage["stage"] in ("data", "train") and made == release.model:
             break

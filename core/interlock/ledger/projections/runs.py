@@ -38,6 +38,25 @@ def _run_started(event: Happened, to: Writer) -> None:
     listed(to, "runs", event, values)
 
 
+def _run_imported(event: Happened, to: Writer) -> None:
+    said = event.payload
+    values = {
+        "stack": said.get("stack"),
+        "until": said.get("until"),
+        "model": said.get("model"),
+        "dataset": said.get("dataset"),
+        "version": said.get("version"),
+        "message": said.get("message"),
+        "status": "done",
+        "stage": "register",
+        "actor": event.actor,
+        "started_at": event.at,
+        "finished_at": event.at,
+        "body": json_text(said or None),
+    }
+    listed(to, "runs", event, values)
+
+
 def _run_resumed(event: Happened, to: Writer) -> None:
     said = event.payload
     values = {
@@ -106,22 +125,27 @@ def _stage_ended(status: str) -> Reducer:
     return reduce
 
 
-def _stage_reused(event: Happened, to: Writer) -> None:
-    said = event.payload
-    stage = said.get("stage")
-    values = {
-        "run": event.run,
-        "stage": stage,
-        "inputs": said.get("inputs"),
-        "of": said.get("of"),
-        "status": "reused",
-        "outputs": json_text(said.get("outputs")),
-        "started_at": event.at,
-        "finished_at": event.at,
-        "seconds": 0.0,
-    }
-    listed(to, "stages", event, values)
-    of_run(to, event, stage=stage)
+def _stage_taken(status: str) -> Reducer:
+    """A stage that was not done now: an earlier one's outputs count, or another ledger's."""
+
+    def reduce(event: Happened, to: Writer) -> None:
+        said = event.payload
+        stage = said.get("stage")
+        values = {
+            "run": event.run,
+            "stage": stage,
+            "inputs": said.get("inputs"),
+            "of": said.get("of"),
+            "status": status,
+            "outputs": json_text(said.get("outputs")),
+            "started_at": event.at,
+            "finished_at": event.at,
+            "seconds": 0.0,
+        }
+        listed(to, "stages", event, values)
+        of_run(to, event, stage=stage)
+
+    return reduce
 
 
 def _dataset_kept(event: Happened, to: Writer) -> None:
@@ -200,6 +224,7 @@ def _profiles_built(event: Happened, to: Writer) -> None:
 
 REDUCERS: Mapping[str, Reducer] = {
     "run.started": _run_started,
+    "run.imported": _run_imported,
     "run.resumed": _run_resumed,
     "run.finished": _run_finished,
     "run.cancelled": _run_cancelled,
@@ -208,7 +233,8 @@ REDUCERS: Mapping[str, Reducer] = {
     "stage.failed": _stage_ended("failed"),
     "stage.refused": _stage_ended("refused"),
     "stage.waiting": _stage_ended("waiting"),
-    "stage.reused": _stage_reused,
+    "stage.reused": _stage_taken("reused"),
+    "stage.imported": _stage_taken("imported"),
     "dataset.kept": _dataset_kept,
     "candidate.made": _candidate_made,
     "checks.measured": _checks_measured,

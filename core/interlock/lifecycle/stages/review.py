@@ -20,6 +20,7 @@ from interlock.lifecycle.decision import (
     Outcome,
     decide_outcome,
 )
+from interlock.lifecycle.people import runners_of
 from interlock.lifecycle.precedents import dropped_policies
 from interlock.lifecycle.releases import unfit
 from interlock_hookspecs import (
@@ -117,12 +118,14 @@ def make_dossier(context: Context) -> Dossier:
         training_rows=candidate.rows,
         source=context.source,
         lineage=Facts(run["body"]["facts"]) if run else Facts(),
-        approvals=approvals_of(session, digest, runner=run["actor"] if run else ""),
+        approvals=approvals_of(session, digest, runners=runners_of(run) if run else frozenset()),
         champion=champion["model"] if champion else None,
     )
 
 
-def approvals_of(session: Session, dossier: str, *, runner: str) -> tuple[Approval, ...]:
+def approvals_of(
+    session: Session, dossier: str, *, runners: frozenset[str]
+) -> tuple[Approval, ...]:
     """What people said of a dossier, oldest first.
 
     Two runs may come to one dossier: an approval by whoever started this one is their own.
@@ -130,7 +133,7 @@ def approvals_of(session: Session, dossier: str, *, runner: str) -> tuple[Approv
     rows = session.ledger.reads.approvals(project=session.project, dossier=dossier, limit=None)
     given = [decode(Approval, row["body"]) for row in reversed(rows)]
     return tuple(
-        attrs.evolve(one, self_approved=one.self_approved or one.actor == runner) for one in given
+        attrs.evolve(one, self_approved=one.self_approved or one.actor in runners) for one in given
     )
 
 

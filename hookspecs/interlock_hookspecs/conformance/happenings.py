@@ -58,6 +58,8 @@ _CANDIDATE = {"origin": "trained", "rows": 10, "facts": {"estimator": "tree", "m
 
 PAYLOADS: Mapping[str, Mapping[str, Any]] = {
     "run.started": {"stack": "dev", "until": "monitor", "policy": {"bounds": []}, "facts": {}},
+    "promotion.intended": {"stack": "prod", "version": "version-1", "model": DIGEST},
+    "run.imported": {"stack": "prod", "model": DIGEST, "origin": {"stack": "dev", "run": "run-0"}},
     "run.resumed": {"pid": 8, "host": "h"},
     "run.finished": {"status": "done", "message": "done", "exit_code": 0},
     "run.cancelled": {"reason": "given up"},
@@ -67,6 +69,7 @@ PAYLOADS: Mapping[str, Mapping[str, Any]] = {
     "stage.refused": {"stage": "review", "message": "no", "seconds": 1},
     "stage.waiting": {"stage": "review", "message": "for ben", "seconds": 1},
     "stage.reused": {"stage": "data", "of": "stage-1", "outputs": {}},
+    "stage.imported": {"stage": "data", "of": "stage-1", "outputs": {}},
     "dataset.kept": {"record": _DATASET},
     "candidate.made": {"model": DIGEST, "data": DIGEST, "record": _CANDIDATE},
     "checks.measured": {"phase": "model", "model": DIGEST, "checks": [_CHECK]},
@@ -74,6 +77,7 @@ PAYLOADS: Mapping[str, Mapping[str, Any]] = {
     "version.intended": {"name": "employment", "model": DIGEST},
     "version.registered": {"name": "employment", "number": "1", "existing": False},
     "version.imported": {"origin": {"ledger": "x"}, "record": {"name": "n", "number": "4"}},
+    "version.promoted": {"stack": "prod", "ledger": "ledger-1", "as": "run-2"},
     "alias.intended": {"name": "employment", "alias": "champion", "number": "1"},
     "alias.moved": {"name": "employment", "alias": "champion", "number": "1", "previous": None},
     "review.held": {"dossier": DIGEST, "outcome": "released", "card": None},

@@ -9,8 +9,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-import attrs
 import pytest
+
+from interlock.testing import Project, Said, check
 
 FORKED = Path(__file__).with_name("forked.py")
 ROWS = 300
@@ -47,15 +48,6 @@ artifacts = ".interlock/artifacts"
 estimator = "sklearn.tree.DecisionTreeClassifier"
 parameters = { max_depth = 3 }
 """
-
-
-@attrs.frozen
-class Said:
-    """How a command ended, and what it printed."""
-
-    code: int
-    out: str
-    err: str
 
 
 class Command:
@@ -110,11 +102,11 @@ class Commands:
         self._driver.stdout.close()
 
 
-class SmallProject:
-    """A project's folder, and a person who types commands there."""
+class SmallProject(Project):
+    """A project's folder, and a person who types commands there, each in a process of its own."""
 
     def __init__(self, folder, commands):
-        self.folder = folder
+        super().__init__(folder)
         self.commands = commands
         self.environ = {**os.environ, "INTERLOCK_ACTOR": "ana", "OMP_NUM_THREADS": "1"}
 
@@ -126,37 +118,13 @@ class SmallProject:
     def __call__(self, *words, expect=0, first="", **environ):
         """Type a command; its exit code must be the expected one."""
         said = self.start(*words, first=first, **environ).end()
-        assert said.code == expect, (
-            f"interlock {' '.join(words)}: {said.code}\n{said.out}{said.err}"
-        )
+        check(said, words, expect)
         return said
-
-    def listed(self, *words, expect=0):
-        """What a command prints with --json."""
-        return json.loads(self(*words, "--json", expect=expect).out)
-
-    @property
-    def run(self):
-        """The latest run."""
-        return self.listed("runs", "--limit", "1")[0]
-
-    @property
-    def endpoint(self):
-        """The endpoint, as it is now."""
-        (found,) = self.listed("deployments")
-        return found
 
     def kinds(self, run):
         """The kinds of a run's events, in order."""
         found = self.listed("audit", "log", "--run", run, "--limit", "1000")
         return [event["kind"] for event in found]
-
-    def edit(self, old, new, file="interlock.toml"):
-        """Replace what stands once in a file."""
-        path = self.folder / file
-        text = path.read_text(encoding="utf-8")
-        assert text.count(old) == 1, f"{old!r} stands {text.count(old)} times in {file}"
-        path.write_text(text.replace(old, new), encoding="utf-8")
 
     def servers(self):
         """Every living process that serves a deployment of this project."""

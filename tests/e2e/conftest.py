@@ -2,22 +2,19 @@
 
 import contextlib
 import http.client
-import io
 import json
 import os
 import shutil
 import sys
 import time
 from pathlib import Path
-from unittest import mock
 from urllib.parse import urlsplit
 
-import attrs
 import pytest
 
-from interlock.cli.main import main
+from interlock import testing
 
-RUNNER, REVIEWER = "ana", "ben"
+RUNNER, REVIEWER = testing.ACTOR, "ben"
 PATIENCE = 20.0
 
 STACK = """\
@@ -61,70 +58,8 @@ extends = "dev"
 """
 
 
-def pytest_collection_modifyitems(items):
-    """Let the commands of these tests leave servers behind, as commands do; fixtures end them."""
-    left = "ignore:subprocess [0-9]+ is still running:ResourceWarning"
-    for item in items:
-        if item.path.is_relative_to(Path(__file__).parent):
-            item.add_marker(pytest.mark.filterwarnings(left))
-
-
-@attrs.frozen
-class Said:
-    """How a command ended, and what it printed."""
-
-    code: int
-    out: str
-    err: str
-
-
-class Project:
-    """A project's folder, and a person who types commands there."""
-
-    def __init__(self, folder):
-        self.folder = folder
-
-    def __call__(self, *words, expect=0, actor=RUNNER):
-        """Type a command; its exit code must be the expected one, None for any."""
-        _forget_project_modules()
-        out, err = io.StringIO(), io.StringIO()
-        with (
-            contextlib.chdir(self.folder),
-            mock.patch.dict(os.environ, {"INTERLOCK_ACTOR": actor, "OMP_NUM_THREADS": "1"}),
-            contextlib.redirect_stdout(out),
-            contextlib.redirect_stderr(err),
-        ):
-            code = main([str(word) for word in words])
-        said = Said(code, out.getvalue(), err.getvalue())
-        typed = " ".join(map(str, words))
-        assert expect in (code, None), f"interlock {typed}\n{said.out}{said.err}"
-        return said
-
-    def listed(self, *words, expect=0):
-        """What a command prints with --json."""
-        return json.loads(self(*words, "--json", expect=expect).out)
-
-    def events(self, kind):
-        """The payloads of the events of a kind, oldest first."""
-        found = self.listed("audit", "log", "--kind", kind, "--limit", 1000)
-        return [event["payload"] for event in found]
-
-    @property
-    def run(self):
-        """The latest run."""
-        return self.listed("runs", "--limit", 1)[0]
-
-    @property
-    def endpoint(self):
-        """The latest deployment, and how it is now."""
-        return self.listed("deployments", "--limit", 1)[0]
-
-    def edit(self, old, new, file="interlock.toml"):
-        """Replace what stands once in a file."""
-        path = self.folder / file
-        text = path.read_text(encoding="utf-8")
-        assert text.count(old) == 1, old
-        path.write_text(text.replace(old, new), encoding="utf-8")
+class Project(testing.Project):
+    """A project, and whoever has an account on its machine."""
 
     def session(self, actor="mallory"):
         """The project as Python code on the same machine has it: past every command."""
@@ -134,41 +69,15 @@ class Project:
 
         return Session(load_stack(self.folder), actor=Actor(subject=actor))
 
-    def end(self):
-        """End every server that was started here."""
-        if (self.folder / ".interlock/ledger.db").exists():
-            from interlock.codec import decode
-            from interlock.serving.process import is_ours, stop
-            from interlock_hookspecs import Deployment
-
-            for row in self.session().ledger.reads.deployments():
-                deployment = decode(Deployment, row["body"])
-                if is_ours(deployment):
-                    stop(deployment)
-
-
-def _forget_project_modules():
-    # Each command of a person is a process of its own, in which project.py is imported anew.
-    for name in [name for name in sys.modules if name.startswith("interlock_project_")]:
-        del sys.modules[name]
-
 
 @pytest.fixture
-def start(tmp_path):
+def start(tmp_path, interlock_at):
     """Begin a project in a folder of the test."""
-    begun = []
-    path = list(sys.path)
 
     def begin(folder="."):
-        project = Project(tmp_path / folder)
-        begun.append(project)
-        return project
+        return interlock_at(tmp_path / folder, Project)
 
-    yield begin
-    for project in begun:
-        project.end()
-    _forget_project_modules()
-    sys.path[:] = path
+    return begin
 
 
 @pytest.fixture(scope="session")

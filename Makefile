@@ -37,7 +37,7 @@ demo: .venv/.runtime
 	@$(BIN)/python contrib/examples/employment/demo.py
 
 # One OpenMP thread a process: two workers that spin on two cores wait for each other.
-test: .venv/.dev
+test: .venv/.dev build/mlflow-venv/.ready
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: .venv/.dev docs
@@ -56,6 +56,14 @@ audit: build/audit/bin/pip-audit
 build/audit/bin/pip-audit: constraints.txt
 	@$(PYTHON) -m venv build/audit
 	@build/audit/bin/python -m pip -qq --disable-pip-version-check install --only-binary :all: --constraint constraints.txt pip-audit
+	@touch $@
+
+# A real MLflow server for the tests, in an environment that knows nothing of Interlock.
+build/mlflow-venv/.ready: constraints-mlflow.txt
+	@echo "Making an environment for MLflow's server ..."
+	@rm -rf build/mlflow-venv && mkdir -p build
+	@$(PYTHON) -m venv build/mlflow-venv
+	@build/mlflow-venv/bin/python -m pip -qq --disable-pip-version-check install --only-binary :all: --constraint constraints-mlflow.txt mlflow skops
 	@touch $@
 
 docs: .venv/.dev

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+pytest_plugins = ["mlflow_server"]  # tests/servers: what members' tests and ours share
+
 COUNTED = ("real_backend", "schema", "stand_in")
 ROOT = Path(__file__).parent
 

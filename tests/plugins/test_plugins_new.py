@@ -146,7 +146,6 @@ def test_a_new_name_is_everywhere(tmp_path):
     ("name", "said"),
     [
         ("regsitry-x", "did you mean 'registry'?"),
-        ("model-x", "'model' has no template"),
         ("registry", "'' is no word"),
         ("registry-Acme", "'Acme' is no word"),
         ("registry-a/../b", "is no word"),

@@ -32,7 +32,7 @@ def new_plugin(name: str, folder: Path) -> tuple[Path, ...]:
         folder: where; it is made, and nothing may be in it yet.
 
     Raises:
-        UsageError: the name is none, its role has no template, or the folder is not empty.
+        UsageError: the name is none, or the folder is not empty.
     """
     role, word = _parts(name)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
@@ -49,11 +49,9 @@ def new_plugin(name: str, folder: Path) -> tuple[Path, ...]:
 
 def _parts(name: str) -> tuple[str, str]:
     role, _, word = name.partition("-")
-    offered = ", ".join(template_roles())
     if role not in template_roles():
-        known = "has no template" if role in ROLES else f"is no role{nearest(role, ROLES)}"
-        msg = f"{name!r}: {role!r} {known}"
-        raise UsageError(msg, hint=f"name it ROLE-WORD; roles with a template: {offered}")
+        msg = f"{name!r}: {role!r} is no role{nearest(role, ROLES)}"
+        raise UsageError(msg, hint=f"name it ROLE-WORD; roles: {', '.join(template_roles())}")
     if not _WORD.fullmatch(word):
         msg = f"{name!r}: {word!r} is no word for a stack file and a package"
         raise UsageError(msg, hint=f"small letters, digits and single dashes: {role}-my-tool")

@@ -12,7 +12,30 @@ import signal
 import socket
 import sys
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+
+@contextlib.contextmanager
+def put_back() -> Iterator[None]:
+    """Put the process back as it was after a first call, whose libraries may set things up."""
+    import numpy as np
+
+    folder, environment, path = os.getcwd(), dict(os.environ), list(sys.path)  # noqa: PTH109  (likewise)
+    level, timeout, limit = logging.root.level, socket.getdefaulttimeout(), sys.getrecursionlimit()
+    spoken = locale.setlocale(locale.LC_ALL)
+    try:
+        with warnings.catch_warnings(), np.errstate(), decimal.localcontext():
+            yield
+    finally:
+        os.chdir(folder)
+        os.environ.clear()
+        os.environ.update(environment)
+        sys.path[:] = path
+        logging.root.setLevel(level)
+        socket.setdefaulttimeout(timeout)
+        sys.setrecursionlimit(limit)
+        locale.setlocale(locale.LC_ALL, spoken)
 
 
 @contextlib.contextmanager
@@ -20,7 +43,7 @@ def unchanged(act: str) -> Iterator[None]:
     """Hold a call to leaving the process as it was.
 
     The libraries of a plugin may set things up when they are imported: let it do its work once
-    before.
+    before, and `put_back` what that changed.
 
     Args:
         act: what is done in the block, for the message: it is followed by what changed.
@@ -48,7 +71,7 @@ def _state() -> Mapping[str, object]:
         "the current folder": os.getcwd(),  # noqa: PTH109  (Path would hide a trailing change)
         "the environment": dict(os.environ),
         "the import path": tuple(sys.path),
-        "the warning filters": tuple(warnings.filters),
+        "the warning filters": tuple(map(_spelled, warnings.filters)),
         "the random numbers of `random`": random.getstate(),
         "the random numbers of numpy": repr(numbers) + str(numbers["state"]["key"].tobytes()),
         "how numpy treats errors": np.geterr(),
@@ -60,3 +83,8 @@ def _state() -> Mapping[str, object]:
         "the sockets' time-out": socket.getdefaulttimeout(),
         "the recursion limit": sys.getrecursionlimit(),
     }
+
+
+def _spelled(filter_: Sequence[Any]) -> tuple[Any, ...]:
+    """A warning filter with its patterns as text: Python compiles some when they are first used."""
+    return tuple(getattr(part, "pattern", part) for part in filter_)

@@ -34,7 +34,7 @@ from interlock_hookspecs import (
     type_hints,
 )
 from interlock_hookspecs.conformance.leaks import SECRET, said_by, with_secrets
-from interlock_hookspecs.conformance.state import unchanged
+from interlock_hookspecs.conformance.state import put_back, unchanged
 from interlock_hookspecs.conformance.workspace import LocalWorkspace
 
 
@@ -106,7 +106,8 @@ class Suite:
 
     def test_it_leaves_the_process_as_it_was(self, plugin: Any, ws: LocalWorkspace) -> None:
         """A call leaves the folder, environment, warnings and random numbers of the process."""
-        self.exercise(plugin, ws)
+        with put_back():
+            self.exercise(plugin, ws)
         with unchanged("a call"):
             self.exercise(another(plugin), ws)
 

@@ -3,8 +3,9 @@
 skops names array files and objects by their addresses in memory and stamps members with the time.
 Here array files are named by their content, objects are numbered by first visit, immutable leaves
 by their value (whether two equal strings are one object differs between processes), sets are
-sorted, struct padding, which is uninitialised memory, is zeroed, and every member is stored
-uncompressed with one fixed time. The result is an ordinary skops file.
+sorted, struct padding, which is uninitialised memory, is zeroed, the number of threads that binned
+the training rows is 1, and every member is stored uncompressed with one fixed time. The result is
+an ordinary skops file.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Any
 _TIME = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip can say
 _UNIX = 3
 _OWNER_ONLY = 0o600 << 16
+_ONE_THREAD = -1  # a number that no object has: addresses are positive
 _BY_VALUE = frozenset({"JsonNode", "TypeNode", "FunctionNode", "DTypeNode"})
 
 SCHEMA = "schema.json"
@@ -27,6 +29,7 @@ def canonical(raw: bytes) -> bytes:
     """The canonical form of what ``skops.io.dumps`` gave; the canonical form of itself."""
     with zipfile.ZipFile(io.BytesIO(raw)) as archive:
         schema = json.loads(archive.read(SCHEMA))
+        _take_threads_out(schema)
         members = {name: archive.read(name) for name in archive.namelist() if name != SCHEMA}
     names, blobs = {}, {}
     for name, data in members.items():
@@ -36,6 +39,22 @@ def canonical(raw: bytes) -> bytes:
         blobs[names[name]] = content
     body = json.dumps(_Rewriter(names).rewrite(schema), separators=(",", ":"))
     return _stored([(SCHEMA, body.encode()), *sorted(blobs.items())])
+
+
+def _take_threads_out(value: Any) -> None:
+    """Say of every bin mapper that one thread binned: how many did is the machine's affair.
+
+    In the schema and not on the object, which is the caller's and may be written by two at once.
+    """
+    if isinstance(value, list):
+        for item in value:
+            _take_threads_out(item)
+    elif isinstance(value, dict):
+        if value.get("__class__") == "_BinMapper":
+            number = value["content"]["content"]["n_threads"]
+            number |= {"content": "1", "__id__": _ONE_THREAD}
+        for item in value.values():
+            _take_threads_out(item)
 
 
 def _stored(members: list[tuple[str, bytes]]) -> bytes:

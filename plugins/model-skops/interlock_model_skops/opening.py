@@ -73,23 +73,13 @@ def dump_checked(fitted: Any, *, allow: Iterable[str], max_bytes: int) -> bytes:
     from interlock_model_skops.allowed import allowed_types
     from interlock_model_skops.archive import check_archive
     from interlock_model_skops.canonical import canonical
+    from interlock_model_skops.checks import reachable, refuse_memory
 
     try:
-        _settle(fitted)
+        for part in reachable(fitted):
+            refuse_memory(part)
         data = canonical(skops.io.dumps(fitted))
         check_archive(data, allowed_types(allow), max_bytes)
     except (InvalidInput, UnsupportedTypeException) as error:
         raise Unsupported(f"{type(fitted).__name__} cannot be written as skops: {error}") from error
     return data
-
-
-def _settle(fitted: Any) -> None:
-    """Take the machine out of the state: how many threads binned the training rows."""
-    from sklearn.ensemble._hist_gradient_boosting.binning import _BinMapper
-
-    from interlock_model_skops.checks import reachable, refuse_memory
-
-    for part in reachable(fitted):
-        refuse_memory(part)
-        if isinstance(part, _BinMapper):
-            part.n_threads = 1

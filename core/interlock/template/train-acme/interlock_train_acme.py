@@ -28,7 +28,7 @@ from interlock_hookspecs import (
 if TYPE_CHECKING:
     import pyarrow as pa
 
-FORMAT = "acme"
+FORMAT = "acme-shares"
 
 
 @plugin(contract="1.0", kinds=("binary", "multiclass"))

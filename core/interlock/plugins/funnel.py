@@ -242,12 +242,13 @@ class Funnel:
         answer = self._ask(hook, call, arguments)
         if not isinstance(answer, list | tuple):
             raise self._wrong_type(hook, call, answer, f"a list of {expected[0].__name__}")
-        maker = call.member.maker
+        maker, stamped = call.member.maker, []
         for record in answer:
             if not isinstance(record, expected):
                 wanted = f"{expected[0].__name__} in its list"
                 raise self._wrong_type(hook, call, record, wanted)
-        return [_stamped(record, maker) for record in answer]
+            stamped.append(_stamped(record, maker))
+        return stamped
 
     def _ask(self, hook: str, call: _Call, arguments: dict[str, Any]) -> Any:
         answer, failure = UNANSWERED, None

@@ -171,10 +171,11 @@ def nodes(path, kind):
 
 
 def calls(path):
-    """The names of the methods that a file calls, from its syntax and not from its comments."""
-    return {
-        call.func.attr for call in nodes(path, ast.Call) if isinstance(call.func, ast.Attribute)
-    }
+    """The methods that a file calls or asks for by name, from its syntax and not its comments."""
+    found = nodes(path, ast.Call)
+    asked = [call.args[1] for call in found if ast.unparse(call.func) == "ask" and call.args[1:]]
+    names = {name.value for name in asked if isinstance(name, ast.Constant)}
+    return names | {call.func.attr for call in found if isinstance(call.func, ast.Attribute)}
 
 
 def suites(path):

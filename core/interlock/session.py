@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from interlock.errors import UsageError
 from interlock_hookspecs import Actor, Event, reveal
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from interlock.plugins.watch import Watcher
     from interlock.redact import Redactor
     from interlock.stack import Stack
+    from interlock_hookspecs import Task
 
 
 class Reporter(Protocol):
@@ -95,6 +97,19 @@ class Session:
     def project(self) -> str:
         """The project's name: its chain in the ledger."""
         return self.stack.project.name
+
+    @property
+    def task(self) -> Task:
+        """The task of the stack file.
+
+        Raises:
+            UsageError: it has none.
+        """
+        task = self.stack.task
+        if task is None:
+            msg = f"{self.stack.file}: there is no [task]: nothing says what to predict"
+            raise UsageError(msg, hint='add [task] with dataset = "...", target = "..." and kind')
+        return task
 
     @property
     def home(self) -> Path:

@@ -5,7 +5,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-MADE = ("candidates", "versions", "releases")
+REFUSED = 3
 
 
 def with_column(rows, name, values):
@@ -15,19 +15,34 @@ def with_column(rows, name, values):
     return rows.set_column(rows.column_names.index(name), name, values)
 
 
-def fails(project, *says, code):
-    """A run ends with a short error that says all this; it stands as failed, with that message."""
+def told(project, *says, code):
+    """A run ends with one short error that says all this; nothing was registered or served."""
     said = project("run", expect=code)
     errors = [line for line in said.err.splitlines() if not line.startswith(("✓", "!"))]
     assert 1 <= len(errors) <= 3, said.err
     assert "Traceback" not in said.err
     for text in says:
         assert text in errors[0]
+    for table in ("models", "deployments"):
+        assert project.listed(table) == []
+    return said
+
+
+def unrecorded(project, *says, code):
+    """It ends before anything is written: no run, no artifact."""
+    told(project, *says, code=code)
+    assert project.listed("runs") == []
+    assert [
+        path for path in project.folder.glob(".interlock/artifacts/**/*") if path.is_file()
+    ] == []
+
+
+def recorded(project, *says, code):
+    """What only reading all rows can tell, a run tells: it stands refused or failed, and why."""
+    said = told(project, *says, code=code)
     run = project.run
-    assert (run["status"], run["exit_code"]) == ("failed", code)
+    assert (run["status"], run["exit_code"]) == ("refused" if code == REFUSED else "failed", code)
     assert run["message"].splitlines()[0] in said.err
-    assert project.listed("models") == []
-    assert project.listed("deployments") == []
     project("audit", "verify")
 
 
@@ -35,23 +50,64 @@ def fails(project, *says, code):
     ("change", "says", "code"),
     [
         (lambda rows: rows.slice(0, 0), ["no rows"], 1),
-        (lambda rows: rows.drop_columns("y"), ["no column 'y'"], 2),
-        (lambda rows: rows.drop_columns("id"), ["no column 'id'"], 2),
+        (lambda rows: rows.drop_columns("y"), ["no column 'y'", "[task] target"], 2),
+        (lambda rows: rows.drop_columns("id"), ["no column 'id'", "[task] id"], 2),
+    ],
+    ids=["empty", "no target", "no id"],
+)
+def test_a_dataset_without_what_the_task_names(small, rows, change, says, code):
+    """Known before a row is read: the error names what is missing, and no run is left behind."""
+    pq.write_table(change(rows), small.folder / "rows.parquet")
+    unrecorded(small, *says, code=code)
+
+
+@pytest.mark.parametrize("content", [None, b"these are no rows"], ids=["none", "no rows"])
+def test_no_dataset(small, content):
+    """The error names the path that was looked at."""
+    (small.folder / "rows.parquet").unlink()
+    if content is not None:
+        (small.folder / "rows.parquet").write_bytes(content)
+    unrecorded(small, "rows.parquet", code=1)
+
+
+def test_times_without_a_zone(small, rows):
+    """A time column of naive times is refused: there is no right guess."""
+    times = pa.array([1_700_000_000_000_000 + n for n in range(rows.num_rows)], pa.timestamp("us"))
+    pq.write_table(with_column(rows, "when", times), small.folder / "rows.parquet")
+    small.edit('id = "id"', 'id = "id"\ntime = "when"')
+    unrecorded(small, "'when'", code=1)
+
+
+def test_no_task(small):
+    """Nothing says what to predict: told with what to write, before anything is."""
+    text = (small.folder / "interlock.toml").read_text(encoding="utf-8")
+    head, _, rest = text.partition("[task]")
+    (small.folder / "interlock.toml").write_text(head + "[" + rest.partition("\n[")[2])
+    unrecorded(small, "there is no [task]", code=2)
+
+
+@pytest.mark.parametrize(
+    ("change", "says", "code"),
+    [
         (lambda rows: rows.select(["id", "y"]), ["feature"], 1),
-        (lambda rows: with_column(rows, "y", pa.array([1] * rows.num_rows)), ["'y'", "class"], 1),
+        (
+            lambda rows: with_column(rows, "y", pa.array([1] * rows.num_rows)),
+            ["'y'", "class"],
+            REFUSED,
+        ),
         (
             lambda rows: with_column(
                 rows, "y", pc.if_else(pc.equal(rows["y"], 1), 1.0, float("nan"))
             ),
             ["'y'"],
-            1,
+            REFUSED,
         ),
         (
             lambda rows: with_column(
                 rows, "y", pc.if_else(pc.less(rows["id"], 9), None, rows["y"])
             ),
             ["'y'"],
-            1,
+            REFUSED,
         ),
         (
             lambda rows: with_column(
@@ -61,41 +117,12 @@ def fails(project, *says, code):
             1,
         ),
     ],
-    ids=[
-        "empty",
-        "no target",
-        "no id",
-        "no feature",
-        "one class",
-        "NaN labels",
-        "null labels",
-        "infinite",
-    ],
+    ids=["no feature", "one class", "NaN labels", "null labels", "infinite"],
 )
 def test_rows_that_nothing_can_be_learnt_from(small, rows, change, says, code):
-    """The error names what is missing or wrong, and shows no value of a row."""
+    """The error names what is wrong, and shows no value of a row."""
     pq.write_table(change(rows), small.folder / "rows.parquet")
-    fails(small, *says, code=code)
-
-
-def test_no_dataset(small):
-    """The error names the path that was looked at."""
-    (small.folder / "rows.parquet").unlink()
-    fails(small, "rows.parquet", code=1)
-
-
-def test_a_dataset_that_is_no_dataset(small):
-    """Bytes of another kind are told as such."""
-    (small.folder / "rows.parquet").write_bytes(b"these are no rows")
-    fails(small, "rows.parquet", code=1)
-
-
-def test_times_without_a_zone(small, rows):
-    """A time column of naive times is refused: there is no right guess."""
-    times = pa.array([1_700_000_000_000_000 + n for n in range(rows.num_rows)], pa.timestamp("us"))
-    pq.write_table(with_column(rows, "when", times), small.folder / "rows.parquet")
-    small.edit('id = "id"', 'id = "id"\ntime = "when"')
-    fails(small, "'when'", code=1)
+    recorded(small, *says, code=code)
 
 
 def test_a_column_that_changed_its_type(small, rows):

@@ -130,13 +130,13 @@ def test_a_plugin_that_breaks_the_contract(broken, install, source, says):
     ],
 )
 def test_a_plugin_that_fails(small, install, act, says):
-    """Named with version and hook; the run stands as failed, with that message."""
+    """What measures is a gate: refused, named with version and hook, the run with that message."""
     project = install(small, hook(act=act))
-    said = project("run", expect=1)
+    said = project("run", expect=3)
     assert "Traceback" not in said.err
     for text in ("plugin validate-acme 1.2.3, hook check_data: ", *says):
         assert text in said.err
     run = project.run
-    assert (run["status"], run["exit_code"]) == ("failed", 1)
+    assert (run["status"], run["exit_code"]) == ("refused", 3)
     assert says[0] in run["message"]
     project("audit", "verify")

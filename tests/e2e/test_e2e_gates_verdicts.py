@@ -48,6 +48,19 @@ def refused(project):
     return run
 
 
+def unmeasured(tried, *says):
+    """A run is refused where it is measured: exit 3, one sentence, an event, no version."""
+    said = tried("run", expect=3)
+    (line,) = [line for line in said.err.splitlines() if line.startswith("refused: ")]
+    for text in ("plugin project", *says):
+        assert text in line
+    assert said.err.splitlines()[-1].startswith("next: mend it, then interlock run --resume run-")
+    (event,) = tried.events("stage.refused")
+    assert event["message"] == line.removeprefix("refused: ")
+    assert tried.run["status"] == "refused"
+    assert tried.listed("models") == []
+
+
 @pytest.fixture
 def included(project):
     """Make a project that includes a platform team's policy, and give what may be edited."""
@@ -103,14 +116,34 @@ def test_a_no_of_the_project_refuses_what_the_policy_lets_pass(refused):
 
 @pytest.mark.parametrize("value", ["nan", "inf", "-inf"])
 def test_a_check_that_is_no_number_cannot_be_made(project, value):
-    """A NaN would pass no comparison and fail none: the record refuses it, its maker named."""
+    """A NaN would pass no comparison and fail none: refused, its maker named."""
     check = f'Check(name="loss", value=float("{value}"))'
     tried = project(module=MEASURES.format(check=check), bounds='"project.loss" = "<= 1"')
-    said = tried("run", expect=1)
-    assert "plugin project" in said.err
-    assert "hook check_model: ValueError" in said.err
-    assert tried.run["status"] == "failed"
-    assert tried.listed("models") == []
+    unmeasured(tried, "hook check_model: ValueError")
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [("[1.0]", "gave float, expected Check in its list"), ("1 / 0", "ZeroDivisionError")],
+)
+@pytest.mark.parametrize("hook", ["check_data(rows)", "check_model(heldout)"])
+def test_a_measurement_that_fails_refuses(project, hook, answer, says):
+    """What it would have found nobody knows; mended, the same run goes on."""
+    name = hook.partition("(")[0]
+    tried = project(module=f"{MODULE}\n@hookimpl\ndef {hook}:\n    return {answer}\n")
+    unmeasured(tried, f"hook {name}: ", says)
+    (tried.folder / "project.py").write_text("", encoding="utf-8")
+    tried("run", "--resume", tried.run["id"], "--until", "review")
+    assert len(tried.events("release.made")) == 1
+
+
+@pytest.mark.parametrize("hook", ["describe_model(dossier)", "render_card(dossier)"])
+def test_a_card_that_cannot_be_written_refuses(refused, hook):
+    """Who decides would have nothing to read."""
+    name = hook.partition("(")[0]
+    module = f"{MODULE}\n@hookimpl\ndef {hook}:\n    return 1 / 0\n"
+    govern = '["policy", "card"]' if name == "describe_model" else '["policy"]'
+    refused(f", hook {name}: ZeroDivisionError", module=module, govern=govern)
 
 
 def test_a_bound_that_nobody_measured_refuses(refused):

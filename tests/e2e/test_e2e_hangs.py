@@ -31,12 +31,12 @@ def test_a_gate_that_hangs_refuses(project):
     assert made.events("release.made") == []
 
 
-def test_a_measurement_that_hangs_fails_its_stage(project):
-    """A run whose checks do not come ends with 1, says who is at fault, and releases nothing."""
+def test_a_measurement_that_hangs_refuses(project):
+    """A run whose checks do not come is refused, says who is at fault, and releases nothing."""
     made = hanging(project, "check_model", "predictor")
-    said = made("run", *LIMITS, expect=1)
+    said = made("run", *LIMITS, expect=3)
     assert ", hook check_model: gave no answer in 4 s" in said.err
     assert "next: mend what it waits for, or give it longer: hook_timeout" in said.err
-    (failed,) = made.events("stage.failed")
+    (failed,) = made.events("stage.refused")
     assert ", hook check_model: gave no answer in 4 s" in failed["message"]
     assert made.events("release.made") == []

@@ -20,16 +20,12 @@ def labels() -> None:
 def add(chosen: Chosen, *, source: str) -> int:
     """Keep the labels in SOURCE: a file, a glob or an address with the task's id and target."""
     from interlock.cli.report import TerminalReporter
-    from interlock.errors import UsageError
     from interlock.lifecycle.labels import add_labels
 
     with TerminalReporter() as reporter:
         session = chosen.session(reporter)
-        if session.stack.task is None:
-            msg = f"{session.stack.file}: there is no [task], so labels belong to nothing"
-            raise UsageError(msg)
         here = str(Path(source).absolute()) if "://" not in source else source
-        added = add_labels(session, here, session.stack.task)
+        added = add_labels(session, here, session.task)
     if added.known:
         click.echo(f"These {added.rows:,} labels were added before; nothing changed.")
         return 0

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from interlock.codec import decode, encode
-from interlock.errors import UsageError
+from interlock.errors import GateRefused, HookFailed, UsageError
 from interlock.ids import short
 from interlock_hookspecs import (
     Candidate,
@@ -68,6 +68,7 @@ class Context:
         workspace: for its hooks.
         code: the digest of the project's files.
         origin: where the run was promoted from; None where it began here.
+        described: the dataset, where it was looked at already.
     """
 
     def __init__(
@@ -78,22 +79,20 @@ class Context:
         *,
         code: str,
         origin: Mapping[str, Any] | None = None,
+        described: Dataset | None = None,
     ) -> None:
         self.session = session
         self.run_id = run_id
         self.workspace = workspace
         self.code = code
         self.origin = origin
+        self.described = described
         self.outputs: dict[str, Any] = {}
 
     @property
     def task(self) -> Task:
         """The task of the stack file."""
-        task = self.session.stack.task
-        if task is None:
-            msg = f"{self.session.stack.file}: there is no [task]: nothing says what to predict"
-            raise UsageError(msg, hint='add [task] with dataset = "...", target = "..." and kind')
-        return task
+        return self.session.task
 
     @property
     def asked(self) -> Any:
@@ -150,6 +149,22 @@ class Context:
     def heldout(self) -> pa.Table:
         """The rows that no model of this project has been fitted on."""
         return self._sides[1]
+
+
+def measured(context: Context, hook: str, **arguments: Any) -> tuple[Check, ...]:
+    """The checks of every plugin that implements a hook.
+
+    Raises:
+        GateRefused: one of them failed, hung or gave no checks: what it would have found nobody
+            knows, so the gate stays shut.
+    """
+    try:
+        checks: tuple[Check, ...] = context.session.funnel.every(hook, **arguments)
+    except HookFailed as error:
+        again = f"interlock run --resume {short(context.run_id)}"
+        hint = f"{error.hint}; then {again}" if error.hint else f"mend it, then {again}"
+        raise GateRefused(str(error), hint=hint) from error
+    return checks
 
 
 def warn_of_concerns(context: Context, checks: tuple[Check, ...]) -> None:

@@ -28,10 +28,12 @@ from interlock.lifecycle.facts import code_digest, run_facts
 from interlock.lifecycle.precedents import binding_policies
 from interlock.lifecycle.releases import unfit
 from interlock.lifecycle.tasks import refuse_other_task
+from interlock.lifecycle.stages.data import describe
 from interlock.processes import ProcessIdentity, is_alive, this_process
 
 if TYPE_CHECKING:
     from interlock.session import Session
+    from interlock_hookspecs import Dataset
 
 STAGES = ("data", "train", "validate", "register", "review", "deploy", "monitor")
 """The stages of a run, in order."""
@@ -80,8 +82,10 @@ def start_run(session: Session, *, until: str = "monitor", again: bool = False) 
         GateRefused, ApprovalNeeded: a gate stopped it; everything so far is recorded.
         InterlockError: a stage failed; ``resume_run`` goes on from there.
     """
-    # Plugins load before anything is written: a stack that does not load leaves no run behind.
+    # Plugins load, and the dataset is looked at, before anything is written: a stack that does not
+    # load, or whose rows are not there, leaves no run behind.
     funnel = session.funnel
+    described = describe(session)
     # The ledger before the id, which is to sort after everything in it.
     ledger = session.ledger
     run_id = new_id("run")
@@ -95,7 +99,7 @@ def start_run(session: Session, *, until: str = "monitor", again: bool = False) 
         "inputs": digest_of({"code": code, "makers": names}),
         "policy": encode(session.stack.policy),
         "policies": binding_policies(session),
-        "task": encode(session.stack.task) if session.stack.task else None,
+        "task": encode(session.task),
         "facts": dict(facts),
         "code": code,
         "overrides": list(session.overrides),
@@ -103,7 +107,7 @@ def start_run(session: Session, *, until: str = "monitor", again: bool = False) 
         **attrs.asdict(process),
     }
     ledger.append(session.project, "run.started", run_id, payload, run=run_id)
-    return _advance(session, run_id, code=code, until=until, again=again)
+    return _advance(session, run_id, code=code, until=until, again=again, described=described)
 
 
 def resume_run(
@@ -166,14 +170,24 @@ def _refuse_living(run: Mapping[str, Any]) -> None:
         raise UsageError(msg, hint="wait for it, or end that process first")
 
 
-def _advance(session: Session, run_id: str, *, code: str, until: str, again: bool) -> RunEnd:
+def _advance(
+    session: Session,
+    run_id: str,
+    *,
+    code: str,
+    until: str,
+    again: bool,
+    described: Dataset | None = None,
+) -> RunEnd:
     stages = STAGES[: STAGES.index(until) + 1]
     origin = _origin(session.ledger.reads.run(run_id))
     brought = _brought(session, run_id) if origin else {}
     released = {} if again else _released(session, run_id)
     last = ""
     with session.workspace(run_id) as workspace:
-        context = Context(session, run_id, workspace, code=code, origin=origin)
+        context = Context(
+            session, run_id, workspace, code=code, origin=origin, described=described
+        )
         try:
             for name in stages:
                 if name in released:

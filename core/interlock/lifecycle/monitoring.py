@@ -74,7 +74,7 @@ def monitor_endpoint(
     Returns:
         Nothing where there was no traffic.
     """
-    task = _task(session)
+    task = session.task
     served = served_window(session, task, start, end)
     if served is None:
         return []
@@ -85,13 +85,6 @@ def monitor_endpoint(
     ]
 
 
-def _task(session: Session) -> Task:
-    if session.stack.task is None:
-        msg = f"{session.stack.file}: there is no [task]"
-        raise UsageError(msg)
-    return session.stack.task
-
-
 def _look(
     session: Session,
     workspace: CoreWorkspace,
@@ -100,7 +93,7 @@ def _look(
     served: ServedWindow,
 ) -> SeenWindow:
     rows, count = labelled
-    task = _task(session)
+    task = session.task
     row = session.ledger.reads.release(release_id)
     if row is None:
         msg = f"captures name {release_id}, which the ledger does not know"

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any
 from interlock.codec import decode, encode
 from interlock.errors import UsageError
 from interlock.ledger import Entry
-from interlock.lifecycle.context import Context, Result, read_rows, warn_of_concerns
+from interlock.lifecycle.context import Context, Result, measured, read_rows, warn_of_concerns
 from interlock.lifecycle.releases import outputs_behind
 from interlock.plugins.discover import nearest
 from interlock_hookspecs import Dataset, Release, Task
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from interlock.session import Session
 
 
 def inputs(context: Context) -> Mapping[str, Any] | None:
@@ -23,14 +25,18 @@ def inputs(context: Context) -> Mapping[str, Any] | None:
 
 
 def perform(context: Context) -> Result:
-    """Load, snapshot, and run every ``check_data``."""
+    """Load, snapshot, and run every ``check_data``.
+
+    Raises:
+        GateRefused: rows that cannot be measured are not let through.
+    """
     funnel, task = context.session.funnel, context.task
-    described = funnel.first("load_dataset", source=task.dataset, task=task)
+    described = context.described or describe(context.session)
     dataset = funnel.first("snapshot_dataset", dataset=described, ws=context.workspace)
     _check_columns(dataset, task)
     context.restore({"dataset": encode(dataset)})
-    checks = funnel.every(
-        "check_data", rows=context.rows, task=task, reference=_reference(context, dataset)
+    checks = measured(
+        context, "check_data", rows=context.rows, task=task, reference=_reference(context, dataset)
     )
     entries = (
         Entry("dataset.kept", dataset.digest, {"record": encode(dataset)}, context.run_id),
@@ -47,6 +53,20 @@ def perform(context: Context) -> Result:
         entries=entries,
         text=f"{dataset.rows:,} rows, {len(dataset.fields)} columns, {dataset.digest[:19]}",
     )
+
+
+def describe(session: Session) -> Dataset:
+    """What is behind the task's source, as far as can be told without reading its rows.
+
+    Raises:
+        UsageError: a column that the task names is not there.
+        HookFailed: there is nothing, or it cannot be read.
+    """
+    task = session.task
+    described: Dataset = session.funnel.first("load_dataset", source=task.dataset, task=task)
+    if described.fields:
+        _check_columns(described, task)
+    return described
 
 
 def _check_columns(dataset: Dataset, task: Task) -> None:

@@ -50,7 +50,12 @@ def perform(context: Context) -> Result:
     session = context.session
     dossier = make_dossier(context)
     verdicts, outcome = judge(session, dossier)
-    card = _card(context, dossier, verdicts)
+    try:
+        card = _card(context, dossier, verdicts)
+    except HookFailed as error:
+        # What people are to read before they decide is not there.
+        also = outcome.reasons if outcome.outcome == REFUSED else ()
+        card, outcome = None, Outcome(outcome=REFUSED, reasons=(*also, session.redact(str(error))))
     kept = session.store.keep_bytes(canonical(encode(dossier)), name="dossier.json")
     entry = Entry(
         "review.held",

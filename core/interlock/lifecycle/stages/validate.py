@@ -7,7 +7,7 @@ from typing import Any
 
 from interlock.codec import decode, encode
 from interlock.ledger import Entry
-from interlock.lifecycle.context import Context, Result, warn_of_concerns
+from interlock.lifecycle.context import Context, Result, measured, warn_of_concerns
 from interlock.lifecycle.predictors import Remembering
 from interlock.lifecycle.releases import model_of
 from interlock_hookspecs import Model, Release, decide
@@ -28,12 +28,17 @@ def inputs(context: Context) -> Mapping[str, Any] | None:
 
 
 def perform(context: Context) -> Result:
-    """Run every ``check_model``, and build the reference profiles."""
+    """Run every ``check_model``, and build the reference profiles.
+
+    Raises:
+        GateRefused: a model that cannot be measured is not let through.
+    """
     funnel, ws, task = context.session.funnel, context.workspace, context.task
     predictor = Remembering(ws.open_model(context.candidate.model))
     champion = _champion(context)
     rival = Remembering(ws.open_model(champion)) if champion else None
-    checks = funnel.every(
+    checks = measured(
+        context,
         "check_model",
         predictor=predictor,
         heldout=context.heldout,

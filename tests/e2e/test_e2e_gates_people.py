@@ -179,6 +179,34 @@ def test_a_rejection_after_the_release_sends_the_run_back_to_review(project):
     assert "eve rejected it: not fine after all" in said.err
 
 
+@pytest.mark.real_backend
+def test_a_rejection_after_the_release_lets_nothing_serve_it_again(project):
+    """Neither a rollback nor a start; what serves goes on, and who said no may take it back."""
+    made = project()
+    made("run")
+    first, run = made.endpoint["release"], made.run["id"]
+    made("run", "--set", "train-sklearn.parameters.max_depth=2")
+    second, later = made.endpoint["release"], made.run["id"]
+
+    made("reject", run, "--reason", "not fine after all", actor="eve")
+    assert "no good release was live" in made("rollback", expect=3).err
+    assert made.endpoint["serving"] == [second]
+
+    made("reject", later, "--reason", "nor this one", actor="eve")
+    assert made.endpoint["serving"] == [second]
+    words = "is of a model that eve rejected since: nor this one"
+    assert words in made("deployments", "--start", expect=3).err
+    assert words in made.events("gate.refused")[-1]["reason"]
+    made("approve", later, "--reason", "somebody else's yes", actor="ben")
+    assert words in made("deployments", "--start", expect=3).err
+    made("approve", later, "--reason", "I was wrong", actor="eve")
+    made("deployments", "--start")
+    assert made.endpoint["serving"] == [second]
+    made("approve", run, "--reason", "this one too", actor="eve")
+    made("rollback")
+    assert made.endpoint["serving"] == [first]
+
+
 def test_an_explain_bound_waits_for_a_reason_though_no_approval_is_asked(project):
     """approvals = 0 does not make an explain bound pass by itself."""
     made = project(bounds='"metrics.roc_auc" = { bound = ">= 0.999", severity = "explain" }')

@@ -13,7 +13,13 @@ from interlock.errors import GateRefused, InterlockError, UsageError
 from interlock.ids import new_id
 from interlock.ledger import Entry
 from interlock.lifecycle.aliases import move_champion
-from interlock.lifecycle.releases import model_of, record_refusal, unfit, verified_release
+from interlock.lifecycle.releases import (
+    model_of,
+    record_refusal,
+    rejected_since,
+    unfit,
+    verified_release,
+)
 from interlock.processes import this_process
 from interlock.serving import process
 from interlock_hookspecs import (
@@ -201,8 +207,8 @@ def status_of(session: Session, deployment: Deployment) -> EndpointStatus:
 def rollback(session: Session, workspace: CoreWorkspace) -> Deployment:
     """Go back to the last good release of this endpoint.
 
-    That is the latest that was live here before the present one, and is not revoked, expired or
-    rolled back from.
+    That is the latest that was live here before the present one, and is not revoked, expired,
+    rejected since or rolled back from.
 
     Raises:
         UsageError: nothing is deployed.
@@ -243,7 +249,7 @@ def last_good_release(session: Session, history: list[Mapping[str, Any]]) -> str
         row = reads.release(release_id)
         if release_id in left | {present} or row is None:
             continue
-        if not unfit(reads, row, endpoint, now):
+        if not unfit(reads, row, endpoint, now) and not rejected_since(reads, row):
             return release_id
     msg = f"no good release was live at {endpoint.name} before the present one"
     record_refusal(session, present or endpoint.name, what="rollback", reason=msg)

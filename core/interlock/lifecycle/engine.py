@@ -26,7 +26,8 @@ from interlock.lifecycle.context import Context, Result
 from interlock.lifecycle.endpoints import endpoint_of
 from interlock.lifecycle.facts import code_digest, run_facts
 from interlock.lifecycle.precedents import binding_policies
-from interlock.lifecycle.releases import unfit
+from interlock.lifecycle.releases import rejected_since, unfit
+from interlock.lifecycle.stages.data import describe
 from interlock.lifecycle.tasks import refuse_other_task
 from interlock.lifecycle.stages.data import describe
 from interlock.processes import ProcessIdentity, is_alive, this_process
@@ -222,20 +223,15 @@ def _released(session: Session, run_id: str) -> dict[str, Mapping[str, Any]]:
     if run is None or list(session.overrides) != run["body"].get("overrides", []):
         # Asked for with other settings, it is not what was released.
         return {}
-    rows = reads.releases(session.project, run=run_id)
-    standing = [row for row in rows if not unfit(reads, row, endpoint, now)]
-    if not standing or _rejected_since(session, run_id, standing[0]["at"]):
+    standing = [
+        row
+        for row in reads.releases(session.project, run=run_id)
+        if not unfit(reads, row, endpoint, now) and not rejected_since(reads, row)
+    ]
+    if not standing:
         return {}
     outputs = {name: reads.stage_outputs(run_id, name) for name in STAGES[:_REVIEWED]}
     return {name: found for name, found in outputs.items() if found is not None}
-
-
-def _rejected_since(session: Session, run_id: str, released_at: str) -> bool:
-    made = datetime.fromisoformat(released_at)
-    said = session.ledger.reads.approvals(session.project, run=run_id, limit=None)
-    return any(
-        row["decision"] == "reject" and datetime.fromisoformat(row["at"]) > made for row in said
-    )
 
 
 def _present(session: Session, name: str) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +30,8 @@ def verified_release(
 
     Raises:
         GateRefused: the ledger has no such release, or it is revoked, expired, or another
-            project's, stack's or endpoint's. The refusal is recorded.
+            project's, stack's or endpoint's, or its model was rejected since. The refusal is
+            recorded.
     """
     reads = session.ledger.reads
     row = reads.release(release_id)
@@ -38,7 +39,7 @@ def verified_release(
         reason = f"the ledger has no release {release_id}"
         record_refusal(session, release_id, what=what, reason=reason)
         raise GateRefused(reason, hint="a model is released by review: interlock run")
-    why = unfit(reads, row, endpoint, now or datetime.now(UTC))
+    why = unfit(reads, row, endpoint, now or datetime.now(UTC)) or rejected_since(reads, row)
     if why:
         reason = f"release {release_id} {why}"
         record_refusal(session, release_id, what=what, reason=reason)
@@ -103,6 +104,38 @@ def unfit(reads: Reads, row: Mapping[str, Any], endpoint: Endpoint, now: datetim
         row["project"], run=row["run"], dossier=row["dossier"], outcome="released", limit=1
     )
     return "" if reviews else "was made by no review"
+
+
+def rejected_since(reads: Reads, row: Mapping[str, Any]) -> str:
+    """Who rejected the model of a release after it was made; empty where an approval answers it.
+
+    What is served goes on: only a revocation ends that. But nothing begins to serve it again.
+    """
+    made = _instant(row["at"])
+    approved = [
+        said
+        for said in reads.approvals(row["project"], dossier=row["dossier"], limit=None)
+        if said["decision"] == "approve"
+    ]
+    for no in rejections(reads, row["project"], row["stack"], row["model"]):
+        at = _instant(no["at"])
+        # Of this very dossier only its own author takes a no back, as in a review.
+        answered = any(
+            _instant(yes["at"]) > at
+            and (no["dossier"] != row["dossier"] or yes["actor"] == no["actor"])
+            for yes in approved
+        )
+        if at > made and not answered:
+            return f"is of a model that {no['actor']} rejected since: {no['reason']}"
+    return ""
+
+
+def rejections(reads: Reads, project: str, stack: str, model: str) -> Iterator[Mapping[str, Any]]:
+    """Every rejection of a model in a stack, whichever run and dossier it was given to."""
+    for run in reads.runs(project, model=model, stack=stack, limit=None):
+        for said in reads.approvals(project, run=run["id"], limit=None):
+            if said["decision"] == "reject":
+                yield said
 
 
 def _instant(value: str | datetime) -> datetime:

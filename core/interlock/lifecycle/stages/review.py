@@ -22,7 +22,7 @@ from interlock.lifecycle.decision import (
 )
 from interlock.lifecycle.people import runners_of
 from interlock.lifecycle.precedents import dropped_policies
-from interlock.lifecycle.releases import unfit
+from interlock.lifecycle.releases import rejections, unfit
 from interlock_hookspecs import (
     Approval,
     Artifact,
@@ -169,12 +169,11 @@ def objections_to(session: Session, dossier: Dossier) -> tuple[Objection, ...]:
         for row in reads.releases(project, model=model, stack=session.stack.name, limit=None)
         if row["revoked_at"] is not None
     ]
-    for run in reads.runs(project, model=model, stack=session.stack.name, limit=None):
-        for row in reads.approvals(project, run=run["id"], limit=None):
-            if row["decision"] == "reject" and row["dossier"] != dossier.digest:
-                text = f"{row['actor']} rejected this model before: {row['reason']}; "
-                text += "it needs an approval given since"
-                found.append(Objection(text=text, at=datetime.fromisoformat(row["at"])))
+    for said in rejections(reads, project, session.stack.name, model):
+        if said["dossier"] != dossier.digest:
+            text = f"{said['actor']} rejected this model before: {said['reason']}; "
+            text += "it needs an approval given since"
+            found.append(Objection(text=text, at=datetime.fromisoformat(said["at"])))
     return tuple(found)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import socket
 from pathlib import Path
@@ -35,6 +36,33 @@ def this_process() -> ProcessIdentity:
 def of_pid(pid: int) -> ProcessIdentity:
     """The identity of a process of this machine."""
     return ProcessIdentity(host=socket.gethostname(), pid=pid, started=_started(pid), boot=_boot())
+
+
+def mark() -> str:
+    """A text for the name of a file, that tells whose it is: this process.
+
+    >>> marked_by_the_dead(f"{mark()}.draft")
+    False
+    """
+    me = this_process()
+    return f"{_where()}-{me.pid}-{me.started}"
+
+
+def marked_by_the_dead(name: str) -> bool | None:
+    """Whether the process that marked a file's name has ended.
+
+    None where nobody can say: the name has no mark, or one from another machine, another boot of
+    it or another container.
+
+    >>> marked_by_the_dead("draft") is None
+    True
+    """
+    where, _, rest = name.partition(".")[0].partition("-")
+    pid, _, started = rest.partition("-")
+    if where != _where() or not (pid.isdecimal() and started.isdecimal()):
+        return None
+    marked = ProcessIdentity(host=socket.gethostname(), pid=int(pid), started=int(started))
+    return is_alive(marked) is False
 
 
 def is_alive(process: ProcessIdentity) -> bool | None:
@@ -78,3 +106,13 @@ def _boot() -> str:
         return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     except OSError:
         return ""
+
+
+def _where() -> str:
+    """What process ids are told apart by: the machine, its boot, and the container."""
+    try:
+        space = str(Path("/proc/self/ns/pid").readlink())
+    except OSError:
+        space = ""
+    told = f"{socket.gethostname()}\n{_boot()}\n{space}"
+    return hashlib.sha256(told.encode()).hexdigest()[:12]

@@ -196,8 +196,7 @@ def test_no_secret_is_printed_or_written(careless, tmp_path):
         typed(*words)
     typed("audit", "verify", "--artifacts", "--debug")
     for fail in ("raw", "quoted", "plugin", "coded", "review"):
-        code = 3 if fail == "review" else 1
-        failed = typed("run", "--again", "--debug", expect=code, FAIL=fail)
+        failed = typed("run", "--again", "--debug", expect=3, FAIL=fail)
         assert "***" in failed.err
         assert "***" in careless.run["message"]
     for stack in ("far-ledger", "far-registry", "far-artifacts"):
@@ -224,9 +223,9 @@ def test_no_secret_is_printed_or_written(careless, tmp_path):
 
 def test_what_was_replaced_is_the_secret_alone(careless):
     """The message that is left says what failed; the ledger of it verifies."""
-    said = careless("run", expect=1, FAIL="raw")
+    said = careless("run", expect=3, FAIL="raw")
     assert "ValueError: cannot log in with ***" in said.err
-    (event,) = careless.listed("audit", "log", "--kind", "stage.failed")
+    (event,) = careless.listed("audit", "log", "--kind", "stage.refused")
     assert event["payload"]["message"].endswith("ValueError: cannot log in with ***")
     home = careless.environ["LEDGER_HOME"]
     with contextlib.closing(sqlite3.connect(f"{home}/ledger.db")) as ledger:

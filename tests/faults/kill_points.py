@@ -48,9 +48,9 @@ def copyfileobj(reader: IO[bytes], writer: IO[bytes], length: int) -> None:
     writer.write(data[len(data) // 2 :])
 
 
-def place(source: Path, target: Path) -> None:
+def place(source: Path, target: Path, drafts: Path) -> None:
     """Place a blob."""
-    _place(source, target)
+    _place(source, target, drafts)
     here("placed", "-")
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from interlock.processes import mark
 from interlock_hookspecs import Actor, file_digest
 
 KILL_POINTS = Path(__file__).with_name("kill_points.py")
@@ -102,7 +103,7 @@ class Victim:
         from interlock.ledger import Ledger, verify
 
         for blob in self.project.folder.glob(".interlock/artifacts/sha256/*/*"):
-            assert blob.suffix == ".tmp" or file_digest(blob) == f"sha256:{blob.name}"
+            assert file_digest(blob) == f"sha256:{blob.name}"
         path = self.project.folder / ".interlock/ledger.db"
         if not path.exists():
             return None, []
@@ -188,6 +189,29 @@ def test_within_the_transaction_of_an_event(victim, kind, nth):
 def test_between_an_act_and_its_record(victim, where, name, nth):
     """Killed in an artifact's write, or after a backend acted: the act is found, or done again."""
     kill(victim, first=KILL_POINTS, KILL=f"{where} {name} {nth}")
+
+
+def test_what_the_dead_left_is_swept(victim):
+    """Half an artifact and folders to work in: gone with a run after an hour, the living's not."""
+    scratch = victim.project.folder / ".interlock/artifacts/scratch"
+    victim.renew()
+    victim.project("run", expect=KILLED, first=KILL_POINTS, KILL="placing - 2")
+    left = list(scratch.iterdir())
+    assert any(path.suffix == ".tmp" for path in left)
+    ours, strange = scratch / f"{mark()}.mine", scratch / "0123456789ab-1-1.theirs"
+    for path in (ours, strange):
+        path.mkdir()
+    victim.survives()
+    assert {*left, ours, strange} <= {*scratch.iterdir()}
+    for path in (*left, ours, strange):
+        os.utime(path, times=(0, time.time() - 2 * 3600))
+    victim.renew()
+    victim.survives()
+    assert sorted(scratch.iterdir()) == sorted([ours, strange])
+    os.utime(strange, times=(0, time.time() - 8 * 24 * 3600))
+    victim.renew()
+    victim.survives()
+    assert list(scratch.iterdir()) == [ours]
 
 
 def test_runs_that_nobody_resumes(victim):

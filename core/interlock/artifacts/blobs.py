@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
+import time
 import uuid
 from pathlib import Path
 from typing import Protocol
 
 from interlock.errors import ArtifactError
+from interlock.processes import mark, marked_by_the_dead
+
+_DEAD = 3600  # seconds: nobody waits for it, yet somebody may be looking into it
+_STRANGE = 7 * 24 * 3600  # seconds: of another machine, or without a mark
 
 
 class Blobs(Protocol):
@@ -30,6 +36,9 @@ class Blobs(Protocol):
     def scratch(self) -> Path:
         """A folder of this machine to work in."""
 
+    def sweep(self) -> None:
+        """Remove what killed processes left of their work on this machine."""
+
     def remove(self, name: str) -> None:
         """Forget a blob."""
 
@@ -50,7 +59,7 @@ class FolderBlobs:
     def put(self, name: str, source: Path) -> None:
         target = self._path(name)
         _made(target.parent)
-        place(source, target)
+        place(source, target, self.scratch())
 
     def local(self, name: str) -> Path:
         path = self._path(name)
@@ -60,6 +69,20 @@ class FolderBlobs:
 
     def scratch(self) -> Path:
         return _made(self._root / "scratch")
+
+    def sweep(self) -> None:
+        now = time.time()
+        # Whatever cannot be looked at or removed is no reason not to run.
+        with contextlib.suppress(OSError):
+            for entry in (self._root / "scratch").iterdir():
+                dead = marked_by_the_dead(entry.name)
+                patience = _STRANGE if dead is None else _DEAD
+                if dead is False or now - entry.lstat().st_mtime < patience:
+                    continue
+                if entry.is_dir() and not entry.is_symlink():
+                    shutil.rmtree(entry, ignore_errors=True)
+                else:
+                    entry.unlink(missing_ok=True)
 
     def remove(self, name: str) -> None:
         self._path(name).unlink(missing_ok=True)
@@ -99,7 +122,7 @@ class FsspecBlobs:
 
     def local(self, name: str) -> Path:
         if not self._cache.has(name):
-            fetched = self.scratch() / uuid.uuid4().hex
+            fetched = self.scratch() / f"{mark()}.{uuid.uuid4().hex}"
             try:
                 self._fs.get_file(self._key(name), str(fetched))
                 self._cache.put(name, fetched)
@@ -110,6 +133,10 @@ class FsspecBlobs:
     def scratch(self) -> Path:
         return self._cache.scratch()
 
+    def sweep(self) -> None:
+        # What lies half written in the store itself is the store's own rule of expiry to remove.
+        self._cache.sweep()
+
     def remove(self, name: str) -> None:
         self._cache.remove(name)
         if self.has(name):
@@ -119,13 +146,18 @@ class FsspecBlobs:
         return f"{self._prefix}/sha256/{name[:2]}/{name}"
 
 
-def place(source: Path, target: Path) -> None:
+def place(source: Path, target: Path, drafts: Path) -> None:
     """Copy a file to a place where it appears whole or not at all, and stays after a crash.
+
+    Args:
+        source: the file.
+        target: where it is to appear.
+        drafts: a folder of the same file system, for what is not whole yet.
 
     Raises:
         ArtifactError: it cannot be written; nothing is left behind.
     """
-    temporary = target.with_name(f"{target.name}.{uuid.uuid4().hex}.tmp")
+    temporary = drafts / f"{mark()}.{uuid.uuid4().hex}.tmp"
     try:
         with source.open("rb") as reader, temporary.open("wb") as writer:
             shutil.copyfileobj(reader, writer, 1 << 20)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from interlock.artifacts.blobs import Blobs, FolderBlobs, FsspecBlobs
 from interlock.errors import ArtifactError, Tampered
+from interlock.processes import mark
 from interlock_hookspecs import Artifact, bytes_digest, file_digest, folder_manifest
 from interlock_hookspecs.digests import PREFIX, manifest_bytes
 
@@ -52,7 +53,9 @@ class ArtifactStore:
         """Store some bytes as a file."""
         digest = bytes_digest(data)
         if not self._blobs.has(_key(digest)):
-            with tempfile.NamedTemporaryFile(dir=self._blobs.scratch()) as temporary:
+            with tempfile.NamedTemporaryFile(
+                dir=self._blobs.scratch(), prefix=f"{mark()}."
+            ) as temporary:
                 temporary.write(data)
                 temporary.flush()
                 self._put(digest, Path(temporary.name))
@@ -97,7 +100,11 @@ class ArtifactStore:
 
     def scratch(self) -> Path:
         """A new empty folder beside the blobs."""
-        return Path(tempfile.mkdtemp(dir=self._blobs.scratch()))
+        return Path(tempfile.mkdtemp(dir=self._blobs.scratch(), prefix=f"{mark()}."))
+
+    def sweep(self) -> None:
+        """Remove what processes that were killed left in the scratch folder."""
+        self._blobs.sweep()
 
     def _keep_folder(self, path: Path, name: str) -> Artifact:
         manifest = folder_manifest(path)

@@ -185,6 +185,7 @@ def _advance(
     brought = _brought(session, run_id) if origin else {}
     released = {} if again else _released(session, run_id)
     last = ""
+    session.store.sweep()
     with session.workspace(run_id) as workspace:
         context = Context(
             session, run_id, workspace, code=code, origin=origin, described=described

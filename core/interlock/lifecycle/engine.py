@@ -29,7 +29,6 @@ from interlock.lifecycle.precedents import binding_policies
 from interlock.lifecycle.releases import rejected_since, unfit
 from interlock.lifecycle.stages.data import describe
 from interlock.lifecycle.tasks import refuse_other_task
-from interlock.lifecycle.stages.data import describe
 from interlock.processes import ProcessIdentity, is_alive, this_process
 
 if TYPE_CHECKING:
@@ -187,9 +186,7 @@ def _advance(
     last = ""
     session.store.sweep()
     with session.workspace(run_id) as workspace:
-        context = Context(
-            session, run_id, workspace, code=code, origin=origin, described=described
-        )
+        context = Context(session, run_id, workspace, code=code, origin=origin, described=described)
         try:
             for name in stages:
                 if name in released:

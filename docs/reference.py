@@ -16,6 +16,7 @@ from typing import Any
 import attrs
 import click
 from contract_reference import default_text, foundation, hooks, linked, prose, records, rules
+from mutants import mutants
 from role_guides import role_hooks, role_suite
 
 import interlock_hookspecs as contract
@@ -192,6 +193,7 @@ PARTS: Mapping[str, Callable[..., Iterable[str]]] = {
     "role_hooks": role_hooks,
     "role_suite": role_suite,
     "payloads": payloads,
+    "mutants": mutants,
     "stack_keys": stack_keys,
     "settings": settings,
     "command_line": command_line,

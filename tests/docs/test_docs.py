@@ -39,6 +39,8 @@ def load(path):
 sys.path.insert(0, str(DOCS))  # as conf.py has it
 reference = importlib.import_module("reference")
 contract_reference = importlib.import_module("contract_reference")
+mutants = importlib.import_module("mutants")
+role_guides = importlib.import_module("role_guides")
 role_guides = importlib.import_module("role_guides")
 
 
@@ -125,6 +127,17 @@ def test_every_role_has_a_guide_with_its_hooks_and_its_promises(role):
     promised = [test for test in dir(suite) if test.startswith("test_")]
     held = shown.partition("## What is held")[2].partition("\n## ")[0]
     assert held.count("\n- ") == len(promised)
+
+
+@pytest.mark.parametrize("stage", sorted(mutants.TESTS.glob("test_conformance_mutants_*.py")))
+def test_the_wrong_plugins_of_a_suite_are_many_and_are_counted(stage):
+    """Of each file of them at least ten are on the page; each breaks a test that there is."""
+    name = stage.stem.removeprefix("test_conformance_mutants_").partition("_")[0]
+    caught = list(mutants.caught_by(name))
+    assert len(caught) >= 10
+    assert {f"test_{test}" for _, test, _ in caught} <= set(dir(role_guides.suite_of(name)))
+    assert f"| `{name.capitalize()}Suite` | " in pages()
+    assert f" | {len(caught)} | " in pages()
 
 
 def all_sources():

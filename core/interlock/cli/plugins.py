@@ -33,7 +33,7 @@ def list_plugins(chosen: Chosen, *, role: str | None, as_json: bool) -> int:
     from interlock.plugins.check import implementations
     from interlock.plugins.discover import nearest
     from interlock.plugins.load import load_class
-    from interlock_hookspecs import ROLES
+    from interlock_hookspecs import ROLES, contract_of
 
     if role is not None and role not in ROLES:
         msg = f"there is no role {role!r}{nearest(role, ROLES)}"
@@ -43,10 +43,11 @@ def list_plugins(chosen: Chosen, *, role: str | None, as_json: bool) -> int:
         own_role, _, word = name.partition("-")
         if role not in (None, own_role):
             continue
-        plugin, hooks, problem = None, [], ""
+        plugin, contract, hooks, problem = None, None, [], ""
         try:
             plugin = find()
-            hooks = sorted(implementations(load_class(plugin)))
+            cls = load_class(plugin)
+            contract, hooks = contract_of(cls), sorted(implementations(cls))
         except PluginLoadError as error:
             problem = str(error)
         rows.append(
@@ -57,6 +58,7 @@ def list_plugins(chosen: Chosen, *, role: str | None, as_json: bool) -> int:
                 "version": plugin.version if plugin else None,
                 "distribution": plugin.distribution if plugin else None,
                 "python": _python(plugin),
+                "contract": contract,
                 "loads": not problem,
                 "hooks": hooks,
                 "problem": problem,
@@ -66,6 +68,7 @@ def list_plugins(chosen: Chosen, *, role: str | None, as_json: bool) -> int:
         ("role", lambda row: row["role"]),
         ("word", lambda row: row["word"]),
         ("version", lambda row: row["version"]),
+        ("contract", lambda row: row["contract"]),
         ("from", lambda row: row["distribution"]),
         *([("python", lambda row: row["python"])] if any(row["python"] for row in rows) else []),
         ("loads", lambda row: "ok" if row["loads"] else "failed"),
@@ -142,7 +145,8 @@ def _print_plugin(found: Mapping[str, Any]) -> None:
     else:
         click.echo(found["doc"])
         kinds = ", ".join(found["kinds"]) if found["kinds"] else "any"
-        click.echo(f"contract {found['contract']} · kinds: {kinds} · {found['target']}")
+        role = f"role {found['role']} · contract {found['contract']}"
+        click.echo(f"{role} · kinds: {kinds} · {found['target']}")
     how = "editable, from" if source["editable"] else "from"
     origin = f" {how} {source['url']}" if source["url"] else ""
     click.echo(f"installed by {found['distribution']}{origin} in {source['location']}")

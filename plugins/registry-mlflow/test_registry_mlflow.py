@@ -12,7 +12,7 @@ import attrs
 import pytest
 from mlflow.entities.model_registry import RegisteredModelTag
 
-from interlock_hookspecs import Conflict, Facts, Field, InvalidInput, NotFound
+from interlock_hookspecs import Conflict, Facts, Field, InvalidInput, ModelVersion, NotFound
 from interlock_hookspecs.conformance import LocalWorkspace
 from interlock_hookspecs.conformance.versions import NAME, listed, model_of, move, register
 from interlock_model_skops import SkopsModel
@@ -232,6 +232,19 @@ def test_thousands_of_versions_are_paged(mlflow_database, tmp_path, ws):
         if cursor is None:
             break
     assert numbers == list(range(2501, 0, -1))
+
+
+def test_what_does_not_fit_is_told_before(ws):
+    """A name, an id or an alias that MLflow would cut is named, and nothing is asked of it."""
+    model = model_of("a", ws)
+    version = ModelVersion(
+        id="v" * 501, name="n" * 240, number="1", model=model, aliases=["Ä" * 80]
+    )
+    registry = MlflowRegistry(uri="http://127.0.0.1:9", prefix="p" * 20)
+    found = registry.find_misfits(version=version)
+    assert [misfit.what.partition(" ")[0] for misfit in found] == ["name", "id", "alias"]
+    fitting = attrs.evolve(version, id="v", name="n", aliases=["Ä ✓"])
+    assert registry.find_misfits(version=fitting) == []
 
 
 @pytest.mark.parametrize("uri", ["postgresql://a/b", "file:///tmp", "sqlite:///", "mlflow", ""])

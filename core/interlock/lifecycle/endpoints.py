@@ -27,6 +27,7 @@ from interlock_hookspecs import (
     Endpoint,
     EndpointStatus,
     Facts,
+    Maker,
     Target,
 )
 
@@ -64,12 +65,45 @@ def serve_release(
     session.store.check(model.artifact)
     targets = (Target(release=release, model=model),)
     current = current_deployment(session)
-    if session.funnel.has("apply_endpoint"):
-        deployment = _apply(session, endpoint, targets, current, reason, workspace)
+    maker, ours = _backend(session, current, reason)
+    if ours:
+        deployment = _serve(session, maker, endpoint, targets, current, reason)
     else:
-        deployment = _serve(session, endpoint, targets, current, reason)
+        deployment = _apply(session, maker, endpoint, targets, current, reason, workspace)
+    _end_others(session, deployment)
     move_champion(session, release)
     return deployment
+
+
+def _backend(session: Session, current: Deployment | None, reason: str) -> tuple[Maker, bool]:
+    """Who is to make the endpoint, and whether it is a server that core runs.
+
+    A rollback is an emergency: whoever made what serves now takes it back, although the stack may
+    name another tool since. The next deployment is that tool's.
+    """
+    if reason == "rollback" and current is not None and current.maker is not None:
+        return current.maker, process.is_ours(current)
+    elsewhere = session.funnel.makers("apply_endpoint")
+    if elsewhere:
+        return elsewhere[0], False
+    return session.funnel.makers("serve_endpoint")[0], True
+
+
+def _end_others(session: Session, deployment: Deployment) -> None:
+    """End what served this endpoint before, through another tool: it ends when the new one answers.
+
+    Asked of the ledger, so that what a killed process left is ended by the next.
+    """
+    endpoint = deployment.endpoint
+    for row in session.ledger.reads.deployments(
+        session.project,
+        stack=endpoint.stack,
+        endpoint=endpoint.name,
+        status="applied",
+        limit=None,
+    ):
+        if row["id"] != deployment.id:
+            end_deployment(session, decode(Deployment, row["body"]), reason="replaced")
 
 
 def current_deployment(session: Session) -> Deployment | None:
@@ -82,17 +116,24 @@ def current_deployment(session: Session) -> Deployment | None:
 
 def _apply(
     session: Session,
+    maker: Maker,
     endpoint: Endpoint,
     targets: tuple[Target, ...],
     current: Deployment | None,
     reason: str,
     workspace: CoreWorkspace,
 ) -> Deployment:
-    deployment_id = current.id if current else new_id("deployment")
-    _intend(session, deployment_id, endpoint, targets, reason)
+    same = current is not None and current.maker is not None and _is_same(current.maker, maker)
+    deployment_id = current.id if current and same else new_id("deployment")
+    _intend(session, maker, deployment_id, endpoint, targets, reason)
     try:
-        applied: Deployment = session.funnel.one(
-            "apply_endpoint", endpoint=endpoint, id=deployment_id, targets=targets, ws=workspace
+        applied: Deployment = session.funnel.owner(
+            "apply_endpoint",
+            maker,
+            endpoint=endpoint,
+            id=deployment_id,
+            targets=targets,
+            ws=workspace,
         )
     except InterlockError as error:
         _failed(session, deployment_id, error)
@@ -101,23 +142,26 @@ def _apply(
     return applied
 
 
+def _is_same(made: Maker, maker: Maker) -> bool:
+    """Whether two makers reach one server elsewhere: a newer version of a plugin still does."""
+    return (made.plugin, made.settings) == (maker.plugin, maker.settings)
+
+
 def _serve(
     session: Session,
+    maker: Maker,
     endpoint: Endpoint,
     targets: tuple[Target, ...],
     current: Deployment | None,
     reason: str,
 ) -> Deployment:
     """A server of ours: point the living one at the targets, or start one."""
-    maker = session.funnel.makers("serve_endpoint")[0]
     if current is not None and current.maker != maker:
-        # The stack swapped its server: the old one ends when the new one answers.
-        started = _start(session, new_id("deployment"), endpoint, targets, reason)
-        end_deployment(session, current, reason="replaced")
-        return started
+        # The stack swapped its server: the new one is a deployment of its own.
+        return _start(session, maker, new_id("deployment"), endpoint, targets, reason)
     deployment_id = current.id if current else new_id("deployment")
     if current is None or not process.is_running(current):
-        return _start(session, deployment_id, endpoint, targets, reason)
+        return _start(session, maker, deployment_id, endpoint, targets, reason)
     served = [target.release.id for target in current.targets]
     if served != [target.release.id for target in targets]:
         _retarget(session, current, targets, reason)
@@ -128,13 +172,13 @@ def _serve(
 
 def _start(
     session: Session,
+    maker: Maker,
     deployment_id: str,
     endpoint: Endpoint,
     targets: tuple[Target, ...],
     reason: str,
 ) -> Deployment:
-    _intend(session, deployment_id, endpoint, targets, reason)
-    maker = session.funnel.makers("serve_endpoint")[0]
+    _intend(session, maker, deployment_id, endpoint, targets, reason)
     wanted = Deployment(id=deployment_id, endpoint=endpoint, targets=targets, maker=maker)
     try:
         started = process.start(session, wanted)
@@ -158,12 +202,15 @@ def restart(session: Session) -> Deployment:
     if current is None:
         msg = f"nothing is deployed at {session.stack.endpoint}"
         raise UsageError(msg, hint="interlock run")
+    if current.maker is None or (current.address and not process.is_ours(current)):
+        msg = f"{current.endpoint.name} is no server of ours: {current.maker} has it"
+        raise UsageError(msg, hint="interlock deployments says how it is")
     verify_targets(session, current, what="start")
     if process.is_running(current):
         return current
     for target in current.targets:
         session.store.check(target.model.artifact)
-    return _start(session, current.id, current.endpoint, current.targets, "restart")
+    return _start(session, current.maker, current.id, current.endpoint, current.targets, "restart")
 
 
 def verify_targets(session: Session, deployment: Deployment, *, what: str) -> None:
@@ -258,12 +305,12 @@ def last_good_release(session: Session, history: list[Mapping[str, Any]]) -> str
 
 def _intend(
     session: Session,
+    maker: Maker,
     deployment_id: str,
     endpoint: Endpoint,
     targets: tuple[Target, ...],
     reason: str,
 ) -> None:
-    maker = (session.funnel.makers("apply_endpoint") or session.funnel.makers("serve_endpoint"))[0]
     record = Deployment(id=deployment_id, endpoint=endpoint, targets=targets, maker=maker)
     payload = {
         "record": encode(record),

@@ -1,4 +1,4 @@
-"""The tutorials, typed as they stand."""
+"""The tutorials, and the guide to a swap, typed as they stand."""
 
 import os
 import re
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PAGES = sorted((ROOT / "docs/tutorial").glob("*.md"))
+PAGES = [*sorted((ROOT / "docs/tutorial").glob("*.md")), ROOT / "docs/how-to/swap-a-tool.md"]
 FENCE = re.compile(r"^```(\{code-block\} )?(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 THINGS = re.compile(
     r"http://127\.0\.0\.1:\d+|\b(?:run|release|deployment|version|ledger)-[0-9a-f]{8,}"

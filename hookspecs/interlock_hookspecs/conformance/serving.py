@@ -143,6 +143,8 @@ class ServingPromises(Suite):
             return answers
 
         with serving(plugin, tmp_path, targets[0]) as served, ThreadPoolExecutor(4) as pool:
+            status = self.infer(served.address, rows_of([1.0, 2.0])).status
+            assert status == 200, f"a good request is answered with {status}"
             asking = [pool.submit(ask_on, served.address) for _ in range(4)]
             try:
                 for place in range(_SWAPS):

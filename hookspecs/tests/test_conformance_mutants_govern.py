@@ -1,6 +1,8 @@
 """The govern suite catches every gate and card that breaks a promise, and says which."""
 
 import itertools
+import os
+import time
 import types
 
 import attrs
@@ -211,7 +213,27 @@ RendersNothing = rendering("RendersNothing", lambda dossier: {})
 ticks = itertools.count()
 RendersTheTime = rendering("RendersTheTime", lambda dossier: {"card.md": f"at {next(ticks)}"})
 
+
+class HoldsItsDossierOnItself(AcmeGate):
+    held = {}  # noqa: RUF012  (what is wrong with it)
+
+    @hookimpl
+    def review(self, dossier):
+        self.held["dossier"] = dossier
+        time.sleep(0.02)
+        return super().review(self.held["dossier"])
+
+
+class SetsTheEnvironment(AcmeGate):
+    @hookimpl
+    def review(self, dossier):
+        os.environ["ACME_RUN"] = dossier.run
+        return super().review(dossier)
+
+
 MUTANTS = [
+    (HoldsItsDossierOnItself, "many_judge_at_once", "a dossier is judged as another"),
+    (SetsTheEnvironment, "it_leaves_the_process_as_it_was", "a call changes the process"),
     (SaysNothing, "it_speaks", "nothing is said of a sound dossier"),
     (GivesADecisionInWords, "it_speaks", "review gives a list with str in it"),
     (NeedsACheck, "nothing_breaks_it", "a dossier without checks breaks it: IndexError"),

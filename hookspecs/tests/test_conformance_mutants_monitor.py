@@ -1,6 +1,7 @@
 """The monitor suite catches every monitor that breaks a promise, and says which."""
 
 import itertools
+import warnings
 
 import attrs
 import pytest
@@ -215,7 +216,15 @@ class MergesWhatItCan(AcmeMonitor):
         return super().merge_profiles(profile, tuple(common), ws)
 
 
+class SilencesWarnings(AcmeMonitor):
+    @hookimpl
+    def compare_window(self, profile, window, ws):
+        warnings.simplefilter("ignore", FutureWarning)
+        return super().compare_window(profile, window, ws)
+
+
 MUTANTS = [
+    (SilencesWarnings, "it_leaves_the_process_as_it_was", "the warning filters"),
     (FindsNothing, "it_finds", "nothing is found in a window of a binary model"),
     (FindsNoValues, "it_finds", "no finding in a sound window of a binary model has a value"),
     (MakesProfilesForNobody, "profiles_and_comparing_go_together", "useless without the other"),

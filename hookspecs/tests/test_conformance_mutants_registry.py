@@ -12,6 +12,7 @@ from interlock_hookspecs import (
     InvalidInput,
     NotFound,
     Secret,
+    Unavailable,
     VersionPage,
     hookimpl,
     plugin,
@@ -236,7 +237,35 @@ class IsOfAnotherContract(AcmeRegistry):
     pass
 
 
+@plugin(contract="1.0")
+class TellsItsToken(AcmeRegistry):
+    token: str | Secret[str] = setting("", doc="a secret")
+
+    @hookimpl
+    def set_alias(self, name, alias, expected, number):
+        try:
+            super().set_alias(name, alias, expected, number)
+        except NotFound as error:
+            token = self.token.reveal() if isinstance(self.token, Secret) else self.token
+            raise NotFound(f"{error} with {token}") from error
+
+
+class LeavesItsLock(AcmeRegistry):
+    @hookimpl
+    def register_version(self, name, id, model, facts):  # noqa: A002
+        lock = self.root / "lock"
+        if lock.exists():
+            raise Unavailable("somebody registers: try again")
+        lock.touch()
+        made = super().register_version(name, id, model, facts)
+        time.sleep(0.2)
+        lock.unlink()
+        return made
+
+
 MUTANTS = [
+    (TellsItsToken, "no_error_shows_a_secret", "an error shows the secret setting 'token'"),
+    (LeavesItsLock, "a_killed_registration_can_be_made_again", "Unavailable: somebody registers"),
     (ForgetsBetweenProcesses, "a_version_comes_back_as_it_went_in",
      "a registered version is not there for the next process"),
     (KeepsFactsAsText, "a_version_comes_back_as_it_went_in", "changed value or type on their way"),

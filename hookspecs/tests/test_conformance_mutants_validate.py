@@ -1,5 +1,7 @@
 """The validate suite catches every validator that breaks a promise, and says which."""
 
+import time
+
 import attrs
 import numpy as np
 import pyarrow.compute as pc
@@ -168,7 +170,26 @@ class WantsWhatNoHookGives(AcmeChecks):
         return ()
 
 
+class HoldsItsRowsOnItself(AcmeChecks):
+    held = {}  # noqa: RUF012  (what is wrong with it)
+
+    @hookimpl
+    def check_model(self, predictor, heldout, task):
+        self.held["rows"] = heldout
+        time.sleep(0.02)
+        return super().check_model(predictor, self.held["rows"], task)
+
+
+class SeedsNumpy(AcmeChecks):
+    @hookimpl
+    def check_data(self, rows, task):
+        np.random.seed(task.seed)  # noqa: NPY002  (what is wrong with it)
+        return super().check_data(rows, task)
+
+
 MUTANTS = [
+    (HoldsItsRowsOnItself, "many_measure_at_once", "measured at once with others, the same rows"),
+    (SeedsNumpy, "it_leaves_the_process_as_it_was", "the random numbers of numpy"),
     (MeasuresNothing, "it_measures", "nothing is measured of a binary task"),
     (MeasuresWithoutValues, "it_measures", "no check of a sound binary candidate has a value"),
     (ServesNoKind, "it_measures", "serves no kind of task that works end to end"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from functools import partial
 from typing import Any
 from xml.etree import ElementTree as ET
 
@@ -18,6 +19,7 @@ from interlock_hookspecs.conformance.dossiers import (
     hard_dossiers,
 )
 from interlock_hookspecs.conformance.suite import Suite, another, ask, has, needs
+from interlock_hookspecs.conformance.versions import at_once
 from interlock_hookspecs.conformance.workspace import LocalWorkspace
 
 _OUTWARD = re.compile(r"""(?:src|href)\s*=\s*["']?\s*(?:https?:)?//|@import|url\(\s*["']?https?:""")
@@ -86,6 +88,12 @@ class GovernSuite(Suite):
             said(plugin, dossier)
         assert said(plugin, dossier_of()) == once, "asked again, it says something else"
         assert said(another(plugin), dossier_of()) == once, "another instance says something else"
+
+    def test_many_judge_at_once(self, plugin: Any) -> None:
+        """Several threads that judge at once have each what is said of its own dossier."""
+        acts = [partial(said, plugin, dossier) for dossier in hard_dossiers().values()]
+        alone = [act() for act in acts]
+        assert at_once(acts) == alone, "judged at once with others, a dossier is judged as another"
 
     def test_the_order_of_checks_makes_no_difference(self, plugin: Any) -> None:
         """What was measured first or last, the verdicts are the same."""

@@ -105,7 +105,7 @@ def hard_targets(kind: str) -> Learning:
         targets = {
             "hostile classes": (pa.array(list(_CLASSES) * (n // len(_CLASSES))), 1),
             "numbers as classes": (pa.array([10, 9, -1] * (n // 3)), 1),
-            "many classes": (pa.array([place % 60 for place in range(n)]), 1),
+            "many classes": (pa.array([place % 12 for place in range(n)]), 1),
         }
     found = {
         what: (replaced(rows, "y", column), task_of(kind, positive=positive, exclude=("phone",)))

@@ -325,6 +325,27 @@ class RegistrySuite(Suite):
         numbers = {version.number for version in listed(plugin)}
         assert len(numbers) == len(words), "processes at once share a number or lost a version"
 
+    def test_a_killed_registration_can_be_made_again(self, plugin: Any, ws: Workspace) -> None:
+        """Killed while it registers, a process leaves whole versions; the same ids then follow."""
+        if "fork" not in multiprocessing.get_all_start_methods():
+            pytest.skip("this platform cannot fork a process to be killed")
+        words = [f"{place}" for place in range(6)]
+        child = multiprocessing.get_context("fork").Process(
+            target=_register_all, args=(another(plugin), words, ws)
+        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            child.start()
+        while child.is_alive() and not listed(plugin):
+            child.join(0.01)
+        child.kill()
+        child.join(60)
+        whole = {version.number for version in listed(plugin)}
+        numbers = [register(plugin, word, ws).number for word in words]
+        assert len(set(numbers)) == len(words), "after a kill, two ids share a number"
+        assert whole <= set(numbers), "a kill left a version that no id stands for"
+        assert len(listed(plugin)) == len(words), "after a kill, the listing is not of all versions"
+
     def test_a_deleted_version_is_gone(self, plugin: Any, ws: Workspace) -> None:
         """A deleted version is found by nothing and listed nowhere; a missing one is NotFound."""
         needs(plugin, "delete_version")
@@ -372,3 +393,8 @@ class RegistrySuite(Suite):
 def _words(told: bool, held: bool) -> str:
     said = "said not to fit" if told else "not said to be a misfit"
     return f"{said}, and {'held' if held else 'refused'} all the same"
+
+
+def _register_all(plugin: Any, words: list[str], ws: Workspace) -> None:
+    for word in words:
+        register(plugin, word, ws)

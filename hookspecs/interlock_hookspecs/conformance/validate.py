@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,6 +17,7 @@ from interlock_hookspecs.conformance.rows import (
     task_of,
 )
 from interlock_hookspecs.conformance.suite import Suite, another, ask, has
+from interlock_hookspecs.conformance.versions import at_once
 from interlock_hookspecs.conformance.workspace import LocalWorkspace
 
 if TYPE_CHECKING:
@@ -127,6 +129,15 @@ class ValidateSuite(Suite):
             assert again == once, _apart(once, again, "asked again, the same rows")
             other = measured(another(plugin), task_of(kind))
             assert other == once, _apart(once, other, "by another instance, the same rows")
+
+    def test_many_measure_at_once(self, plugin: Any) -> None:
+        """Several threads that measure at once have each the checks of its own rows."""
+        kind = kinds(plugin)[0]
+        tables = [rows_of(kind, 200 + seed, seed) for seed in range(3)]
+        acts = [partial(measured, plugin, task_of(kind), rows, rows) for rows in tables] * 2
+        alone = [act() for act in acts]
+        for one, two in zip(alone, at_once(acts), strict=True):
+            assert one == two, _apart(one, two, "measured at once with others, the same rows")
 
     def test_how_rows_are_stored_makes_no_difference(self, plugin: Any) -> None:
         """Chunks, dictionary encoding and wide offsets, equal in digest, are equal in checks."""

@@ -80,6 +80,7 @@ FOUNDATION = (
     "errors",
     "types",
     "measures",
+    "signatures",
 )
 """The modules of the contract that belong to no stage."""
 

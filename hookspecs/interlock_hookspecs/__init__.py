@@ -71,6 +71,7 @@ from interlock_hookspecs.rules import (
     setting,
     spec_of,
 )
+from interlock_hookspecs.signatures import signature_for
 from interlock_hookspecs.train import ORIGINS, Candidate, Score
 from interlock_hookspecs.types import resolve, type_hints
 from interlock_hookspecs.validate import Check
@@ -211,6 +212,7 @@ __all__ = [
     "scalar",
     "score_columns",
     "setting",
+    "signature_for",
     "spec_of",
     "specs",
     "table_digest",

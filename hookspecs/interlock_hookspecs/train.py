@@ -9,7 +9,7 @@ import attrs
 from interlock_hookspecs.artifacts import Maker
 from interlock_hookspecs.data import Task
 from interlock_hookspecs.model import Model
-from interlock_hookspecs.rules import one
+from interlock_hookspecs.rules import first, one
 from interlock_hookspecs.values import (
     Facts,
     all_of,
@@ -117,4 +117,40 @@ def fit_candidate(rows: pa.Table, task: Task, ws: Workspace) -> Candidate:
         ...         return Candidate(model=model, estimator="mean", rows=len(rows))
         >>> MeanTrainer().fit_candidate.__name__
         'fit_candidate'
+    """
+
+
+@first("train", required=False)
+def import_candidate(source: str, rows: pa.Table, task: Task, ws: Workspace) -> Candidate | None:
+    """Bring a model that was made elsewhere, as a candidate, or answer None for another's source.
+
+    Asked: plugins in stack order, until one answers something other than None.
+
+    The candidate goes through the same stages as one that was trained here. A file needs no hook:
+    core takes it, and asks the plugin of its format to open it.
+
+    Args:
+        source: ``WORD:REST``, for example ``mlflow:employment@champion``.
+        rows: the training rows; `signature_for` makes the task's signature of them.
+        task: what the model is to predict.
+        ws: keeps the model's bytes and opens it.
+
+    Returns:
+        A candidate of the origin ``imported`` or ``external``, never ``trained``; what is not
+        known of how it was made is not said.
+
+    Raises:
+        NotFound: there is no such model.
+        Unsupported: it is of a format that the stack does not open, as a pickle is.
+        Unavailable: where it lies cannot be reached.
+
+    Example:
+        >>> class Shelf:
+        ...     @hookimpl
+        ...     def import_candidate(self, source, rows, task, ws):
+        ...         word, _, name = source.partition(":")
+        ...         if word != "shelf":
+        ...             return None
+        ...         raise NotFound(f"the shelf has no {name}")
+        >>> Shelf().import_candidate("mlflow:employment", None, None, None)
     """

@@ -199,7 +199,7 @@ def test_what_a_page_types_is_a_command_with_those_options(path):
         name = " ".join(words[:2])
         assert name in commands(), found[1]
         command = commands()[name]
-        if isinstance(command, click.Group) and len(words) > 2:
+        if isinstance(command, click.Group) and len(words) > 2 and not words[2].startswith("-"):
             command = commands()[" ".join(words[:3])]
         options = {text for param in command.params for text in param.opts}
         for word in words[2:]:

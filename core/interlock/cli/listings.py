@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from interlock.cli.imports import import_model
 from interlock.cli.options import Chosen, json_option, page_options, stack_options
 
 if TYPE_CHECKING:
@@ -68,14 +69,16 @@ def runs(
     return 0
 
 
-@click.command()
+@click.group(invoke_without_command=True)
 @click.option("--from-registry", is_flag=True, help="Ask the registry, not the ledger.")
 @click.option("--model", metavar="DIGEST", help="Only versions of this model.")
 @click.option("--run", "run_id", metavar="RUN", help="Only versions that this run registered.")
 @json_option
 @page_options
 @stack_options
+@click.pass_context
 def models(
+    context: click.Context,
     chosen: Chosen,
     *,
     from_registry: bool,
@@ -85,6 +88,8 @@ def models(
     limit: int,
 ) -> int:
     """List registered versions, the latest first."""
+    if context.invoked_subcommand is not None:
+        return 0
     from interlock.cli.render import digest, print_rows, when
     from interlock.cli.run import find_run
     from interlock.codec import encode
@@ -122,6 +127,9 @@ def models(
     ]
     print_rows(rows, columns, as_json=as_json, empty="No versions. next: interlock run")
     return 0
+
+
+models.add_command(import_model)
 
 
 def _whole_digest(session: Session, text: str | None) -> str | None:

@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from interlock.lifecycle.engine import RunEnd
     from interlock.session import Session
 
-_STAGES = ("data", "train", "validate", "register", "review", "deploy", "monitor")
+STAGES = ("data", "train", "validate", "register", "review", "deploy", "monitor")
 
 
 @click.command()
-@click.option("--until", type=click.Choice(_STAGES), default=None, help="The last stage to do.")
+@click.option("--until", type=click.Choice(STAGES), default=None, help="The last stage to do.")
 @click.option("--resume", "resumed", metavar="RUN", help="Go on with a run.")
 @click.option("--again", is_flag=True, help="Do stages again whose inputs have not changed.")
 @click.option("--explain", metavar="HOOK", help="Say who was asked HOOK, and why.")
@@ -56,7 +56,7 @@ def run(
             else:
                 end = start_run(session, until=until or "monitor", again=again)
         more = {"explain": watch.explained(explain)} if watch and explain else {}
-        return _report(end, as_json=as_json, more=more)
+        return report(end, as_json=as_json, more=more)
 
 
 def _stage_command(stage: str, summary: str) -> click.Command:
@@ -89,7 +89,7 @@ def advance(chosen: Chosen, stage: str, run_id: str | None, *, again: bool, as_j
             found = find_run(session, run_id)
             session = chosen.session_of(found, reporter)
             end = resume_run(session, found["id"], until=stage, again=again)
-    return _report(end, as_json=as_json)
+    return report(end, as_json=as_json)
 
 
 train = _stage_command("train", "Begin a run and take it up to a candidate, or train in RUN again.")
@@ -122,7 +122,8 @@ def find_run(session: Session, text: str | None) -> Any:
     raise UsageError(msg, hint="interlock runs")
 
 
-def _report(end: RunEnd, *, as_json: bool, more: Mapping[str, Any] = MappingProxyType({})) -> int:
+def report(end: RunEnd, *, as_json: bool, more: Mapping[str, Any] = MappingProxyType({})) -> int:
+    """Say how a run ended, and what to type next; gives the exit code."""
     from interlock.cli.render import print_json
     from interlock.errors import DONE, FOUND
     from interlock.ids import short

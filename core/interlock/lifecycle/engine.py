@@ -32,6 +32,7 @@ from interlock.lifecycle.tasks import refuse_other_task
 from interlock.processes import ProcessIdentity, is_alive, this_process
 
 if TYPE_CHECKING:
+    from interlock.lifecycle.imports import Source
     from interlock.session import Session
     from interlock_hookspecs import Dataset
 
@@ -70,13 +71,20 @@ def _stage(name: str) -> _Stage:
     return _Stage(name=name, inputs=module.inputs, perform=module.perform)
 
 
-def start_run(session: Session, *, until: str = "monitor", again: bool = False) -> RunEnd:
+def start_run(
+    session: Session,
+    *,
+    until: str = "monitor",
+    again: bool = False,
+    imported: Source | None = None,
+) -> RunEnd:
     """Begin a run and take it as far as asked.
 
     Args:
         session: the opened stack.
         until: the last stage.
         again: whether stages whose inputs are those of an earlier run are done again.
+        imported: a model made elsewhere, which the run brings instead of training one.
 
     Raises:
         GateRefused, ApprovalNeeded: a gate stopped it; everything so far is recorded.
@@ -106,6 +114,8 @@ def start_run(session: Session, *, until: str = "monitor", again: bool = False) 
         "settings": {member.maker.plugin: member.maker.settings for member in funnel.members},
         **attrs.asdict(process),
     }
+    if imported is not None:
+        payload["imported"] = attrs.asdict(imported)
     ledger.append(session.project, "run.started", run_id, payload, run=run_id)
     return _advance(session, run_id, code=code, until=until, again=again, described=described)
 

@@ -103,6 +103,8 @@ class Policy:
         release_days: days after which a release expires; None for never.
         offline_grace: seconds a server goes on with what it last verified when it cannot reach
             the ledger.
+        external_aliases: what a deployment does where somebody moved the champion alias in the
+            registry by hand: ``refuse``, or ``report`` and go on.
         origins: the origins of a model that may be released.
         bounds: the limits on checks.
         validate, govern: words of plugins that an included policy requires.
@@ -117,6 +119,7 @@ class Policy:
     approval_days: float | None = attrs.field(default=None, validator=finite)
     release_days: float | None = attrs.field(default=None, validator=finite)
     offline_grace: float = attrs.field(default=3600.0, validator=finite)
+    external_aliases: str = attrs.field(default="refuse", validator=one_of("refuse", "report"))
     origins: tuple[str, ...] = attrs.field(default=ORIGINS, converter=texts)
     bounds: tuple[Bound, ...] = attrs.field(default=(), converter=as_tuple, validator=all_of(Bound))
     validate: tuple[str, ...] = attrs.field(default=(), converter=texts)

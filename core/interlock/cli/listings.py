@@ -9,6 +9,7 @@ import click
 
 from interlock.cli.imports import import_model
 from interlock.cli.options import Chosen, json_option, page_options, stack_options
+from interlock.cli.reconcile import reconcile
 
 if TYPE_CHECKING:
     from interlock.session import Session
@@ -88,6 +89,7 @@ def models(
     limit: int,
 ) -> int:
     """List registered versions, the latest first."""
+    """List registered versions, the latest first; or do one of the commands below."""
     if context.invoked_subcommand is not None:
         return 0
     from interlock.cli.render import digest, print_rows, when
@@ -130,6 +132,7 @@ def models(
 
 
 models.add_command(import_model)
+models.add_command(reconcile)
 
 
 def _whole_digest(session: Session, text: str | None) -> str | None:

@@ -21,7 +21,7 @@ def move_champion(session: Session, release: Release) -> None:
 
     Raises:
         InterlockError: the alias stands on a version that neither the ledger nor this release
-            knows: somebody moved it by hand.
+            knows: somebody moved it by hand, and the policy does not say ``report``.
     """
     funnel = session.funnel
     if not funnel.has("set_alias"):
@@ -44,7 +44,7 @@ def move_champion(session: Session, release: Release) -> None:
     }
     if found is None or found.model.digest != release.model:
         if found is not None and recorded is not None:
-            _refuse_foreign_move(session, found, recorded)
+            _heed_foreign_move(session, found, recorded)
         session.ledger.append(
             session.project, "alias.intended", wanted.id, payload, run=release.run
         )
@@ -54,20 +54,26 @@ def move_champion(session: Session, release: Release) -> None:
     session.ledger.append(session.project, "alias.moved", wanted.id, payload, run=release.run)
 
 
-def _refuse_foreign_move(
-    session: Session, found: ModelVersion, recorded: Mapping[str, Any]
-) -> None:
-    """Refuse where the alias stands neither where we recorded it nor where we meant to move it."""
+def moved_by_hand(session: Session, found: ModelVersion, recorded: Mapping[str, Any]) -> bool:
+    """Whether the alias stands neither where we recorded it nor where we meant to move it."""
     # A process killed after the registry moved it left the intention, and no record of the move;
     # others may have been killed since, before they moved it again.
     meant = session.ledger.reads.events(
         session.project, kind="alias.intended", after=recorded["sequence"], limit=None
     )
     ours = {recorded["model"], *((event["payload"] or {}).get("model") for event in meant)}
-    if found.model.digest in ours:
+    return found.model.digest not in ours
+
+
+def _heed_foreign_move(session: Session, found: ModelVersion, recorded: Mapping[str, Any]) -> None:
+    """Refuse, or report, as the policy says of an alias that was moved by hand."""
+    if not moved_by_hand(session, found, recorded):
         return
     msg = (
         f"the alias {CHAMPION} of {session.project} was moved outside Interlock: the ledger has "
         f"version {recorded['number']}, the registry {found.number}"
     )
-    raise InterlockError(msg, hint=f"move it back to {recorded['number']}, then deploy again")
+    if session.stack.policy.external_aliases == "report":
+        session.reporter.warn(msg)
+        return
+    raise InterlockError(msg, hint="interlock models reconcile --mend, then deploy again")

@@ -256,6 +256,9 @@ POLICY: Keys = MappingProxyType(
         "approval_days": Key(DAYS, "days after which an approval expires"),
         "release_days": Key(DAYS, "days after which a release expires"),
         "offline_grace": Key(DURATION, "how long a server goes on without the ledger"),
+        "external_aliases": Key(
+            choice("refuse", "report"), "what a champion alias that was moved by hand leads to"
+        ),
         "origins": Key(ORIGINS_LIST, "the origins of a model that may be released"),
         "validate": Key(WORDS, "validate plugins that a stack must name"),
         "govern": Key(WORDS, "govern plugins that a stack must name"),

@@ -34,6 +34,7 @@ _STRICTER: Mapping[str, Callable[[Any, Any], Any]] = {
     "approval_days": min,
     "release_days": min,
     "offline_grace": min,
+    "external_aliases": lambda left, right: left if left == right else "refuse",
     "origins": _common,
     "validate": _joined,
     "govern": _joined,

@@ -1,0 +1,87 @@
+"""`models reconcile`, and what a deployment does with an alias that was moved by hand."""
+
+import pytest
+
+from interlock_registry_sql import SqlRegistry
+
+
+@pytest.fixture
+def two_versions(small):
+    """A small project with two released versions, the second one champion; and its registry."""
+    small("run")
+    small.edit("max_depth = 3", "max_depth = 2")
+    small("run")
+    return small, SqlRegistry(root=small.folder)
+
+
+def differences(project, expect, *words):
+    return [
+        (row["what"], row["ledger"], row["registry"], row["mended"])
+        for row in project.listed("models", "reconcile", *words, expect=expect)
+    ]
+
+
+def test_an_alias_moved_by_hand_is_told_and_put_back(two_versions):
+    """The ledger's version is the champion again; the move is on record, and the chain holds."""
+    project, registry = two_versions
+    assert project("models", "reconcile").out == "The registry and the ledger agree.\n"
+    registry.set_alias("small", "champion", "2", "1")
+    said = project("models", "reconcile", expect=1)
+    assert "moved by hand" in said.out
+    assert "next: interlock models reconcile --mend" in said.err
+    assert differences(project, 0, "--mend") == [("alias", "2", "1", True)]
+    assert registry.get_version("small", "@champion").number == "2"
+    assert differences(project, 0) == []
+    project("audit", "verify")
+
+
+def test_a_deleted_version_is_registered_again(two_versions):
+    """It comes back under the next number, with its facts; the models are then all there."""
+    project, registry = two_versions
+    gone = registry.get_version("small", "1")
+    registry.delete_version("small", "1")
+    assert differences(project, 1) == [("deleted", "1", "", False)]
+    assert differences(project, 0, "--mend") == [("deleted", "1", "", True)]
+    back = registry.get_version("small", gone.model.digest)
+    assert (back.number, back.facts) == ("3", gone.facts)
+    assert differences(project, 0) == []
+    project("audit", "verify")
+
+
+def test_a_version_added_by_hand_is_told_and_left_alone(two_versions):
+    """What the ledger knows nothing of stays where it is, mended or not."""
+    project, registry = two_versions
+    import attrs
+
+    from interlock_hookspecs import Facts
+    from interlock_hookspecs.conformance import LocalWorkspace
+
+    model = registry.get_version("small", "1").model
+    artifact = attrs.evolve(model.artifact, digest="sha256:" + "0" * 64)
+    model = attrs.evolve(model, artifact=artifact)
+    registry.register_version("small", "by-hand", model, Facts(), LocalWorkspace(project.folder))
+    for words in ((), ("--mend",)):
+        assert differences(project, 1, *words) == [("added", "", "3", False)]
+    assert registry.get_version("small", "by-hand") is not None
+
+
+def test_the_policy_says_whether_a_foreign_move_stops_a_deployment(two_versions):
+    """By default it refuses, and names the command that mends; `report` warns and goes on."""
+    project, registry = two_versions
+    registry.set_alias("small", "champion", "2", "1")
+    project.edit("max_depth = 2", "max_depth = 4")
+    refused = project("run", expect=1)
+    assert "moved outside Interlock" in refused.err
+    assert "interlock models reconcile --mend" in refused.err
+    project.edit("approvals = 0", 'approvals = 0\nexternal_aliases = "report"')
+    project.edit("max_depth = 4", "max_depth = 5")
+    gone_on = project("run")
+    assert "moved outside Interlock" in gone_on.err
+    assert registry.get_version("small", "@champion").number == "4"
+
+
+def test_models_alone_still_lists(two_versions):
+    """The group that is typed without a command is the listing that it was."""
+    project, _ = two_versions
+    listed = project.listed("models")
+    assert [(row["number"], row["aliases"]) for row in listed] == [("2", ["champion"]), ("1", [])]

@@ -40,6 +40,7 @@ def test_what_happened_is_not_changed_by_hand(open_ledger, live, tmp_path, state
 def test_the_one_way_to_a_tombstone_is_open(open_ledger, live):
     """Erasing appends, then removes; the guards let it, once for each payload."""
     ledger = open_ledger()
-    for written in live(ledger):
-        ledger.erase(written.id, reason="asked")
-    assert len(verify(ledger).erased) == 29
+    written = live(ledger)
+    for event in written:
+        ledger.erase(event.id, reason="asked")
+    assert len(verify(ledger).erased) == len(written)

@@ -11,6 +11,7 @@ import pytest
 
 pytestmark = pytest.mark.real_backend
 
+IDLE = 2_100
 INFER = "/v2/models/employment/infer"
 ROW = {"age": 40, "income": 30_000.0, "city": "Lowell"}
 
@@ -85,6 +86,13 @@ def test_a_body_that_is_no_request_is_refused(shared, body):
     status, _, value = shared.call("POST", INFER, body)
     assert status == 400
     assert value["error"]
+
+
+@pytest.mark.parametrize("body", [b"[" * 50_000, b'{"inputs":' * 5_000])
+def test_a_body_that_is_nested_too_deep_is_told_so(shared, body):
+    """The answer names the limit."""
+    status, _, value = shared.call("POST", INFER, body)
+    assert (status, value["error"]) == (400, "the body is nested deeper than 1024 levels")
 
 
 def test_strange_texts_are_scored_as_they_are(shared):
@@ -344,26 +352,39 @@ def is_open(link):
         return False
 
 
-def test_hundreds_of_idle_connections_hinder_nobody(serving, target):
-    """More idle connections than the server takes: those who ask are answered all the same."""
-    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = min(400, (files - 200) // 2)
+@contextlib.contextmanager
+def open_files(count):
+    """So many files may be open in this process meanwhile; both ends of a connection are."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    assert hard == resource.RLIM_INFINITY or hard >= count, f"this needs ulimit -Hn {count}"
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, count), hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.parametrize("taken", [100, 3_000])
+def test_thousands_of_idle_connections_hinder_nobody(serving, target, taken):
+    """More of them than the server takes, or all taken: those who ask are answered all the same."""
     with (
-        serving(target(1), max_connections=100) as client,
+        open_files(2 * IDLE + 500),
+        serving(target(1), max_connections=taken) as client,
         contextlib.ExitStack() as idle,
         client.connect() as connection,
     ):
         assert client.infer(ROW, connection=connection)[0] == 200
         links = [
-            idle.enter_context(socket.create_connection(client.at, timeout=10))
-            for _ in range(wanted)
+            idle.enter_context(socket.create_connection(client.at, timeout=10)) for _ in range(IDLE)
         ]
         began = time.monotonic()
         for _ in range(20):
             assert client.infer(ROW)[0] == 200
         assert client.infer(ROW, connection=connection)[0] == 200
         assert time.monotonic() - began < 5
-        assert sum(map(is_open, links)) <= 100
+        held = sum(map(is_open, links))
+        assert held <= taken
+        assert held == IDLE or taken < IDLE
 
 
 def send_without_reading(link, sent, seconds):

@@ -273,7 +273,10 @@ def test_threads_and_order_of_reading_do_not_change_the_model(ws, path):
 
 
 PROGRAM = """
-import pathlib, sys
+import pathlib, sys, time
+clock, local = time.time, time.localtime
+time.time = lambda: clock() + {shift}
+time.localtime = lambda at=None: local(time.time() if at is None else at)
 sys.path[:0] = [{folder!r}]
 import test_train_sklearn as t
 ws = t.workspace(pathlib.Path("kept"))
@@ -284,9 +287,9 @@ for kind, path in t.FITS:
 
 
 def test_every_family_is_the_same_in_any_process(tmp_path):
-    """Hash seeds, threads and folders of other processes leave all digests as they are."""
+    """Hash seeds, threads, folders and days of other processes leave all digests as they are."""
 
-    def digests(name, seed, threads):
+    def digests(name, seed, threads, shift):
         folder = tmp_path / name
         folder.mkdir()
         environment = {
@@ -295,7 +298,7 @@ def test_every_family_is_the_same_in_any_process(tmp_path):
             "OMP_NUM_THREADS": threads,
             "PYTHONPATH": os.pathsep.join(sys.path),
         }
-        program = PROGRAM.format(folder=os.path.dirname(__file__))  # noqa: PTH120  (a text)
+        program = PROGRAM.format(folder=os.path.dirname(__file__), shift=shift)  # noqa: PTH120  (a text)
         done = subprocess.run(
             [sys.executable, "-c", program],
             cwd=folder,
@@ -306,9 +309,9 @@ def test_every_family_is_the_same_in_any_process(tmp_path):
         )
         return done.stdout.split()
 
-    first = digests("a", "1", "1")
+    first = digests("a", "1", "1", 0)
     assert len(first) == len(FITS)
-    assert digests("b", "2", "2") == first
+    assert digests("b", "2", "2", 7 * 86_400) == first
 
 
 def test_numbers_may_be_named_categories(ws):

@@ -248,6 +248,27 @@ def test_an_included_policy_is_not_left_out(included):
     tried("run", "--until", "review")
 
 
+def test_an_included_policy_that_was_eased_in_place_is_on_record(included):
+    """Its owner may; each review keeps the policy that it judged by, in a dossier of its own."""
+    from interlock.lifecycle.dossiers import dossier_of
+
+    tried = included(PLATFORM.replace("0.7", "0.999"), bounds="")
+    tried("run", expect=3)
+    refused_run = tried.run["id"]
+    (tried.folder / "platform.toml").write_text(PLATFORM, encoding="utf-8")
+    tried("run", "--until", "review")
+    reads = (session := tried.session()).ledger.reads
+    dossiers = [
+        dossier_of(session, reads.latest_review(run)) for run in (refused_run, tried.run["id"])
+    ]
+    assert [[bound.text for bound in one.policy.bounds] for one in dossiers] == [
+        [">= 0.999"],
+        [">= 0.7"],
+    ]
+    assert dossiers[0].model.digest == dossiers[1].model.digest
+    assert dossiers[0].digest != dossiers[1].digest
+
+
 @pytest.mark.parametrize("key", ["policy.approvals=0", "policy.bounds={}", "policy={}"])
 def test_set_does_not_reach_the_policy(project, key):
     """A run is judged by what the stack file says."""

@@ -22,6 +22,7 @@ import orjson
 from interlock_deploy_local.columns import DATATYPES, Column, Columns, datatype_of
 from interlock_hookspecs import PREDICTION, InvalidInput, Release, Signature
 
+_DEPTH = 1024  # where orjson stops
 _ID = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,126}[\x21-\x7e])?")
 _KEY_LENGTH = 256
 _SHOWN = 80
@@ -77,6 +78,8 @@ def read_envelope(body: bytes) -> Envelope:
     try:
         value = orjson.loads(body)
     except orjson.JSONDecodeError as error:
+        if "depth" in error.msg:
+            raise InvalidInput(f"the body is nested deeper than {_DEPTH} levels") from error
         raise InvalidInput(f"the body is not JSON: {error.msg}, at byte {error.pos}") from error
     if type(value) is not dict:
         raise InvalidInput('the body is no JSON object: send {"inputs": [...]}')

@@ -62,7 +62,8 @@ def test_a_plugin_cannot_swallow_the_alarm():
             time.sleep(30)
 
     for function in (handling, greedy):
-        thread = threading.Timer(20, signal.raise_signal, (signal.SIGINT,))
+        here = threading.main_thread().ident
+        thread = threading.Timer(20, signal.pthread_kill, (here, signal.SIGINT))
         thread.start()
         with pytest.raises(HookFailed, match=r"gave no answer in 0\.1 s"):
             asked(funnel(function, 0.1))

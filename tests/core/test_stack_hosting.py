@@ -6,9 +6,10 @@ import jsonschema
 import pytest
 
 from interlock.errors import StackError
+from interlock.plugins.funnel import Funnel, Member
 from interlock.stack import describe, load_stack, recorded_settings, stack_schema
 from interlock.stack.hosting import Hosting, without_hosting
-from interlock_hookspecs import plugin, setting
+from interlock_hookspecs import Maker, hookimpl, plugin, setting
 
 STACK = """
 [project]
@@ -56,6 +57,26 @@ def test_the_keys_are_read_and_are_no_settings(load, tmp_path):
     assert without_hosting(recorded) == '{"depth":3}'
     shown = {row.key: row.value for row in describe(stack)}
     assert shown["stack.dev.validate-acme.hook_timeout"] == '"5m"'
+
+
+def test_where_a_plugin_runs_is_no_input_and_finds_its_records(load):
+    """The makers that decide whether a stage is done again have settings only."""
+
+    class Measures:
+        @hookimpl
+        def check_data(self):
+            return []
+
+    def member(plugin):
+        settings = load(plugin).settings_text("validate-acme")
+        maker = Maker(plugin="validate-acme", version="1.0", settings=settings)
+        return Member(maker=maker, plugin=Measures())
+
+    here, there = member(""), member('python = ".venvs/acme/bin/python"\nhook_timeout = 5')
+    assert here.maker != there.maker
+    assert Funnel([here]).inputs("check_data") == Funnel([there]).inputs("check_data")
+    # A record of before finds the plugin of today, whatever its environment.
+    assert Funnel([there]).member(here.maker) is there
 
 
 def test_a_plugin_without_a_word_has_the_stacks_limit(load):

@@ -126,3 +126,25 @@ def test_the_wheels_bring_the_templates_of_plugins(installed, tmp_path):
         sources = [*source.rglob("*"), *(template / "common").rglob("*")]
         expected = {path.name for path in sources if path.is_file() and path.suffix != ".pyc"}
         assert {path.name for path in made.rglob("*") if path.is_file()} == expected
+
+
+def test_a_plugin_is_installed_into_an_environment_of_its_own(installed, wheels, tmp_path):
+    """It is there with a worker and no core, the printed lines load it, and twice is once."""
+    interlock = installed.with_name("interlock")
+    stack = tmp_path / "interlock.toml"
+    stack.write_text('[project]\nname = "p"\n\n[stack.dev]\ngovern = "policy"\n\n')
+    words = ["plugins", "install", "govern-policy", "--isolated"]
+    words += ["--constraint", ROOT / "constraints.txt"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PIP_FIND_LINKS", str(wheels))
+        lines = run(interlock, *words, cwd=tmp_path)
+        assert lines == '[stack.dev.govern-policy]\npython = ".venvs/govern-policy/bin/python"\n'
+        assert run(interlock, *words, cwd=tmp_path) == lines
+    stack.write_text(stack.read_text() + lines)
+    assert "govern-policy 0.1.0" in run(interlock, "stack", "check", cwd=tmp_path)
+    python = tmp_path / ".venvs/govern-policy/bin/python"
+    there = json.loads(run(python, "-m", "pip", "list", "--format", "json", cwd=tmp_path))
+    ours = {package["name"] for package in there if package["name"].startswith("interlock")}
+    assert ours == {"interlock-govern-policy", "interlock-hookspecs", "interlock-worker"}
+    shown = json.loads(run(interlock, "plugins", "show", "govern-policy", "--json", cwd=tmp_path))
+    assert shown["python"] == str(python)

@@ -79,9 +79,16 @@ class Coder:
 
 @attrs.frozen
 class Signature:
-    """How the arguments and the answer of one function cross."""
+    """How the arguments and the answer of one function cross.
+
+    Attributes:
+        parameters: by name.
+        plain: the names of those that may be given by their place.
+        answer: what comes back.
+    """
 
     parameters: Mapping[str, Coder]
+    plain: tuple[str, ...]
     answer: Coder
 
 
@@ -96,7 +103,12 @@ def signature(function: Callable[..., Any]) -> Signature:
     """How a function crosses whose annotations are the contract's."""
     hints = dict(type_hints(function))
     answer = hints.pop("return", NoneType)
-    return Signature({name: coder(kind) for name, kind in hints.items()}, _answer(answer))
+    found = inspect.signature(function).parameters.values()
+    return Signature(
+        parameters={name: coder(kind) for name, kind in hints.items()},
+        plain=tuple(one.name for one in found if one.kind is not one.KEYWORD_ONLY),
+        answer=_answer(answer),
+    )
 
 
 def method(protocol: type[Any], name: str) -> Signature:
@@ -152,6 +164,7 @@ def _answer(kind: Any) -> Coder:
 def _classes(kind: Any) -> tuple[type[Any], ...]:
     if get_origin(kind) in (Union, UnionType):
         return tuple(cls for part in get_args(kind) for cls in _classes(part))
+    kind = get_origin(kind) or kind
     return (kind,) if isinstance(kind, type) and kind is not Any else ()
 
 

@@ -52,14 +52,15 @@ def error_text(error: BaseException) -> dict[str, Any]:
     One that came from the process which is told has its number there under ``yours``: it is that
     very exception, on its way back.
     """
-    ours = [cls.__name__ for cls in type(error).__mro__ if cls.__module__ == _CONTRACT]
+    known = [cls.__name__ for cls in type(error).__mro__ if cls.__module__ == _CONTRACT]
     trace = "".join(traceback.format_exception(error))
     found: dict[str, Any] = {
         "type": type(error).__name__,
         "exits": not isinstance(error, Exception),
         "text": _said(error),
         "trace": trace[-_LONGEST:],
-        "contract": ours[0] if isinstance(error, PluginError) else None,
+        "ours": type(error) is WorkerFailed,
+        "contract": known[0] if isinstance(error, PluginError) else None,
     }
     if hasattr(error, _RAISED):
         found["yours"] = getattr(error, _RAISED)
@@ -98,14 +99,15 @@ def _rebuilt(found: dict[str, Any]) -> BaseException:
     text = found["text"]
     if found["contract"] == "Conflict":
         return Conflict(text, expected=found["expected"], found=found["found"])
+    if found["ours"]:
+        return WorkerFailed(text)
     if found["contract"]:
         kind: type[PluginError] = getattr(interlock_hookspecs, found["contract"], PluginError)
         return kind(text)
     known = getattr(builtins, found["type"], None)
-    ours = isinstance(known, type) and issubclass(known, Exception | SystemExit)
-    if "args" in found and ours:
+    if "args" in found and isinstance(known, type) and issubclass(known, Exception | SystemExit):
         try:
-            made = known(*found["args"])  # type: ignore[misc]  # it is a class of exceptions
+            made = known(*found["args"])
         except Exception:  # noqa: BLE001  (not every builtin is made of its own arguments)
             made = None
         if isinstance(made, BaseException):

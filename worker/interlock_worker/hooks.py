@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 ENDLESS = frozenset({"serve_endpoint"})
 """The hooks that last until somebody ends them: no limit holds for these."""
 
@@ -14,6 +17,7 @@ ASKED_AGAIN = frozenset(
         "check_model",
         "get_version",
         "list_versions",
+        "find_misfits",
         "review",
         "describe_model",
         "endpoint_status",
@@ -34,9 +38,15 @@ ASKED_AGAIN = frozenset(
         "remove_endpoint",
     }
 )
-"""The hooks that a worker which crashed is asked again, once it is started anew.
+"""The hooks that a worker which crashed is asked again, once it is started anew."""
 
-The others are not: ``set_alias`` and ``delete_version`` may have done their work, and would answer
-that somebody else did; ``on_event`` may have told already; ``fit_candidate`` may have been what
-the machine could not bear; ``serve_endpoint`` is started by core.
-"""
+ASKED_ONCE: Mapping[str, str] = MappingProxyType(
+    {
+        "fit_candidate": "fitting may have been what the machine could not bear, and takes long",
+        "set_alias": "it may have moved, and the second answer would be that somebody did it",
+        "delete_version": "it may be gone, and the second answer would be that it is missing",
+        "on_event": "the event may have been told already",
+        "serve_endpoint": "core starts a server again, and knows what it is to serve by then",
+    }
+)
+"""The hooks that it is not asked again, and why: only a person can tell what was done."""

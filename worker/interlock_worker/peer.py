@@ -274,10 +274,11 @@ class Peer:
         before = getattr(self._here, "line", None)
         self._here.line = line
         given: list[Segment] = []
+        arguments: dict[str, Any] = {}
         with self._raised() as raised:
             try:
                 with _released_on_error(given):
-                    found = self._answered(kind, number, name, values, segments, given)
+                    arguments, found = self._answered(kind, number, name, values, segments, given)
                     said = self._dumped([_ANSWER, found])
             except (KeyboardInterrupt, GeneratorExit):
                 raise
@@ -290,6 +291,8 @@ class Peer:
         with contextlib.ExitStack() as after:
             after.callback(crossing.release, given)
             line.send(said, given)
+        # Nobody waits while a large table's memory is given back.
+        arguments.clear()
 
     def _answered(
         self,
@@ -299,7 +302,8 @@ class Peer:
         values: dict[str, Any],
         segments: list[Segment],
         given: list[Segment],
-    ) -> Any:
+    ) -> tuple[dict[str, Any], Any]:
+        """What the call was given, and its answer as JSON values."""
         exported = self._exports.get(number)
         if exported is None:
             msg = f"nothing is behind the reference {number} any more: a plugin kept it"
@@ -311,9 +315,13 @@ class Peer:
         if not asked and isinstance(getattr(exported.protocol, name), property):
             found = getattr(exported.served, name)
         else:
-            found = getattr(exported.served, name)(**arguments)
+            # By their place, as most are called: an implementation may name them otherwise. A
+            # plugin asks for those arguments of a hook that it wants, by name.
+            plain = [] if asked else [key for key in form.plain if key in arguments]
+            named = {key: value for key, value in arguments.items() if key not in plain}
+            found = getattr(exported.served, name)(*map(arguments.get, plain), **named)
         with crossing.message(self, given):
-            return form.answer.dump(found)
+            return arguments, form.answer.dump(found)
 
 
 @contextlib.contextmanager

@@ -40,7 +40,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "status": ("status:status", "The project on one screen."),
         "audit": ("audit:audit", "Verify and read the ledger."),
         "ledger": ("ledger:ledger", "Look after the ledger's database."),
-        "plugins": ("plugins:plugins", "List, explain and check plugins; write a new one."),
+        "plugins": ("plugins:plugins", "List, explain, check, install and write plugins."),
         "stack": ("stack:stack", "Look at, check and describe stacks."),
     }
 )

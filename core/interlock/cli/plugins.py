@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from interlock.cli.install import install
 from interlock.cli.options import Chosen, json_option, stack_options
 
 if TYPE_CHECKING:
@@ -16,7 +17,10 @@ if TYPE_CHECKING:
 
 @click.group()
 def plugins() -> None:
-    """List, explain and check plugins; write a new one."""
+    """List, explain, check, install and write plugins."""
+
+
+plugins.add_command(install)
 
 
 @plugins.command("list")

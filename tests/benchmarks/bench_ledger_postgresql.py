@@ -14,7 +14,18 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import orjson
-from bench_ledger import STAGES, bare, fill, hash_all, payload, rate, verified
+from bench_ledger import (
+    APPEND_BOUND,
+    RUNS,
+    STAGES,
+    VERIFY_BOUND,
+    bare,
+    fill,
+    hash_all,
+    payload,
+    rate,
+    verified,
+)
 from sqlalchemy import Engine, create_engine, insert, make_url, text
 from timing import ROOT, Result, finish, interleaved, timed
 
@@ -143,16 +154,20 @@ def main() -> None:
                 pairs=PAIRS,
             )
             engine.dispose()
-        appends = rate("PostgreSQL: appends against bare inserts", APPENDS, ours, theirs)
+        appends = rate(
+            "PostgreSQL: appends against bare inserts", APPENDS, ours, theirs, APPEND_BOUND
+        )
         many = many_against_one(address)
     with server(build) as address, Ledger.open(address, actor=ANA) as ledger:
-        count = fill(ledger)
+        count = fill(ledger, "p", RUNS)
         ours, theirs = interleaved(
             lambda: timed(lambda: verified(ledger)),
             lambda: timed(lambda: hash_all(ledger)),
             pairs=7,
         )
-        verifying = rate("PostgreSQL: audit verify against hashing rows", count, ours, theirs)
+        verifying = rate(
+            "PostgreSQL: audit verify against hashing rows", count, ours, theirs, VERIFY_BOUND
+        )
     finish(appends, many, verifying)
 
 

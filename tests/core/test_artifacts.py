@@ -7,11 +7,13 @@ from interlock.errors import ArtifactError, Tampered
 from interlock_hookspecs import folder_digest
 
 
-@pytest.fixture(params=["folder", "memory"])
+@pytest.fixture(params=["folder", "memory", "local"])
 def store(request, tmp_path):
     address = str(tmp_path / "store")
     if request.param == "memory":
         address = f"memory://{tmp_path.name}"
+    if request.param == "local":
+        address = f"local://{tmp_path}/store"
     return open_store(address, tmp_path / "cache")
 
 
@@ -78,3 +80,41 @@ def test_keeping_nothing_is_an_error(store, tmp_path):
     """A path that does not exist is named."""
     with pytest.raises(ArtifactError, match="no file or folder"):
         store.keep(tmp_path / "absent")
+
+
+def test_an_altered_object_is_caught_and_not_remembered(tmp_path):
+    """A store that hands back other bytes is caught; once it is mended, the right ones come."""
+    store = open_store(f"local://{tmp_path}/store", tmp_path / "cache")
+    kept = store.keep(made(tmp_path, "a", b"hello"))
+    (path,) = (path for path in (tmp_path / "store").rglob("*") if path.is_file())
+    path.write_bytes(b"hellO")
+    with pytest.raises(Tampered, match="are others"):
+        store.locate(kept)
+    path.write_bytes(b"hello")
+    assert store.read(kept) == b"hello"
+
+
+def test_an_upload_that_fails_leaves_nothing(tmp_path):
+    """Half-way through, nothing is visible under the name; the error says what to do."""
+    from fsspec.implementations.local import LocalFileSystem
+
+    store = open_store(f"local://{tmp_path}/store", tmp_path / "cache")
+
+    class Full(LocalFileSystem):
+        def put_file(self, lpath, rpath, **_):
+            with self.open(rpath, "wb") as target:
+                target.write(b"he")
+            raise OSError(28, "No space left on device")
+
+    store._blobs._fs = Full()
+    with pytest.raises(ArtifactError, match="No space left on device") as caught:
+        store.keep(made(tmp_path, "a", b"hello"))
+    assert "--resume" in caught.value.hint
+    assert [path for path in (tmp_path / "store").rglob("*") if path.is_file()] == []
+
+
+def test_a_store_that_is_away_is_said(tmp_path):
+    """With what to do, and without the password of its address."""
+    with pytest.raises(ArtifactError, match="ftp:// cannot be reached") as caught:
+        open_store("ftp://ana:hunter2@127.0.0.1:1/store", tmp_path / "cache")
+    assert "hunter2" not in str(caught.value)

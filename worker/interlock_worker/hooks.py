@@ -26,6 +26,7 @@ ASKED_AGAIN = frozenset(
         "measure_performance",
         # These keep artifacts, which are known by their bytes: twice is once.
         "snapshot_dataset",
+        "import_candidate",
         "write_model",
         "package_model",
         "fetch_version",

@@ -142,6 +142,24 @@ def test_within_one_ledger_the_version_stays_its_runs(tried, opened):
     assert verify(session.ledger).ok
 
 
+def test_within_one_ledger_each_registry_has_its_champion(far, opened):
+    """What dev serves since is no move by hand in production's registry, nor the other way."""
+    far.edit('ledger = "sqlite:///.interlock/prod.db"\n', "")
+    for depth in (1, 2, 3):
+        far("run", "--set", f"train-sklearn.parameters.max_depth={depth}")
+        if depth != 2:
+            far("promote", far.run["version"], "--to", "prod")
+            (run, *_) = far.listed("runs", *PROD)
+            far("run", *PROD, "--resume", run["id"])
+    far("run", "--set", "train-sklearn.parameters.max_depth=4")
+    champions = [
+        next(one.digest for one in holds(opened(far, name)) if "champion" in one.aliases)
+        for name in ("dev", "prod")
+    ]
+    assert champions == [far.run["model"], far.listed("runs", *PROD)[0]["model"]]
+    assert champions[0] != champions[1]
+
+
 def test_from_stage_to_stage_the_origins_add_up(tried, opened):
     """dev, prod and on to an archive: each origin has the one before it, and the runners of all."""
     with (tried.folder / "interlock.toml").open("a", encoding="utf-8") as file:

@@ -32,7 +32,7 @@ def move_champion(session: Session, release: Release) -> None:
         msg = f"the registry has no version of {release.model}"
         raise InterlockError(msg, hint="interlock run registers it")
     found: ModelVersion | None = funnel.one("get_version", name=name, ref=f"@{CHAMPION}")
-    recorded = session.ledger.reads.alias(session.project, name, CHAMPION)
+    recorded = last_moved(session)
     expected = found.number if found else None
     payload = {
         "name": name,
@@ -41,6 +41,7 @@ def move_champion(session: Session, release: Release) -> None:
         "number": wanted.number,
         "model": release.model,
         "previous": expected,
+        "registry": registry_of(session),
     }
     if found is None or found.model.digest != release.model:
         if found is not None and recorded is not None:
@@ -52,6 +53,28 @@ def move_champion(session: Session, release: Release) -> None:
     elif recorded is not None and recorded["model"] == release.model:
         return
     session.ledger.append(session.project, "alias.moved", wanted.id, payload, run=release.run)
+
+
+def registry_of(session: Session) -> str:
+    """Which registry the alias is in: stacks that share a ledger may keep one each."""
+    (maker,) = session.funnel.makers("set_alias")
+    return f"{maker.plugin} {maker.settings}"
+
+
+def last_moved(session: Session) -> Mapping[str, Any] | None:
+    """Where we last put the alias in this stack's registry: model, number and sequence; or None.
+
+    A swap puts it there as well. An event that names no registry is of any.
+    """
+    here, found = registry_of(session), None
+    for kind in ("alias.moved", "alias.copied"):
+        for event in session.ledger.reads.events(session.project, kind=kind, after=0, limit=None):
+            said = event["payload"] or {}
+            if said.get("alias") != CHAMPION or said.get("registry") not in (None, here):
+                continue
+            if found is None or event["sequence"] > found["sequence"]:
+                found = {**said, "sequence": event["sequence"]}
+    return found
 
 
 def moved_by_hand(session: Session, found: ModelVersion, recorded: Mapping[str, Any]) -> bool:

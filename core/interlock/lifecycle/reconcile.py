@@ -15,7 +15,7 @@ from interlock.codec import decode, encode
 from interlock.errors import InterlockError
 from interlock.ids import new_id
 from interlock.ledger import Entry
-from interlock.lifecycle.aliases import CHAMPION, moved_by_hand
+from interlock.lifecycle.aliases import CHAMPION, last_moved, moved_by_hand, registry_of
 from interlock_hookspecs import ModelVersion
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def _recorded(session: Session) -> list[Any]:
 
 
 def _alias(session: Session) -> Iterator[Difference]:
-    recorded = session.ledger.reads.alias(session.project, session.project, CHAMPION)
+    recorded = last_moved(session)
     if recorded is None:
         return
     found = session.funnel.one("get_version", name=session.project, ref=f"@{CHAMPION}")
@@ -148,6 +148,7 @@ def _move_back(session: Session, difference: Difference) -> None:
         "number": wanted.number,
         "model": difference.model,
         "previous": difference.registry or None,
+        "registry": registry_of(session),
     }
     session.ledger.append(session.project, "alias.intended", wanted.id, payload)
     session.funnel.one(

@@ -20,6 +20,7 @@ from interlock.artifacts.copy import copy_artifact
 from interlock.codec import canonical, decode, encode
 from interlock.errors import GateRefused, InterlockError, LedgerError, Tampered, UsageError
 from interlock.ids import new_id, short
+from interlock.lifecycle.aliases import registry_of
 from interlock.lifecycle.audit import keep_checkpoint
 from interlock.lifecycle.swap.plan import make_plan
 from interlock.lifecycle.swap.values import AliasMove, Plan
@@ -260,6 +261,7 @@ class _Swap:
             "model": move.model,
             "number": wanted.number,
             "previous": move.expected,
+            "registry": registry_of(self.target),
         }
         self._append("alias.copied", move.version, payload)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -33,11 +34,17 @@ class _Holdings:
     old: tuple[ModelVersion, ...]
     new: tuple[ModelVersion, ...]
 
+    @functools.cached_property
+    def _by_id(self) -> dict[str, ModelVersion]:
+        return {found.id: found for found in self.new}
+
+    @functools.cached_property
+    def _by_digest(self) -> dict[str, ModelVersion]:
+        return {found.model.digest: found for found in self.new}
+
     def there(self, version: ModelVersion) -> ModelVersion | None:
         """The version of the new registry that is this one: the same id, else the same bytes."""
-        by_id = {found.id: found for found in self.new}
-        by_digest = {found.model.digest: found for found in self.new}
-        return by_id.get(version.id) or by_digest.get(version.model.digest)
+        return self._by_id.get(version.id) or self._by_digest.get(version.model.digest)
 
 
 def make_plan(source: Session, target: Session) -> Plan:

@@ -34,7 +34,7 @@ GROUP = f"{PROJECT}.conformance"
 """The entry points by which a distribution names the suite of a plugin, under the plugin's name."""
 
 _HOME = "interlock_hookspecs.conformance"
-_FILE = "test_conformance.py"
+_FILE = "test_conformance_{role}.py"
 _TEST = """\
 import pytest
 
@@ -166,12 +166,11 @@ def check(
         if subject.named:
             arguments.append(f"{subject.named.module}::{subject.named.attr}")
         for suite in subject.plain:
-            place = home / suite.role
-            place.mkdir()
+            # In no folder of its own: another process unpickles the class by its module's name.
+            place = home / _FILE.format(role=suite.role)
             text = _TEST.format(module=suite.__module__, suite=suite.__name__)
-            (place / _FILE).write_text(text, encoding="utf-8")
-            arguments.append(str(place / _FILE))
-        # A module of one name stands in several folders.
+            place.write_text(text, encoding="utf-8")
+            arguments.append(str(place))
         arguments.append("--import-mode=importlib")
         code = pytest.main(arguments, plugins=[run])
     if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):

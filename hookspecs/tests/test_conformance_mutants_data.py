@@ -16,15 +16,10 @@ import pytest
 from interlock_data_acme import AcmeData, columns_of, tables_of
 from interlock_hookspecs import (
     Facts,
-    InvalidInput,
     Maker,
-    NotFound,
-    Secret,
     bytes_digest,
-    file_digest,
     hookimpl,
     plugin,
-    setting,
     table_digest,
 )
 from interlock_hookspecs.conformance.data import DataSuite
@@ -61,28 +56,6 @@ class Fixes(AcmeData):
     def snapshot_dataset(self, dataset, ws):
         done = super().snapshot_dataset(dataset, ws)
         return done and self.change(done, ws)
-
-
-class AnswersForEveryone(AcmeData):
-    @hookimpl
-    def load_dataset(self, source, task):
-        if not source.endswith(self.ending):
-            raise NotFound(f"there is no file {source}")
-        return super().load_dataset(source, task)
-
-
-class FixesAnothersDataset(AcmeData):
-    @hookimpl
-    def snapshot_dataset(self, dataset, ws):
-        return super().snapshot_dataset(attrs.evolve(dataset, format="acme-jsonl"), ws)
-
-
-class RaisesItsLibrarysError(AcmeData):
-    @hookimpl
-    def load_dataset(self, source, task):
-        if source.endswith(self.ending):
-            Path(source).read_bytes()
-        return super().load_dataset(source, task)
 
 
 class FixesWhileItDescribes(Loads):
@@ -212,63 +185,6 @@ class RemembersTheLatest(AcmeData):
         return super().snapshot_dataset(self.latest, ws)
 
 
-class NoticesNoChange(AcmeData):
-    @hookimpl
-    def snapshot_dataset(self, dataset, ws):
-        (file,) = dataset.files
-        now = attrs.evolve(file, digest=file_digest(Path(dataset.source)))
-        return super().snapshot_dataset(attrs.evolve(dataset, files=(now,)), ws)
-
-
-class FindsNoRowsMissing(AcmeData):
-    @hookimpl
-    def load_dataset(self, source, task):
-        if source.endswith(self.ending) and Path(source).stat().st_size == 0:
-            raise NotFound(f"there is nothing in {source}")
-        return super().load_dataset(source, task)
-
-
-class QuotesTheFile(AcmeData):
-    @hookimpl
-    def load_dataset(self, source, task):
-        try:
-            return super().load_dataset(source, task)
-        except InvalidInput as error:
-            text = Path(source).read_text(encoding="utf-8", errors="replace")
-            raise InvalidInput(f"{error}: {text}") from error
-
-
-class IgnoresTheTypes(AcmeData):
-    @hookimpl
-    def load_dataset(self, source, task):
-        kept = {name: kind for name, kind in task.types.items() if name != "y"}
-        return super().load_dataset(source, attrs.evolve(task, types=kept))
-
-
-class GuessesAZone(AcmeData):
-    @hookimpl
-    def load_dataset(self, source, task):
-        kinds = {name: kind.replace("[us]", "[us, tz=UTC]") for name, kind in task.types.items()}
-        return super().load_dataset(source, attrs.evolve(task, types=kinds))
-
-
-class TakesANaiveTime(AcmeData):
-    @hookimpl
-    def load_dataset(self, source, task):
-        return super().load_dataset(source, attrs.evolve(task, time=None))
-
-
-class NeedsEveryColumn(AcmeData):
-    @hookimpl
-    def load_dataset(self, source, task):
-        found = super().load_dataset(source, task)
-        names = {field.name for field in found.fields} if found else set()
-        missing = {task.time, *task.sensitive} - {None, *names}
-        if found and missing:
-            raise InvalidInput(f"there is no column {min(missing)}")
-        return found
-
-
 class LeavesAHalfBehind(AcmeData):
     @hookimpl
     def snapshot_dataset(self, dataset, ws):
@@ -318,29 +234,11 @@ class SilencesWarnings(AcmeData):
 categories = itertools.cycle([UserWarning, FutureWarning, ImportWarning])
 
 
-@plugin(contract="1.0")
-class TellsItsToken(AcmeData):
-    token: str | Secret[str] = setting("", doc="a secret")
-
-    @hookimpl
-    def load_dataset(self, source, task):
-        try:
-            return super().load_dataset(source, task)
-        except NotFound as error:
-            token = self.token.reveal() if isinstance(self.token, Secret) else self.token
-            raise NotFound(f"{source}?token={token}") from error
-
-
 MUTANTS = [
     (FixesWhileItDescribes, "a_source_is_described", "a description has a digest"),
     (StampsItself, "a_source_is_described", "a dataset says itself who made it"),
     (SortsTheColumns, "a_source_is_described", "columns, their order or types are others"),
     (RenamesTheSource, "a_source_is_described", "is not called what the task calls it"),
-    (AnswersForEveryone, "anothers_source_is_left_alone", "is another's, and NotFound is raised"),
-    (FixesAnothersDataset, "anothers_dataset_is_left_alone",
-     "a dataset of another plugin's format is fixed"),
-    (RaisesItsLibrarysError, "a_missing_source_is_not_found",
-     "FileNotFoundError is raised where NotFound is promised"),
     (SortsTheRows, "hard_rows_are_fixed_as_they_are", "is another in the artifact"),
     (TakesTheDigestOfTheFile, "rows_are_fixed_as_they_are", "the digest is not that of the rows"),
     (CountsTheHeader, "rows_are_fixed_as_they_are", "41 rows are said, of 40"),
@@ -361,16 +259,6 @@ MUTANTS = [
     (DependsOnTheHashSeed, "a_snapshot_is_the_same_in_every_process",
      "in another process, the rows have other digests"),
     (RemembersTheLatest, "many_read_at_once", "read at once, a source has another's rows"),
-    (NoticesNoChange, "a_source_that_changed_is_refused",
-     "a source with a row less is fixed as it was described"),
-    (FindsNoRowsMissing, "no_rows_are_refused", "NotFound is raised where InvalidInput"),
-    (QuotesTheFile, "damaged_rows_are_refused", "the error repeats what the file says"),
-    (IgnoresTheTypes, "a_type_of_the_task_holds",
-     "a column that the task says is 'double' is read as int64"),
-    (GuessesAZone, "a_time_without_a_zone_is_refused", "a naive time was given a zone"),
-    (TakesANaiveTime, "a_time_without_a_zone_is_refused",
-     "a time column has no zone: nothing is raised where InvalidInput is promised"),
-    (NeedsEveryColumn, "a_column_of_the_task_may_be_missing", "InvalidInput: there is no column"),
     (LeavesAHalfBehind, "an_interrupted_snapshot_leaves_nothing",
      "after an interruption, the rows are others"),
     (LeavesALock, "an_interrupted_snapshot_leaves_nothing",
@@ -378,7 +266,6 @@ MUTANTS = [
     (ReadsAllRowsAtOnce, "rows_pass_through_in_batches", "MB of rows more take"),
     (SeedsNumpy, "it_leaves_the_process_as_it_was", "the random numbers of numpy"),
     (SilencesWarnings, "it_leaves_the_process_as_it_was", "the warning filters"),
-    (TellsItsToken, "no_error_shows_a_secret", "an error shows the secret setting 'token'"),
 ]  # fmt: skip
 
 

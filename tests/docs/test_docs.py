@@ -221,6 +221,7 @@ def code(text):
 def test_a_stack_file_on_a_page_has_only_keys_that_there_are(path):
     """Every TOML block parses; its tables, keys and settings are known."""
     from interlock.stack import fields
+    from interlock.stack.hosting import HOSTING
 
     known = {"project": fields.PROJECT, "model": fields.MODEL, "task": fields.TASK}
     for block in re.findall(
@@ -237,7 +238,7 @@ def test_a_stack_file_on_a_page_has_only_keys_that_there_are(path):
         for stack in data.get("stack", {}).values():
             for key, value in stack.items():
                 if isinstance(value, dict):
-                    assert set(value) <= settings(key), key
+                    assert set(value) <= settings(key) | HOSTING.keys(), key
                 else:
                     assert key in fields.stack_keys()
 

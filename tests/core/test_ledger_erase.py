@@ -42,10 +42,11 @@ def test_what_an_erased_event_made_is_gone_and_what_it_ended_stays(open_ledger, 
 def test_every_kind_of_event_can_be_erased(open_ledger, live):
     """Whatever goes, the rest verifies and can be listed."""
     ledger = open_ledger()
-    for written in live(ledger):
+    told = live(ledger)
+    for written in told:
         ledger.erase(written.id, reason="asked")
     assert verify(ledger).problems == ()
-    assert len(verify(ledger).erased) == 29
+    assert len(verify(ledger).erased) == len(told)
 
 
 def test_nothing_of_an_erased_payload_is_left_in_the_file(open_ledger, tmp_path):

@@ -285,7 +285,7 @@ def test_a_file_of_other_inputs_is_not_opened(ws):
     """A model whose inputs are not the signature's is refused when it is opened."""
     assert opened(ws, crafted(helper.make_node("Neg", ["x"], ["y"])).SerializeToString())
     other = crafted(helper.make_node("Neg", ["x"], ["y"]))
-    other.graph.input[0].name = other.graph.node[0].input[0] = "z"
+    other.graph.input.append(helper.make_tensor_value_info("z", TensorProto.DOUBLE, [None, 1]))
     with pytest.raises(InvalidInput, match="inputs are not"):
         opened(ws, other.SerializeToString())
 

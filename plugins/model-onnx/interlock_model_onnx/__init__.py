@@ -55,12 +55,12 @@ class OnnxModel:
 
     @hookimpl
     def open_model(self, model: Model, ws: Workspace) -> Predictor:
-        from interlock_model_onnx.opening import read_checked, session_of
+        from interlock_model_onnx.opening import checked_session, read_checked
         from interlock_model_onnx.predictor import OnnxPredictor
 
         path = ws.locate(model.artifact)  # its digest is checked there, before anything is read
         try:
-            session = session_of(read_checked(path, self.max_bytes))
+            session = checked_session(read_checked(path, self.max_bytes))
             return OnnxPredictor(model.signature, session, _recorded(model))
         except InvalidInput as error:
             raise InvalidInput(f"{model.artifact.name} is not opened: {error}") from error

@@ -38,6 +38,19 @@ def session_of(model: bytes) -> Any:
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
+def checked_session(model: bytes) -> Any:
+    """A runtime over a model of a file.
+
+    Raises:
+        InvalidInput: the runtime does not take it.
+    """
+    try:
+        return session_of(model)
+    except Exception as error:
+        lines = str(error).strip().splitlines()
+        raise InvalidInput(f"ONNX Runtime refuses it: {lines[0] if lines else error!r}") from error
+
+
 def _check(raw: bytes) -> None:
     import onnx
 

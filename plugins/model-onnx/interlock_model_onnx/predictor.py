@@ -16,7 +16,7 @@ class OnnxPredictor:
     """A runtime session behind a signature. Safe to call from several threads at once.
 
     Args:
-        signature: whose inputs are the model's, by name.
+        signature: whose inputs are the model's, in their order.
         session: an ``onnxruntime.InferenceSession``.
         classes: for each output of the signature, its column in the model's probabilities.
 
@@ -32,12 +32,14 @@ class OnnxPredictor:
         self._classes = classes
         self._null = session.get_modelmeta().custom_metadata_map.get(NULL, "")
         kinds = {"tensor(double)": np.float64, "tensor(float)": np.float32, "tensor(string)": None}
-        found = {each.name: each.type for each in session.get_inputs()}
-        if found.keys() != {field.name for field in signature.inputs} or not (
-            set(found.values()) <= kinds.keys()
-        ):
+        found = session.get_inputs()
+        if len(found) != len(signature.inputs) or not {each.type for each in found} <= kinds.keys():
             raise InvalidInput("the model's inputs are not the ones of its signature")
-        self._kinds = {name: kinds[kind] for name, kind in found.items()}
+        # By place: a name that is no identifier reads otherwise in the file.
+        self._inputs = [
+            (each.name, kinds[each.type], field)
+            for each, field in zip(found, signature.inputs, strict=True)
+        ]
         self._output = [each.name for each in session.get_outputs()][-1]
 
     @property
@@ -55,7 +57,7 @@ class OnnxPredictor:
         import pyarrow as pa
 
         names = [field.name for field in self._signature.outputs]
-        given = {field.name: self._input(rows, field) for field in self._signature.inputs}
+        given = {name: self._input(rows, field, kind) for name, kind, field in self._inputs}
         if not rows.num_rows:
             return pa.table({name: pa.array([], pa.float64()) for name in names})
         (found,) = self._session.run([self._output], given)
@@ -63,7 +65,7 @@ class OnnxPredictor:
         columns = [np.ascontiguousarray(values[:, place]) for place in self._classes]
         return pa.Table.from_arrays([pa.array(column) for column in columns], names=names)
 
-    def _input(self, rows: pa.Table, field: Field) -> np.ndarray:
+    def _input(self, rows: pa.Table, field: Field, kind: Any) -> np.ndarray:
         import numpy as np
         import pyarrow as pa
 
@@ -72,7 +74,6 @@ class OnnxPredictor:
             raise InvalidInput(f"the rows have no column {field.name!r}, which the model takes")
         column = rows.column(place)
         found = logical_type(column.type)
-        kind = self._kinds[field.name]
         fits = found == "string" if kind is None else is_number(found)
         if not fits and found != "null":
             raise InvalidInput(f"column {field.name!r} is {found}, the model takes {field.type}")

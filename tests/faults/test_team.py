@@ -43,7 +43,7 @@ for number in range(processes):
                               signature=Signature(kind="regression", inputs=(), outputs=()))
                 made = registry.register_version("shared", new_id("version"), model, {}, ws)
                 told["numbers"].append(int(made.number))
-        print(json.dumps(told), flush=True)
+        os.write(1, json.dumps(told).encode() + b"\\n")  # one write: lines of processes stay apart
         os._exit(0)
 ended = [os.wait()[1] for _ in range(processes)]
 sys.exit(max(ended))

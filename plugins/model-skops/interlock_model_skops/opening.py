@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import threading
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from interlock_hookspecs import InvalidInput, Unsupported
+
+#: Held while a file is read or written. numpy reads the header of an array with
+#: ``ast.literal_eval``, and until CPython 3.11.8 and 3.12.2 two threads in it at once may both be
+#: told "AST constructor recursion depth mismatch" (gh-106905): a sound file would look malformed.
+_ONE_AT_A_TIME = threading.Lock()
 
 
 def read_file(path: Path, max_bytes: int) -> bytes:
@@ -38,9 +44,10 @@ def load_checked(data: bytes, *, allow: Iterable[str], max_bytes: int) -> Any:
 
     allowed = allowed_types(allow)
     try:
-        held = check_archive(data, allowed, max_bytes)
-        # skops goes through its list for every node: of the allowed types, those that are there.
-        fitted = _load(data, sorted(held))
+        with _ONE_AT_A_TIME:
+            held = check_archive(data, allowed, max_bytes)
+            # skops goes through its list for every node: of the allowed types, those there are.
+            fitted = _load(data, sorted(held))
         check_model(fitted)
     except InvalidInput:
         raise
@@ -78,8 +85,9 @@ def dump_checked(fitted: Any, *, allow: Iterable[str], max_bytes: int) -> bytes:
     try:
         for part in reachable(fitted):
             refuse_memory(part)
-        data = canonical(skops.io.dumps(fitted))
-        check_archive(data, allowed_types(allow), max_bytes)
+        with _ONE_AT_A_TIME:
+            data = canonical(skops.io.dumps(fitted))
+            check_archive(data, allowed_types(allow), max_bytes)
     except (InvalidInput, UnsupportedTypeException) as error:
         raise Unsupported(f"{type(fitted).__name__} cannot be written as skops: {error}") from error
     return data

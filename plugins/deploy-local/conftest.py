@@ -153,7 +153,7 @@ class Client:
 
     def connect(self):
         """A connection that is closed at the end of the with-block."""
-        return contextlib.closing(http.client.HTTPConnection(*self.at, timeout=20))
+        return contextlib.closing(http.client.HTTPConnection(*self.at, timeout=60))
 
     def call(self, method, path, body=None, connection=None, **headers):
         """Status, headers and JSON of one request."""

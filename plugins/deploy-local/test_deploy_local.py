@@ -37,7 +37,7 @@ def outputs(value):
     return {output["name"]: output["data"] for output in value["outputs"]}
 
 
-def wait_until(condition, seconds=10.0):
+def wait_until(condition, seconds=60.0):
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline
@@ -339,7 +339,7 @@ def test_the_status_of_a_dead_endpoint():
             began = time.monotonic()
             status = plugin.endpoint_status(deployment)
             assert (status.live, status.ready, bool(status.detail)) == (False, False, True)
-            assert time.monotonic() - began < 5
+            assert time.monotonic() - began < 40
 
 
 def test_the_plugin_implements_its_role():

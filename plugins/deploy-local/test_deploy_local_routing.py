@@ -21,7 +21,7 @@ def outputs(value):
     return {output["name"]: output["data"] for output in value["outputs"]}
 
 
-def wait_until(condition, seconds=10.0):
+def wait_until(condition, seconds=60.0):
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline

@@ -3,7 +3,7 @@
 import io
 import json
 import os
-import time
+import tracemalloc
 import warnings
 import zipfile
 
@@ -27,10 +27,7 @@ from threadpoolctl import threadpool_limits
 from interlock_hookspecs import Field, InvalidInput, Signature, Unsupported
 from interlock_hookspecs.conformance.workspace import LocalWorkspace
 from interlock_model_skops import SkopsModel, archive
-from interlock_model_skops.allowed import allowed_types
-from interlock_model_skops.archive import check_archive
 from interlock_model_skops.canonical import canonical
-from interlock_model_skops.checks import check_model
 from interlock_model_skops.opening import load_checked
 
 X, Y = load_iris(return_X_y=True)
@@ -202,15 +199,18 @@ def test_memory_is_refused_on_both_sides(tmp_path):
         ws.write_model("skops", model, signature)
 
 
-def test_a_compressed_file_is_refused_quickly(tree):
+def test_a_compressed_file_is_refused_unpacked(tree):
     """A bomb is refused by its table of contents: nothing is unpacked."""
     members = {**members_of(tree), "0.npy": bytes(1 << 28)}
     bomb = zipped(members.items(), zipfile.ZIP_DEFLATED)
     assert len(bomb) < 1 << 20
-    start = time.perf_counter()
-    with pytest.raises(InvalidInput, match="compressed"):
-        load(bomb)
-    assert time.perf_counter() - start < 1
+    tracemalloc.start()
+    try:
+        with pytest.raises(InvalidInput, match="compressed"):
+            load(bomb)
+        assert tracemalloc.get_traced_memory()[1] < 1 << 26
+    finally:
+        tracemalloc.stop()
 
 
 def test_duplicate_members_are_refused(tree):
@@ -366,20 +366,3 @@ def test_a_large_file_is_refused_unread(tmp_path):
     small = LocalWorkspace(tmp_path, openers={"skops": SkopsModel(max_bytes=100)})
     with pytest.raises(InvalidInput, match="max_bytes = 100"):
         small.open_model(attrs.evolve(model))
-
-
-def test_the_guards_cost_little():
-    """On a file of about 600 kB all guards together take under 10 ms of processor time."""
-    rows = np.random.default_rng(0).normal(size=(6000, 16))
-    model = HistGradientBoostingClassifier(max_iter=100, random_state=0)
-    data = plain(model.fit(rows, rows[:, 0] * rows[:, 1] + rows[:, 2] > 0))
-    assert 500_000 < len(data) < 800_000
-    allowed, fitted = allowed_types(), load(data)
-
-    def seconds():
-        start = time.process_time()
-        check_archive(data, allowed, 1 << 30)
-        check_model(fitted)
-        return time.process_time() - start
-
-    assert min(seconds() for _ in range(7)) < 0.010

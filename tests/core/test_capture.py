@@ -231,12 +231,12 @@ def test_captures_are_bounded_by_number_too(tmp_path):
 
 def test_flush_waits_for_what_was_put(tmp_path):
     """After flush everything put before is readable, without waiting for the interval."""
-    writer = CaptureWriter(tmp_path, flush_seconds=60)
+    writer = CaptureWriter(tmp_path, flush_seconds=600)
     writer.put(capture())
     began = time.monotonic()
     writer.flush()
     assert read_captures(tmp_path, None, None).num_rows == 1
-    assert time.monotonic() - began < 30
+    assert time.monotonic() - began < 300
     writer.close()
 
 
@@ -244,7 +244,7 @@ def test_the_interval_writes_by_itself(tmp_path):
     """Nobody has to flush: what was put is on disk after the interval."""
     writer = CaptureWriter(tmp_path, flush_seconds=0.05)
     writer.put(capture())
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not list(tmp_path.glob("*.parquet")) and time.monotonic() < deadline:
         time.sleep(0.01)
     assert read_captures(tmp_path, None, None).num_rows == 1
@@ -326,7 +326,7 @@ while True:
         stdout=subprocess.DEVNULL,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     )
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while len(list(tmp_path.glob("*.parquet"))) < 5 and time.monotonic() < deadline:
         time.sleep(0.005)
     writer.send_signal(signal.SIGKILL)
@@ -366,7 +366,7 @@ def test_a_thousand_files_are_read_in_seconds(tmp_path):
         pq.write_table(here, folder / name)
     began = time.monotonic()
     assert read_captures(folder, None, None).num_rows == 1_000
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 60
     min(folder.iterdir()).write_bytes(b"never opened")
     assert read_captures(folder, NOON + 16 * HOUR, None).num_rows == 40
 

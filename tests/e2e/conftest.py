@@ -15,7 +15,7 @@ import pytest
 from interlock import testing
 
 RUNNER, REVIEWER = testing.ACTOR, "ben"
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 STACK = """\
 {head}

@@ -137,7 +137,7 @@ def test_a_dead_endpoint_is_served_from_a_terminal_or_started_again(project, ask
         assert made.endpoint["body"]["facts"]["pid"] == terminal.pid
         assert ask(made.endpoint, rows.drop_columns(["y"]).slice(0, 1))[0] == 200
         os.kill(terminal.pid, signal.SIGINT)
-        printed, _ = terminal.communicate(timeout=30)
+        printed, _ = terminal.communicate(timeout=120)
     finally:
         terminal.kill()
         terminal.wait()
@@ -177,7 +177,7 @@ def check_model(predictor):
     while not waiting.exists():
         assert process.poll() is None
     os.kill(process.pid, signal.SIGINT)
-    _, said = process.communicate(timeout=30)
+    _, said = process.communicate(timeout=120)
     assert process.returncode == 130
     assert b"interrupted" in said
     assert b"Traceback" not in said

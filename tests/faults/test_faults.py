@@ -183,7 +183,7 @@ def test_a_port_that_is_taken(small):
 
 def asked(address, names, answered=None):
     """Ask for one row over one connection, again and again; each request has a name."""
-    with closing(http.client.HTTPConnection(urlsplit(address).netloc, timeout=10)) as connection:
+    with closing(http.client.HTTPConnection(urlsplit(address).netloc, timeout=60)) as connection:
         for name in names:
             inputs = [
                 {"name": column, "shape": [1], "datatype": "FP64", "data": [0.5]} for column in "xz"

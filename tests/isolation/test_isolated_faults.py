@@ -91,7 +91,7 @@ def test_a_worker_that_hangs_is_ended_with_what_it_started(failing, tmp_path):
     error = failing("hang", hook_timeout=1.0)
     assert str(error) == WHO + "gave no answer in 1 s"
     assert "hook_timeout" in error.hint
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 60
     worker_pid, child = (tmp_path / "pid").read_text().split()
     assert gone(worker_pid)
     assert gone(child)
@@ -102,13 +102,13 @@ def test_a_fork_that_holds_the_sockets_keeps_nobody_waiting(failing):
     started = time.monotonic()
     error = failing("fork_and_crash", restarts=0)
     assert "exit code 5" in str(error)
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 60
 
 
 def test_what_a_plugin_prints_is_output_and_no_message(told, capsys):
     """Standard output is not the channel: the answer comes, the lines go to standard error."""
     assert len(told("prints")) == 3
-    end = time.monotonic() + 5
+    end = time.monotonic() + 60
     said = ""
     while "the token" not in said and time.monotonic() < end:
         said += capsys.readouterr().err
@@ -139,7 +139,7 @@ def test_a_worker_ends_with_its_parent(python, tmp_path):
     """A parent that is killed leaves no orphan, not even one deep in a hook."""
     parent = subprocess.Popen([sys.executable, "-c", PARENT, python, tmp_path])
     note = tmp_path / "pid"
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while not (note.exists() and note.read_text()) and time.monotonic() < end:
         time.sleep(0.05)
     worker_pid, child = note.read_text().split()

@@ -79,7 +79,7 @@ def ask(endpoint):
     url = f"{endpoint['address']}/v2/models/{endpoint['endpoint']}/infer"
     body = json.dumps({"inputs": inputs}).encode()
     request = urllib.request.Request(url, body, {"Content-Type": "application/json"})
-    with urllib.request.urlopen(request, timeout=20) as answer:
+    with urllib.request.urlopen(request, timeout=60) as answer:
         return json.loads(answer.read())["outputs"]
 
 
@@ -95,7 +95,7 @@ def test_an_old_endpoint_answers_through_the_plugin_that_made_it(twice):
     after = twice.endpoint
     assert (after["id"], after["serving"]) == (before["id"], [first])
     assert after["body"]["maker"]["plugin"] == "deploy-local"
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not (seen := twice.listed("monitor")):
         # A server writes what it captured a little later than it answers.
         assert time.monotonic() < deadline

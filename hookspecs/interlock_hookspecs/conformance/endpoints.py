@@ -29,7 +29,7 @@ from interlock_hookspecs.conformance.workspace import LocalWorkspace
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 STATUS_SECONDS = 5.0
 
 

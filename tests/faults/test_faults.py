@@ -205,7 +205,11 @@ def test_a_server_killed_under_load(small):
     (server,) = small.servers()
     endpoint = small.endpoint
     asked(endpoint["address"], [f"first-{number}" for number in range(20)])
-    time.sleep(1.5)  # longer than an answer waits to be written
+    folder = small.folder / ".interlock/captures/dev/small"
+    deadline = time.monotonic() + 60
+    while read_captures(folder, None, None).num_rows < 20:
+        assert time.monotonic() < deadline, "answers are not written"
+        time.sleep(0.05)
     answered = []
 
     def load():
@@ -229,7 +233,7 @@ def test_a_server_killed_under_load(small):
     assert again["id"] == endpoint["id"]
     asked(again["address"], ["after"])
     small("undeploy")
-    kept = read_captures(small.folder / ".interlock/captures/dev/small", None, None)
+    kept = read_captures(folder, None, None)
     ids = set(kept["request_id"].to_pylist())
     assert {f"first-{number}" for number in range(20)} | {"after"} <= ids
     small("audit", "verify")

@@ -82,8 +82,8 @@ class LedgerFeed:
     """The targets of a deployment as the ledger lets them be served.
 
     Each change is verified and opened before it is handed over; a target whose release was
-    revoked or expired is dropped. When the ledger cannot be reached, what was last verified is
-    served on for the policy's ``offline_grace``, then nothing is.
+    revoked or expired is dropped. When the ledger cannot be reached, what was last verified and
+    has not expired is served on for the policy's ``offline_grace``, then nothing is.
     """
 
     def __init__(
@@ -205,5 +205,8 @@ class LedgerFeed:
         silent = time.monotonic() - self._verified
         grace, why = self._session.stack.policy.offline_grace, self._session.redact(str(error))
         self._problem = f"the ledger cannot be read for {silent:.0f} s (grace {grace:g} s): {why}"
-        if silent > grace:
-            self._take(())
+        # A term ends whether or not the ledger can be asked.
+        now = datetime.now(UTC)
+        ends = [(kept, kept.target.release.expires) for kept in self._current]
+        unexpired = (kept for kept, expires in ends if expires is None or now < expires)
+        self._take(tuple(unexpired) if silent <= grace else ())

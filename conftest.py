@@ -1,5 +1,6 @@
 """What every test run of this repository shares: where examples run, and what is counted."""
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,12 @@ pytest_plugins = ["mlflow_server"]  # tests/servers: what members' tests and our
 
 COUNTED = ("real_backend", "schema", "stand_in")
 ROOT = Path(__file__).parent
+
+
+def pytest_configure():
+    """Hear Ctrl-C, as a person's process does: a shell's background jobs are started deaf to it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_ignore_collect(collection_path, config):

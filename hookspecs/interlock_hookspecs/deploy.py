@@ -59,7 +59,7 @@ class Target:
 
     Attributes:
         release: as the ledger has it.
-        model: the file that the release is of.
+        model: the file to serve: the one that the release is of, or that as it was packaged.
         weight: its share of the requests, 0 to 1; the weights of an endpoint add up to 1.
         mirror: whether it gets a copy of requests and its answers go nowhere.
     """

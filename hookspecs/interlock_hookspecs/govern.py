@@ -91,6 +91,8 @@ class Dossier:
         lineage: versions, seeds, threads, git commit and host of the run.
         approvals: given to this digest so far. They are not part of it.
         champion: the model digest of the version in use, or None.
+        packaged: the model in the format that it is served in, which the digest covers; None
+            where it is served as it is.
 
     >>> "digest" in [field.name for field in attrs.fields(Dossier)]
     True
@@ -118,6 +120,7 @@ class Dossier:
         default=(), converter=as_tuple, validator=all_of(Approval)
     )
     champion: str | None = attrs.field(default=None, validator=digest_field)
+    packaged: Model | None = attrs.field(default=None, validator=is_a((Model, type(None))))
 
 
 @attrs.frozen(kw_only=True)

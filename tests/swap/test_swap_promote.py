@@ -9,7 +9,7 @@ from swap_project import events, holds
 from interlock.codec import decode
 from interlock.ledger import verify
 from interlock.lifecycle.dossiers import dossier_of
-from interlock_hookspecs import Artifact
+from interlock_hookspecs import Artifact, Deployment
 
 PROD = ("--stack", "prod")
 
@@ -47,6 +47,22 @@ def test_a_version_comes_with_its_evidence_and_is_reviewed_anew(tried, opened):
     assert (release["stack"], release["model"]) == ("prod", tried.run["model"])
     assert [one["now"] for one in tried.listed("deployments", *PROD)] == ["answers"]
     assert tried("audit", "verify", *PROD, "--artifacts").code == 0
+
+
+def test_what_it_was_packaged_to_comes_with_it(far, opened):
+    """The file that is served is another one than the model: both are there, both are pinned."""
+    far.edit('deploy = "local"', 'deploy = "local"\npackage = "onnx"')
+    far("run", "--until", "review")
+    run = promoted(far)
+    far("run", *PROD, "--resume", run["id"])
+    new = opened(far, "prod")
+    dossier = dossier_of(new, new.ledger.reads.reviews("small")[0])
+    assert dossier.packaged.format == "onnx"
+    new.store.check(dossier.packaged.artifact)
+    (row,) = new.ledger.reads.deployments("small")
+    (target,) = decode(Deployment, row["body"]).targets
+    assert target.model == dossier.packaged
+    assert [one["now"] for one in far.listed("deployments", *PROD)] == ["answers"]
 
 
 def test_both_ledgers_have_where_it_went_and_came_from(tried, opened):

@@ -14,9 +14,9 @@ from interlock.ids import new_id
 from interlock.ledger import Entry
 from interlock.lifecycle.aliases import move_champion
 from interlock.lifecycle.releases import (
-    model_of,
     record_refusal,
     rejected_since,
+    served_model,
     unfit,
     verified_release,
 )
@@ -60,7 +60,7 @@ def serve_release(
     """
     endpoint = endpoint_of(session)
     release = verified_release(session, release_id, endpoint, what=reason)
-    model = model_of(session, release)
+    model = served_model(session, release)
     # Asked here, not by the server that fails to open it: nothing is to change then.
     session.store.check(model.artifact)
     targets = (Target(release=release, model=model),)

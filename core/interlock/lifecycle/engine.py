@@ -25,6 +25,7 @@ from interlock.lifecycle.audit import artifacts_in, keep_checkpoint
 from interlock.lifecycle.context import Context, Result
 from interlock.lifecycle.endpoints import endpoint_of
 from interlock.lifecycle.facts import code_digest, run_facts
+from interlock.lifecycle.packaging import packager
 from interlock.lifecycle.precedents import binding_policies
 from interlock.lifecycle.releases import rejected_since, unfit
 from interlock.lifecycle.stages.data import describe
@@ -93,6 +94,7 @@ def start_run(
     # Plugins load, and the dataset is looked at, before anything is written: a stack that does not
     # load, or whose rows are not there, leaves no run behind.
     funnel = session.funnel
+    packager(session)
     described = describe(session)
     # The ledger before the id, which is to sort after everything in it.
     ledger = session.ledger

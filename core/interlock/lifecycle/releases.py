@@ -64,6 +64,16 @@ def model_of(session: Session, release: Release) -> Model:
     return decode(Model, outputs_behind(session, release)["candidate"]["model"])
 
 
+def served_model(session: Session, release: Release) -> Model:
+    """What is served of a release: its model, or that model as it was packaged before review.
+
+    Raises:
+        Tampered: the run made no such model.
+    """
+    outputs = outputs_behind(session, release)
+    return decode(Model, outputs.get("packaged") or outputs["candidate"]["model"])
+
+
 def outputs_behind(session: Session, release: Release) -> dict[str, Any]:
     """What the stages gave that led to a release, from its data to its reference profiles.
 

@@ -14,7 +14,7 @@ import attrs
 
 from interlock.codec import decode
 from interlock.errors import InterlockError, LedgerError, UsageError
-from interlock.lifecycle.releases import model_of, record_refusal, unfit
+from interlock.lifecycle.releases import record_refusal, served_model, unfit
 from interlock.processes import this_process
 from interlock.serving.capture import CaptureWriter
 from interlock.serving.process import folder
@@ -186,7 +186,7 @@ class LedgerFeed:
     def _open(self, target: Target) -> OpenTarget:
         known = self._opened.get(target.release.id)
         if known is None:
-            model = model_of(self._session, target.release)
+            model = served_model(self._session, target.release)
             predictor = self._workspace.open_model(model)
             known = OpenTarget(target=target, predictor=predictor)
             self._opened[target.release.id] = known

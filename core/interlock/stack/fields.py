@@ -290,6 +290,7 @@ def stack_keys() -> Keys:
         **roles,
         "ledger": Key(TEXT, "the database of the ledger, as a URL; may be ${NAME}"),
         "artifacts": Key(TEXT, "the folder or address of files; may be ${NAME}"),
+        "package": Key(NAME, "the format that a model is converted to before it is served"),
         "endpoint": Key(NAME, "the endpoint's name; the project's where it is not said"),
         "hook_timeout": Key(TIMEOUT, "how long a hook may take where its plugin says nothing else"),
     }

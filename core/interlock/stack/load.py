@@ -212,7 +212,8 @@ class _Reading:
                 for key, cell in cells.items()
                 if key not in HOSTING
             }
-        endpoint, timeout = table.keys.get("endpoint"), table.keys.get("hook_timeout")
+        endpoint, package = table.keys.get("endpoint"), table.keys.get("package")
+        timeout = table.keys.get("hook_timeout")
         addresses = [table.keys[key].value for key in ("ledger", "artifacts") if key in table.keys]
         secrets = environment_secrets([*written.values(), *addresses], self.environ)
         return {
@@ -224,6 +225,7 @@ class _Reading:
             "ledger": self._address(where, table, "ledger", DEFAULT_LEDGER, _ledger),
             "artifacts": self._address(where, table, "artifacts", DEFAULT_ARTIFACTS, _artifacts),
             "endpoint": endpoint.value if endpoint else project.name,
+            "package": package.value if package else "",
             "secrets": tuple(dict.fromkeys(secrets)),
         }
 

@@ -63,6 +63,7 @@ class Stack:
         ledger: a database URL, relative SQLite paths made absolute.
         artifacts: an absolute folder, or an fsspec address.
         endpoint: the name of the endpoint.
+        package: the format that a model is converted to before it is served; empty for its own.
         origins: where each value comes from, by dotted key: ``task.target``,
             ``policy.bounds.metrics.roc_auc``, ``stack.dev.train``,
             ``stack.dev.train-sklearn.estimator``.
@@ -89,6 +90,7 @@ class Stack:
     secrets: tuple[Secret[str], ...] = attrs.field(repr=False)
     hosts: Mapping[str, Hosting] = attrs.field(factory=dict, converter=_read_only)
     hook_timeout: float | None = None
+    package: str = ""
     includes: tuple[str, ...] = ()
     policies: tuple[str, ...] = ()
 

@@ -49,6 +49,8 @@ def _values(stack: Stack) -> Iterator[tuple[str, str]]:
             yield f"{here}.{role}", shown(stack.selected(role))
     for key in ("ledger", "artifacts", "endpoint"):
         yield f"{here}.{key}", shown(getattr(stack, key))
+    if stack.package:
+        yield f"{here}.package", shown(stack.package)
     if stack.hook_timeout is not None:
         yield f"{here}.hook_timeout", f"{stack.hook_timeout:g}"
     for plugin, settings in stack.written.items():

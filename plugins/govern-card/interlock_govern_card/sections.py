@@ -182,6 +182,9 @@ def _lineage(dossier: Dossier) -> str:
         ("code", code(dossier.code)),
         ("in use before", code(dossier.champion) if dossier.champion else "nothing"),
     ]
+    if dossier.packaged is not None:
+        served = dossier.packaged
+        rows.append(("served as", f"{code(served.format)}, {code(served.digest)}"))
     if model.requirements:
         rows.append(("opened with", ", ".join(code(name) for name in model.requirements)))
     rows += [(literal(name), code(value)) for name, value in dossier.lineage.items()]

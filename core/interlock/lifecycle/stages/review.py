@@ -99,6 +99,9 @@ def make_dossier(context: Context) -> Dossier:
         "facts": encode(session.stack.model),
         "origin": candidate.origin,
     }
+    packaged = context.packaged if context.has("packaged") else None
+    if packaged is not None:
+        identity["packaged"] = packaged.digest
     digest = digest_of(identity)
     run = session.ledger.reads.run(context.run_id)
     champion = session.ledger.reads.champion(
@@ -117,6 +120,7 @@ def make_dossier(context: Context) -> Dossier:
         policy=session.stack.policy,
         facts=session.stack.model,
         origin=candidate.origin,
+        packaged=packaged,
         estimator=candidate.estimator,
         parameters=candidate.parameters,
         scores=candidate.scores,

@@ -8,13 +8,14 @@ from typing import Any
 from interlock.codec import decode, encode
 from interlock.ledger import Entry
 from interlock.lifecycle.context import Context, Result, measured, warn_of_concerns
+from interlock.lifecycle.packaging import package, packager_of
 from interlock.lifecycle.predictors import Remembering
 from interlock.lifecycle.releases import model_of
 from interlock_hookspecs import Model, Release, decide
 
 
 def inputs(context: Context) -> Mapping[str, Any] | None:
-    """The model, the rows, the champion, the task, the code and the plugins that measure."""
+    """The model, the rows, the champion, the task, the code, and who measures and packages."""
     funnel = context.session.funnel
     champion = _champion(context)
     return {
@@ -24,11 +25,12 @@ def inputs(context: Context) -> Mapping[str, Any] | None:
         "task": context.asked,
         "code": context.code,
         "makers": encode((*funnel.inputs("check_model"), *funnel.inputs("build_profile"))),
+        **({"package": encode(maker)} if (maker := packager_of(context)) else {}),
     }
 
 
 def perform(context: Context) -> Result:
-    """Run every ``check_model``, and build the reference profiles.
+    """Run every ``check_model``, package the model where asked, and build reference profiles.
 
     Raises:
         GateRefused: a model that cannot be measured is not let through.
@@ -46,12 +48,21 @@ def perform(context: Context) -> Result:
         task=task,
         champion=rival,
     )
+    packaged = package(context, predictor)
+    checks = (*checks, *packaged.checks)
+    if packaged.reason:
+        word = context.session.stack.package
+        context.session.reporter.warn(f"not served as {word}: {packaged.reason}")
     answers = decide(predictor.predict(context.heldout), predictor.signature, task.threshold)
     profiles = funnel.every(
         "build_profile", rows=context.heldout, predictions=answers, task=task, ws=ws
     )
     warn_of_concerns(context, checks)
-    outputs = {"checks": encode(checks), "profiles": encode(profiles)}
+    outputs = {
+        "checks": encode(checks),
+        "profiles": encode(profiles),
+        "packaged": encode(packaged.model) if packaged.model else None,
+    }
     model = context.candidate.model.digest
     entries = (
         Entry(

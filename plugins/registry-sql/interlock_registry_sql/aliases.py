@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from sqlalchemy import delete, insert, select, update
 
 from interlock_hookspecs import Conflict, NotFound
+from interlock_registry_sql.lookups import BY_NUMBER
 from interlock_registry_sql.names import as_number, lock, storable
 from interlock_registry_sql.schema import aliases
-from interlock_registry_sql.versions import by_number
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -37,13 +37,17 @@ def move(
         connection.execute(delete(aliases).where(here))
         return
     target = as_number(number)
-    if not known or target is None or connection.execute(by_number(name, target)).first() is None:
+    if not known or target is None or not _is_there(connection, name, target):
         msg = f"{name} has no version {number} that @{alias} could point at"
         raise NotFound(msg)
     if found is None:
         connection.execute(insert(aliases).values(name=name, alias=alias, number=target))
     else:
         connection.execute(update(aliases).where(here).values(number=target))
+
+
+def _is_there(connection: Connection, name: str, number: int) -> bool:
+    return connection.execute(BY_NUMBER, {"name": name, "ref": number}).first() is not None
 
 
 def _said(number: str | None) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,10 +16,11 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from interlock_hookspecs import InvalidInput, Secret, Unavailable, Unsupported, reveal
+from interlock_registry_sql.kept import Kept
 from interlock_registry_sql.schema import prepare
 
 if TYPE_CHECKING:
-    from sqlalchemy import URL, Connection, Engine
+    from sqlalchemy import URL, Connection, Engine, Select
 
 PATIENCE = 60
 """Seconds that a writer waits for the others. 32 writers on one SQLite file waited up to 5.4 s."""
@@ -31,12 +33,18 @@ CONNECT_TIMEOUT = 10
 class Database:
     """An engine whose tables exist, and what an error calls the place.
 
-    Nothing is open between two transactions, so that a process may fork, or run threads, with
-    this in hand.
+    Nothing is open between two transactions; only lookups keep a connection for the next, which
+    a fork closes. So a process may fork, or run threads, with this in hand.
     """
 
     engine: Engine
     place: str
+    kept: Kept
+
+    def look_up(self, query: Select[Any], values: Mapping[str, Any]) -> list[Any]:
+        """The rows of one statement, which is read outside any transaction."""
+        with _explained(self.place):
+            return self.kept.fetch(query, values)
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -70,7 +78,8 @@ def open_database(url: str | Secret[str], root: Path) -> Database:
     """
     address = _address(url, root)
     place = "the database that `url` names" if isinstance(url, Secret) else _place(address)
-    database = Database(_engine(address), place)
+    engine = _engine(address)
+    database = Database(engine, place, Kept(engine, functools.partial(_mark, address)))
     with _explained(place):
         if address.get_backend_name() == "sqlite":
             _make_folder(address, place)
@@ -110,11 +119,17 @@ def _place(address: URL) -> str:
 def _engine(address: URL) -> Engine:
     sqlite = address.get_backend_name() == "sqlite"
     arguments: dict[str, Any] = {"timeout": PATIENCE} if sqlite else {}
+    # Both drivers take parameters by name then, as lookups give them.
+    style: Any = "named" if sqlite else "pyformat"
     if not sqlite and "connect_timeout" not in address.query:
         arguments["connect_timeout"] = CONNECT_TIMEOUT
     try:
         engine = create_engine(
-            address, poolclass=NullPool, hide_parameters=True, connect_args=arguments
+            address,
+            poolclass=NullPool,
+            hide_parameters=True,
+            connect_args=arguments,
+            paramstyle=style,
         )
     except ModuleNotFoundError as error:
         msg = (
@@ -138,6 +153,17 @@ def _on_connect(connection: Any, _record: Any) -> None:
 def _on_begin(connection: Connection) -> None:
     writes = connection.get_execution_options().get("writes", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _mark(address: URL) -> tuple[int, int] | None:
+    """Which file is there; a server is always the same."""
+    if address.get_backend_name() != "sqlite":
+        return None
+    try:
+        found = Path(str(address.database)).stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _make_folder(address: URL, place: str) -> None:

@@ -1,4 +1,4 @@
-"""Versions: registered once, found by number, alias, digest or id, listed newest first."""
+"""Versions: registered once, listed newest first, deleted."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ from interlock_hookspecs import (
     NotFound,
     VersionPage,
 )
-from interlock_registry_sql.body import read_body, write_body
+from interlock_registry_sql.body import write_body
+from interlock_registry_sql.lookups import BY_DIGEST, BY_ID, record, record_of
 from interlock_registry_sql.names import as_number, is_storable, lock, lock_or_make, storable
 from interlock_registry_sql.schema import aliases, names, versions
 
@@ -48,9 +49,7 @@ def register(
     storable(name, "name")
     storable(id, "id")
     number = lock_or_make(connection, name)
-    known = _by_id(connection, name, id, model) or _first(
-        connection, name, by_digest(name, model.digest)
-    )
+    known = _by_id(connection, name, id, model) or _by_digest(connection, name, model)
     if known is not None:
         return known
     at = datetime.now(UTC)
@@ -70,22 +69,6 @@ def register(
         raise Conflict(msg, expected=None, found=id) from error
     connection.execute(update(names).where(names.c.name == name).values(next=number + 1))
     return ModelVersion(id=id, name=name, number=str(number), model=model, at=at, facts=facts)
-
-
-def find(connection: Connection, name: str, ref: str) -> ModelVersion | None:
-    """The version that a number, an ``@alias``, a digest or an id names; None where there is none.
-
-    Nothing is stored under a text that no database stores.
-    """
-    if not (is_storable(name) and is_storable(ref)):
-        return None
-    if ref.startswith("@"):
-        return _first(connection, name, by_alias(name, ref[1:]), existing=False)
-    if ref.startswith("sha256:"):
-        return _first(connection, name, by_digest(name, ref), existing=False)
-    number = as_number(ref)
-    query = by_id(ref) if number is None else by_number(name, number)
-    return _first(connection, name, query, existing=False)
 
 
 def page(connection: Connection, name: str, cursor: str | None, limit: int) -> VersionPage:
@@ -135,44 +118,12 @@ def delete(connection: Connection, name: str, number: str) -> None:
         raise _no_version(name, number)
 
 
-def by_number(name: str, number: int) -> Select[Any]:
-    """The row of a number."""
-    return _live().where(versions.c.name == name, versions.c.number == number)
-
-
-def by_digest(name: str, digest: str) -> Select[Any]:
-    """The row of a model."""
-    return _live().where(versions.c.name == name, versions.c.digest == digest)
-
-
-def by_id(id: str) -> Select[Any]:  # noqa: A002  (the contract's own word)
-    """The row of a registration, under whatever name."""
-    return _live().where(versions.c.id == id)
-
-
-def by_alias(name: str, alias: str) -> Select[Any]:
-    """The row that an alias points at."""
-    same = (aliases.c.name == versions.c.name) & (aliases.c.number == versions.c.number)
-    return _live().join(aliases, same).where(aliases.c.name == name, aliases.c.alias == alias)
-
-
 def newest(name: str, below: int | None) -> Select[Any]:
     """The rows of a name under a number, newest first."""
-    query = _live().where(versions.c.name == name).order_by(versions.c.number.desc())
-    return query if below is None else query.where(versions.c.number < below)
-
-
-def _live() -> Select[Any]:
-    return select(*_ROW).where(versions.c.deleted_at.is_(None))
-
-
-def _first(
-    connection: Connection, name: str, query: Select[Any], *, existing: bool = True
-) -> ModelVersion | None:
-    row = connection.execute(query).first()
-    if row is None or row.name != name:
-        return None
-    return _records(connection, name, [row], existing=existing)[0]
+    query = select(*_ROW).where(versions.c.name == name, versions.c.deleted_at.is_(None))
+    if below is not None:
+        query = query.where(versions.c.number < below)
+    return query.order_by(versions.c.number.desc())
 
 
 def _by_id(
@@ -186,8 +137,8 @@ def _by_id(
     Raises:
         Conflict: the id made another, or one that was deleted.
     """
-    query = select(*_ROW).add_columns(versions.c.digest, versions.c.deleted_at)
-    row = connection.execute(query.where(versions.c.id == id)).first()
+    columns = [versions.c[name] for name in ("name", "number", "digest", "deleted_at")]
+    row = connection.execute(select(*columns).where(versions.c.id == id)).first()
     if row is None:
         return None
     if (row.name, row.digest) != (name, model.digest):
@@ -196,11 +147,16 @@ def _by_id(
     if row.deleted_at is not None:
         msg = f"{id} made {name} {row.number}, which was deleted: register with a new id"
         raise Conflict(msg, expected=model.digest, found=None)
-    return _records(connection, name, [row], existing=True)[0]
+    return record_of(connection.execute(BY_ID, {"name": name, "ref": id}).all(), existing=True)
+
+
+def _by_digest(connection: Connection, name: str, model: Model) -> ModelVersion | None:
+    found = connection.execute(BY_DIGEST, {"name": name, "ref": model.digest})
+    return record_of(found.all(), existing=True)
 
 
 def _records(
-    connection: Connection, name: str, rows: Sequence[Row[Any]], *, existing: bool = False
+    connection: Connection, name: str, rows: Sequence[Row[Any]]
 ) -> tuple[ModelVersion, ...]:
     if not rows:
         return ()
@@ -213,20 +169,16 @@ def _records(
         )
     ):
         pointing.setdefault(number, []).append(alias)
-    return tuple(_record(row, pointing.get(row.number, []), existing) for row in rows)
-
-
-def _record(row: Row[Any], pointing: list[str], existing: bool) -> ModelVersion:
-    model, facts = read_body(row.body)
-    return ModelVersion(
-        id=row.id,
-        name=row.name,
-        number=str(row.number),
-        model=model,
-        facts=facts,
-        aliases=tuple(sorted(pointing)),
-        at=datetime.fromisoformat(row.at),
-        existing=existing,
+    return tuple(
+        record(
+            row.id,
+            row.name,
+            row.number,
+            row.body,
+            row.at,
+            pointing=pointing.get(row.number, ()),
+        )
+        for row in rows
     )
 
 

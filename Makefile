@@ -20,7 +20,7 @@ CONTRIB := $(sort $(patsubst %/pyproject.toml,%,$(wildcard contrib/*/pyproject.t
 PROJECTS := pyproject.toml $(MEMBERS:%=%/pyproject.toml)
 BENCHMARKS := $(sort $(patsubst tests/benchmarks/bench_%.py,bench-%,$(wildcard tests/benchmarks/bench_*.py)))
 # These start a server that comes with the tests' libraries.
-SERVED := bench-ledger_postgresql
+SERVED := bench-ledger_postgresql bench-registry
 
 # pip says what goes wrong, and nothing else.
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
@@ -58,12 +58,12 @@ build/audit/bin/pip-audit: constraints.txt
 	@build/audit/bin/python -m pip -qq --disable-pip-version-check install --only-binary :all: --constraint constraints.txt pip-audit
 	@touch $@
 
-# A real MLflow server for the tests, in an environment that knows nothing of Interlock.
+# A real MLflow for the tests and the benchmarks, in an environment that knows nothing of Interlock.
 build/mlflow-venv/.ready: constraints-mlflow.txt
 	@echo "Making an environment for MLflow's server ..."
 	@rm -rf build/mlflow-venv && mkdir -p build
 	@$(PYTHON) -m venv build/mlflow-venv
-	@build/mlflow-venv/bin/python -m pip -qq --disable-pip-version-check install --only-binary :all: --constraint constraints-mlflow.txt mlflow skops
+	@build/mlflow-venv/bin/python -m pip -qq --disable-pip-version-check install --only-binary :all: --constraint constraints-mlflow.txt mlflow skops "psycopg[binary]"
 	@touch $@
 
 docs: .venv/.dev
@@ -77,6 +77,9 @@ bench: build/bench-venv/.runtime
 
 $(filter-out $(SERVED),$(BENCHMARKS)): bench-%: build/bench-venv/.runtime
 	@build/bench-venv/bin/python tests/benchmarks/bench_$*.py
+
+# And these hold us against MLflow.
+bench-registry: build/mlflow-venv/.ready
 
 $(SERVED): bench-%: .venv/.dev
 	@$(BIN)/python tests/benchmarks/bench_$*.py

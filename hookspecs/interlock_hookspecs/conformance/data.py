@@ -37,7 +37,7 @@ from interlock_hookspecs.conformance.sources import (
     write_rows,
 )
 from interlock_hookspecs.conformance.suite import Suite, another, ask, must_raise
-from interlock_hookspecs.conformance.versions import at_once
+from interlock_hookspecs.conformance.together import at_once
 from interlock_hookspecs.conformance.workspace import Killed, KilledWorkspace, LocalWorkspace
 
 if TYPE_CHECKING:

@@ -11,13 +11,11 @@ import contextlib
 import copy
 import functools
 import io
-import multiprocessing
 import os
 import signal
 import threading
 import time
 import uuid
-import warnings
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -35,10 +33,9 @@ from interlock_hookspecs.conformance.happenings import (
 )
 from interlock_hookspecs.conformance.leaks import SECRET, said_by, with_secrets
 from interlock_hookspecs.conformance.suite import Suite, another, ask
-from interlock_hookspecs.conformance.versions import at_once
+from interlock_hookspecs.conformance.together import CALLERS, at_once, in_processes
 from interlock_hookspecs.conformance.workspace import LocalWorkspace
 
-CALLERS = 8
 _HUGE = 4_000_000
 _PATIENCE = 10.0
 
@@ -131,21 +128,8 @@ class EventsSuite(Suite):
 
     def test_many_processes_tell_it(self, plugin: Any, ws: Workspace) -> None:
         """Two commands may run at once, and none of what they tell is lost or torn."""
-        if "fork" not in multiprocessing.get_all_start_methods():
-            pytest.skip("this platform cannot fork; threads are tried in its stead")
         told = [event_of("checks.measured", place=place) for place in range(CALLERS)]
-        context = multiprocessing.get_context("fork")
-        children = [
-            context.Process(target=tell, args=(another(plugin), event, ws)) for event in told
-        ]
-        with warnings.catch_warnings():
-            # Python warns of a fork beside threads; these children only call the plugin.
-            warnings.simplefilter("ignore", DeprecationWarning)
-            for child in children:
-                child.start()
-        for child in children:
-            child.join(60)
-        assert {child.exitcode for child in children} == {0}, "a process could not tell it"
+        in_processes([functools.partial(tell, another(plugin), event, ws) for event in told])
         self._must_have(plugin, told)
 
     def test_it_prints_nothing(self, plugin: Any, ws: Workspace) -> None:

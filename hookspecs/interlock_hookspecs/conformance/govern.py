@@ -19,7 +19,7 @@ from interlock_hookspecs.conformance.dossiers import (
     hard_dossiers,
 )
 from interlock_hookspecs.conformance.suite import Suite, another, ask, has, needs
-from interlock_hookspecs.conformance.versions import at_once
+from interlock_hookspecs.conformance.together import at_once
 from interlock_hookspecs.conformance.workspace import LocalWorkspace
 
 _OUTWARD = re.compile(r"""(?:src|href)\s*=\s*["']?\s*(?:https?:)?//|@import|url\(\s*["']?https?:""")

@@ -43,7 +43,7 @@ from interlock_hookspecs.conformance.formats import (
 from interlock_hookspecs.conformance.learning import replaced
 from interlock_hookspecs.conformance.rows import KINDS, MARKER
 from interlock_hookspecs.conformance.suite import Suite, another, ask, must_raise, needs
-from interlock_hookspecs.conformance.versions import at_once
+from interlock_hookspecs.conformance.together import at_once
 from interlock_hookspecs.conformance.workspace import Killed, KilledWorkspace, LocalWorkspace
 
 _REQUIREMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(\[[\w,.-]+\])?\s*([=<>!~]=?=?.*)?")

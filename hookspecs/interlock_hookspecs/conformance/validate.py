@@ -17,7 +17,7 @@ from interlock_hookspecs.conformance.rows import (
     task_of,
 )
 from interlock_hookspecs.conformance.suite import Suite, another, ask, has
-from interlock_hookspecs.conformance.versions import at_once
+from interlock_hookspecs.conformance.together import at_once
 from interlock_hookspecs.conformance.workspace import LocalWorkspace
 
 if TYPE_CHECKING:

@@ -2,24 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import attrs
 
 from interlock_hookspecs import (
+    Artifact,
     Facts,
     Field,
     InvalidInput,
     Model,
     ModelVersion,
+    Scalar,
     Signature,
     Workspace,
 )
 from interlock_hookspecs.conformance.suite import ask
 
-T = TypeVar("T")
-
 NAME = "employment"
+NAMES = (
+    "Zürich/modèle ✓",
+    "Zu\u0308rich/mode\u0300le ✓",
+    "a'b\"c;--",
+    "../up",
+    "A",
+    "a",
+    "a%",
+    " ",
+    "*",
+)
+"""Names that differ, and stay as they are."""
+
+UNSTORABLE = ("\0", "a\0b", "\ud800", "n" * 100_000)
+"""Names that few backends can store."""
+
 FACTS = Facts({"run": "run-1", "rows": 3, "share": 0.1, "whole": 1.0, "seen": True, "note": None})
 
 
@@ -92,6 +109,41 @@ def wanted(key: str, name: str, ws: Workspace, *aliases: str) -> ModelVersion:
     )
 
 
+def hard_versions(ws: Workspace) -> dict[str, ModelVersion]:
+    """Versions whose models and facts are seldom so, by what is hard about them."""
+    model = model_of("hard", ws)
+    bare = Signature(kind="binary", inputs=(), outputs=())
+    inputs = tuple(Field(name=f"größe {place}", type="double") for place in range(1_000))
+    small = attrs.evolve(
+        model, signature=bare, requirements=(), facts=Facts(), artifact=_named(model, " ")
+    )
+    wide = attrs.evolve(model, signature=attrs.evolve(model.signature, inputs=inputs))
+    hostile = attrs.evolve(model, artifact=_named(model, "modèle 'x';--.bin"))
+    numbers = {"whole": 2**63 - 1, "negative": -(2**63), "real": 1e308, "tiny": 5e-324}
+    lines: dict[str, Scalar] = {"text": "one\ntwo\r\nthree\u2028four\t", "two\nlines": 1}
+    found: dict[str, tuple[Model, Mapping[str, Scalar]]] = {
+        "nothing but the bytes": (small, {}),
+        "empty texts": (small, {"text": "", "other": " "}),
+        "a thousand inputs": (wide, {f"fact {place}": place for place in range(2_000)}),
+        "a long text": (model, {"text": "Zürich ✓ " * 20_000, **numbers}),
+        "hostile names": (hostile, {**lines, **{name: place for place, name in enumerate(NAMES)}}),
+    }
+    return {
+        what: ModelVersion(
+            id=f"version-hard-{place}",
+            name=f"hard-{place}",
+            number="1",
+            model=one,
+            facts=Facts(facts),
+        )
+        for place, (what, (one, facts)) in enumerate(found.items())
+    }
+
+
+def _named(model: Model, name: str) -> Artifact:
+    return attrs.evolve(model.artifact, name=name)
+
+
 def holds(act: Callable[[], object]) -> bool:
     """Whether a registry takes what an act gives it, or refuses it as InvalidInput."""
     try:
@@ -99,9 +151,3 @@ def holds(act: Callable[[], object]) -> bool:
     except InvalidInput:
         return False
     return True
-
-
-def at_once(acts: Sequence[Callable[[], T]]) -> list[T]:
-    """The results of acts that start together, each in a thread of its own."""
-    with ThreadPoolExecutor(len(acts)) as pool:
-        return [done.result() for done in [pool.submit(act) for act in acts]]

@@ -19,8 +19,8 @@ MEMBERS := hookspecs worker core $(PLUGINS)
 CONTRIB := $(sort $(patsubst %/pyproject.toml,%,$(wildcard contrib/*/pyproject.toml)))
 PROJECTS := pyproject.toml $(MEMBERS:%=%/pyproject.toml)
 BENCHMARKS := $(sort $(patsubst tests/benchmarks/bench_%.py,bench-%,$(wildcard tests/benchmarks/bench_*.py)))
-# These start a server that comes with the tests' libraries.
-SERVED := bench-ledger_postgresql bench-registry
+# These need a server or a plugin that comes with the tests' libraries.
+SERVED := bench-ledger_postgresql bench-registry bench-serving
 
 # pip says what goes wrong, and nothing else.
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check

@@ -20,8 +20,11 @@ def lines(report: dict[str, Any]) -> Iterator[str]:
     for result in report["results"]:
         side = "≥" if result["least"] else "≤"
         held = "yes" if result["held"] else "**no**"
+        if result["bound"] is None:
+            bound = held = ""
+        else:
+            bound = f"{side} {result['bound']:g} {result['unit']}"
         value = f"{result['value']:.2f} {result['unit']}"
-        bound = f"{side} {result['bound']:g} {result['unit']}"
         yield (
             f"| {result['name']} | {value} | {bound} | {held} | {result['medians']} "
             f"| `make bench-{name}` |"

@@ -38,20 +38,22 @@ class Result:
     Attributes:
         name: what.
         value, unit: the number that is held against the bound.
-        bound: the most that it may be, or the least where ``least`` is set.
+        bound: the most that it may be, or the least where ``least`` is set; None: it is told only.
         medians: what the value was made of, for a person.
     """
 
     name: str
     value: float
     unit: str
-    bound: float
+    bound: float | None
     least: bool = False
     medians: str = ""
 
     @property
     def held(self) -> bool:
-        """Whether it is within its bound."""
+        """Whether it is within its bound, if it has one."""
+        if self.bound is None:
+            return True
         return self.value >= self.bound if self.least else self.value <= self.bound
 
 
@@ -131,10 +133,8 @@ def finish(*results: Result) -> None:
     for result in results:
         side = "at least" if result.least else "at most"
         verdict = "ok" if result.held else "MISSED"
-        print(
-            f"{result.name:<58} {result.value:8.3f} {result.unit:<3} "
-            f"{side} {result.bound:g} {verdict:<6} {result.medians}"
-        )
+        held = "" if result.bound is None else f"{side} {result.bound:g} {verdict:<6} "
+        print(f"{result.name:<58} {result.value:8.3f} {result.unit:<3} {held}{result.medians}")
     RESULTS.mkdir(parents=True, exist_ok=True)
     (RESULTS / f"{script}.json").write_bytes(orjson.dumps(report, option=orjson.OPT_INDENT_2))
     sys.exit(0 if all(result.held for result in results) else 1)

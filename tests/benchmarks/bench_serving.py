@@ -1,0 +1,178 @@
+"""deploy-local with real models, against the floor: raw ASGI on uvicorn, orjson, a null model.
+
+All are asked by one client on one machine, in turn. A request is one tensor of all features in
+JSON, or named columns; ours checks every value and captures every answer, the floor reads the JSON
+and answers a constant.
+"""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import attrs
+from serving_client import Load, ask
+from serving_requests import BODIES, http
+from timing import Result, child_environment, finish
+
+ROUNDS = 7
+SECONDS = 0.4
+SHAPES = tuple((rows, connections) for rows in (1, 100) for connections in (1, 16, 64))
+ASKED = (1, 16)
+"""Rows and connections of the bounds."""
+
+
+@attrs.frozen(kw_only=True)
+class Arm:
+    """A server, and how it is asked.
+
+    Attributes:
+        server: the arguments of ``serving_servers.py``; two arms of the same share a process.
+        body: a word of `serving_requests.BODIES`.
+        shapes: numbers of rows and connections.
+    """
+
+    server: tuple[str, ...]
+    body: str = "tensor"
+    shapes: tuple[tuple[int, int], ...] = SHAPES
+
+
+FEW = (ASKED, (100, 16))
+ARMS = {
+    "floor": Arm(server=("floor",)),
+    "logistic": Arm(server=("logistic", "on")),
+    "boosting": Arm(server=("boosting", "on")),
+    "logistic without capture": Arm(server=("logistic", "off"), shapes=FEW),
+    "forest": Arm(server=("forest", "on"), shapes=FEW),
+    "floor, named": Arm(server=("floor",), body="named", shapes=FEW),
+    "logistic, named": Arm(server=("logistic", "on"), body="named", shapes=FEW),
+}
+BOUNDS = (
+    ("logistic", "floor", 0.7),
+    ("forest", "floor", None),
+    ("boosting", "floor", 0.5),
+    ("logistic, named", "floor, named", None),
+    ("logistic", "logistic without capture", 0.9),
+)
+"""An arm, another, and what the first one's rate is at least, by the other's."""
+
+Found = dict[tuple[str, int, int], list[Load]]
+
+
+class Server:
+    """A server in a process of its own."""
+
+    def __init__(self, arguments: tuple[str, ...], folder: Path) -> None:
+        script = Path(__file__).with_name("serving_servers.py")
+        self._process = subprocess.Popen(
+            [sys.executable, str(script), *arguments, str(folder)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=child_environment({"OMP_NUM_THREADS": "1"}),
+        )
+        self.pid = self._process.pid
+        self.port = 0
+
+    def wait(self) -> None:
+        """Wait until it takes connections."""
+        said = self._process.stdout.readline() if self._process.stdout else ""
+        if not said:
+            sys.exit(f"a server ended with {self._process.wait()}")
+        self.port = int(said)
+
+    def close(self) -> None:
+        """End it, and wait for that."""
+        self._process.communicate()
+
+
+def measure(servers: Mapping[tuple[str, ...], Server]) -> Found:
+    """What each arm did, in turn, for each number of rows and of connections."""
+    found: Found = {}
+    for shape in SHAPES:
+        rows, connections = shape
+        arms = {name: arm for name, arm in ARMS.items() if shape in arm.shapes}
+        for turn in range(1 + ROUNDS):
+            for name, arm in arms.items():
+                server = servers[arm.server]
+                load = ask(
+                    server.port,
+                    server.pid,
+                    http(*BODIES[arm.body](rows)),
+                    connections=connections,
+                    seconds=SECONDS,
+                )
+                if turn:  # the first warms up
+                    found.setdefault((name, *shape), []).append(load)
+    return found
+
+
+def ratio(ours: list[Load], theirs: list[Load], what: str) -> float:
+    """The median of the ratios of neighbours: what else the machine did met both."""
+    return statistics.median(
+        getattr(mine, what) / getattr(other, what) for mine, other in zip(ours, theirs, strict=True)
+    )
+
+
+def told(loads: list[Load]) -> str:
+    """The medians, for a person."""
+    p50, p99, cpu = (
+        statistics.median(getattr(load, what) for load in loads) for what in ("p50", "p99", "cpu")
+    )
+    return f"p50 {p50:.2f} ms, p99 {p99:.2f} ms, {cpu:,.0f} us CPU"
+
+
+def results(found: Found) -> list[Result]:
+    """What is held against bounds, then each cell of the table."""
+    made = []
+    for name, other, bound in BOUNDS:
+        ours, theirs = found[name, *ASKED], found[other, *ASKED]
+        made.append(
+            Result(
+                name=f"served, 1 row, c = 16: {name} by {other}",
+                value=ratio(ours, theirs, "rate"),
+                unit="x",
+                bound=bound,
+                least=True,
+                medians=f"{ratio(theirs, ours, 'cpu'):.2f} x by CPU",
+            )
+        )
+    for name, arm in ARMS.items():
+        for rows, connections in arm.shapes:
+            loads = found[name, rows, connections]
+            made.append(
+                Result(
+                    name=f"served, {rows} row{'s' * (rows > 1)}, c = {connections}: {name}",
+                    value=statistics.median(load.rate for load in loads),
+                    unit="/s",
+                    bound=None,
+                    medians=told(loads),
+                )
+            )
+    return made
+
+
+def main() -> None:
+    """Start the servers, measure them in turn, and hold what was found against the bounds."""
+    with tempfile.TemporaryDirectory() as folder:
+        servers = {}
+        for number, arguments in enumerate(dict.fromkeys(arm.server for arm in ARMS.values())):
+            place = Path(folder) / str(number)
+            place.mkdir()
+            servers[arguments] = Server(arguments, place)
+        try:
+            for server in servers.values():
+                server.wait()
+            found = measure(servers)
+        finally:
+            for server in servers.values():
+                server.close()
+    finish(*results(found))
+
+
+if __name__ == "__main__":
+    main()

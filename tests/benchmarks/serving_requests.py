@@ -1,0 +1,54 @@
+"""The requests that servers are asked with: the same rows in each of the forms that they take."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import orjson
+
+NAME = "bench"
+FEATURES = 16
+PATH = f"/v2/models/{NAME}/infer"
+
+Asked = tuple[str, Mapping[str, str], bytes]
+"""Path, headers and body."""
+
+
+def features() -> tuple[str, ...]:
+    """The names of a request's columns."""
+    return tuple(f"x{number}" for number in range(FEATURES))
+
+
+def _matrix(rows: int) -> np.ndarray:
+    return np.random.default_rng(0).normal(size=(rows, FEATURES))
+
+
+def _tensor(rows: int) -> Asked:
+    """One tensor of all features, as every server of the protocol takes it."""
+    tensor = {
+        "name": "input",
+        "datatype": "FP64",
+        "shape": [rows, FEATURES],
+        "data": _matrix(rows).ravel().tolist(),
+    }
+    return PATH, {"content-type": "application/json"}, orjson.dumps({"inputs": [tensor]})
+
+
+def _named(rows: int) -> Asked:
+    """A tensor a column."""
+    inputs = [
+        {"name": name, "datatype": "FP64", "shape": [rows], "data": column.tolist()}
+        for name, column in zip(features(), _matrix(rows).T, strict=True)
+    ]
+    return PATH, {"content-type": "application/json"}, orjson.dumps({"inputs": inputs})
+
+
+BODIES: Mapping[str, Callable[[int], Asked]] = {"tensor": _tensor, "named": _named}
+
+
+def http(path: str, headers: Mapping[str, str], body: bytes) -> bytes:
+    """A request's bytes."""
+    lines = [f"POST {path} HTTP/1.1", "host: localhost", f"content-length: {len(body)}"]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode("ascii") + body

@@ -172,6 +172,13 @@ class Client:
         status, _, value = self.call("GET", path)
         return status, value
 
+    def until(self, condition):
+        """Wait for what is to come about; a busy machine may take its time."""
+        deadline = time.monotonic() + 60
+        while not condition():
+            assert time.monotonic() < deadline
+            time.sleep(0.005)
+
     def infer(self, *rows, version=None, connection=None, **more):
         """Status and JSON of an inference over rows given as maps."""
         path = f"/v2/models/{ENDPOINT.name}{f'/versions/{version}' if version else ''}/infer"

@@ -23,6 +23,7 @@ from interlock_deploy_local.protocol import (
     shown,
     write_answer,
 )
+from interlock_deploy_local.records import read_records, write_records
 from interlock_deploy_local.routing import Router
 from interlock_hookspecs import Endpoint, InvalidInput, NotFound, PluginError, Unavailable
 
@@ -36,6 +37,7 @@ _STATUSES: tuple[tuple[type[PluginError], int], ...] = (
     (Overloaded, 429),
     (Unavailable, 503),
 )
+_Reader = Callable[..., tuple[int, dict[str, list[Any]]]]
 _RETRY = (b"retry-after", b"1")
 _FOUND = 200
 _DOWN = 503
@@ -105,11 +107,11 @@ class App:
         version = None
         if rest[:1] == ["versions"] and len(rest) > 1:
             version, rest = rest[1], rest[2:]
-        if rest == ["infer"]:
+        if rest in (["infer"], ["batch"]):
             _require(exchange, "POST")
-            return _FOUND, await self._infer(exchange, version)
+            return _FOUND, await self._infer(exchange, version, records=rest == ["batch"])
         if rest not in ([], ["ready"]):
-            raise NotFound("a model has its metadata, ready and infer; nothing else is here")
+            raise NotFound("a model has its metadata, ready, infer and batch; nothing else is here")
         _require(exchange, "GET", "HEAD")
         router = self.router
         model = router.choose(0.0) if version is None else router.version(version)
@@ -120,7 +122,7 @@ class App:
         value = metadata(self.endpoint.name, versions, model.format, model.columns, model.signature)
         return _FOUND, orjson.dumps(value)
 
-    async def _infer(self, exchange: Exchange, version: str | None) -> bytes:
+    async def _infer(self, exchange: Exchange, version: str | None, *, records: bool) -> bytes:
         body = await exchange.read_json(at_most=self.max_body, seconds=self.body_seconds)
         envelope = read_envelope(body)
         if envelope.id is not None:
@@ -128,21 +130,24 @@ class App:
         # From here to the queue nothing waits, so that a swap cannot come between.
         router = self.router
         model = router.choose(envelope.sticky) if version is None else router.version(version)
-        rows, columns = read_columns(envelope, model.columns, max_rows=self.max_rows)
-        selected = read_outputs(envelope, model.signature)
+        read = read_records if records else read_columns
+        rows, columns = read(envelope, model.columns, max_rows=self.max_rows)
+        selected = None if records else read_outputs(envelope, model.signature)
         query = Query(id=exchange.request_id, rows=rows, columns=columns)
         answer = await model.ask(query)
-        self._mirror(envelope, query, model)
+        self._mirror(envelope, query, model, read)
+        if records:
+            return write_records(self.endpoint.name, model.release, exchange.request_id, answer)
         return write_answer(
             self.endpoint.name, model.release, exchange.request_id, answer, selected
         )
 
-    def _mirror(self, envelope: Envelope, query: Query, model: Batcher) -> None:
+    def _mirror(self, envelope: Envelope, query: Query, model: Batcher, read: _Reader) -> None:
         for mirror in self.router.mirrors:
             copy = query
             if mirror.columns.fields != model.columns.fields:
                 try:
-                    _, columns = read_columns(envelope, mirror.columns, max_rows=self.max_rows)
+                    _, columns = read(envelope, mirror.columns, max_rows=self.max_rows)
                 except InvalidInput:
                     self.mirrors_skipped += 1
                     continue

@@ -30,10 +30,11 @@ _INTEGERS = {
     for low in (1, 0)
 }
 _FLOATS = {"FP16": 65_504.0, "FP32": 3.4028234663852886e38, "FP64": sys.float_info.max}
-_RANGES: Mapping[str, tuple[float, float]] = {
+RANGES: Mapping[str, tuple[float, float]] = {
     **_INTEGERS,
     **{name: (-largest, largest) for name, largest in _FLOATS.items()},
 }
+"""The least and the greatest value of each numeric datatype."""
 _JSON: Mapping[str, frozenset[type]] = {
     "BOOL": frozenset({bool}),
     "BYTES": frozenset({str}),
@@ -59,7 +60,8 @@ _LOGICAL = {
     **{name.lower(): name for name in _INTEGERS},
 }
 _TIMESTAMP = re.compile(r"timestamp\[(s|ms|us|ns)(?:, tz=(.+))?\]")
-_EXACT = 2**53
+EXACT = 2**53
+"""Up to here a double holds every whole number."""
 
 
 def datatype_of(logical: str) -> str:
@@ -92,10 +94,10 @@ class Column:
         self.name = field.name
         self.datatype = datatype_of(field.type)
         self.arrow = _arrow_type(field.type)
-        self._nullable = field.nullable
+        self.nullable = field.nullable
         self._parse = _text_parser(self.arrow)
         self._plain = _PLAIN.get(self.datatype) if self._parse is None else None
-        self._range = _RANGES.get(self.datatype)
+        self._range = RANGES.get(self.datatype)
 
     def read(self, values: list[Any], datatype: str) -> list[Any]:
         """Values out of JSON as values that Arrow takes without loss.
@@ -115,14 +117,14 @@ class Column:
             low, high = self._range
             if low <= min(values) and max(values) <= high:
                 return values
-        numbers = datatype in _RANGES
+        numbers = datatype in RANGES
         if numbers != (self._range is not None) or not (numbers or datatype == self.datatype):
             raise InvalidInput(
                 f"input {self.name!r}: datatype {datatype}, expected {self.datatype}"
             )
         present = values
         if NoneType in kinds:
-            if not self._nullable:
+            if not self.nullable:
                 row = values.index(None)
                 raise self._at(row, "null, and the model was fitted without missing values here")
             kinds.discard(NoneType)
@@ -134,16 +136,16 @@ class Column:
                 if value is not None and type(value) not in _JSON[datatype]
             )
             raise self._at(row, f"a {_json_name(values[row])}, expected {datatype}")
-        if datatype in _RANGES and present:
+        if datatype in RANGES and present:
             return self._numbers(values, present, kinds, datatype)
         return values if self._parse is None else self._texts(values)
 
     def _numbers(
         self, values: list[Any], present: list[Any], kinds: set[type], datatype: str
     ) -> list[Any]:
-        lows, highs = zip(_RANGES[datatype], _RANGES[self.datatype], strict=True)
+        lows, highs = zip(RANGES[datatype], RANGES[self.datatype], strict=True)
         low, high = max(lows), min(highs)
-        narrow = self.datatype if _RANGES[self.datatype] == (low, high) else datatype
+        narrow = self.datatype if RANGES[self.datatype] == (low, high) else datatype
         if min(present) < low or max(present) > high:
             row = self._first(values, lambda value: not low <= value <= high)
             raise self._at(row, f"a number out of the range of {narrow}")
@@ -151,9 +153,9 @@ class Column:
             return values if int not in kinds else [_optional(float, value) for value in values]
         if float not in kinds:
             return values
-        if not all(float(value).is_integer() and abs(value) <= _EXACT for value in present):
+        if not all(float(value).is_integer() and abs(value) <= EXACT for value in present):
             row = self._first(
-                values, lambda value: not float(value).is_integer() or abs(value) > _EXACT
+                values, lambda value: not float(value).is_integer() or abs(value) > EXACT
             )
             raise self._at(row, f"a number that {self.datatype} does not hold exactly")
         return [_optional(int, value) for value in values]

@@ -19,12 +19,13 @@ from typing import Any, TypeGuard
 import attrs
 import orjson
 
-from interlock_deploy_local.columns import DATATYPES, Column, Columns, datatype_of
+from interlock_deploy_local.columns import DATATYPES, EXACT, Column, Columns, datatype_of
 from interlock_hookspecs import PREDICTION, InvalidInput, Release, Signature
 
 _DEPTH = 1024  # where orjson stops
-_ID = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,126}[\x21-\x7e])?")
-_KEY_LENGTH = 256
+ID_PATTERN = r"[\x21-\x7e](?:[\x20-\x7e]{0,126}[\x21-\x7e])?"
+KEY_LENGTH = 256
+_ID = re.compile(ID_PATTERN)
 _SHOWN = 80
 
 
@@ -228,8 +229,10 @@ def _sticky(body: Mapping[str, Any]) -> float | None:
     key = parameters.get("sticky_key")
     if key is None:
         return None
-    if type(key) not in (str, int) or len(str(key)) > _KEY_LENGTH:
-        raise InvalidInput(f'"sticky_key" is no text or integer of up to {_KEY_LENGTH} characters')
+    if type(key) is float and key.is_integer() and abs(key) <= EXACT:
+        key = int(key)  # JSON Schema does not tell 3.0 from 3
+    if type(key) not in (str, int) or len(str(key)) > KEY_LENGTH:
+        raise InvalidInput(f'"sticky_key" is no text or integer of up to {KEY_LENGTH} characters')
     digest = hashlib.sha256(str(key).encode()).digest()
     return int.from_bytes(digest[:6], "big") / 2**48
 

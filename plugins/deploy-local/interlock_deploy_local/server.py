@@ -16,6 +16,7 @@ import uvicorn
 from interlock_deploy_local.app import App
 from interlock_deploy_local.batching import Batcher
 from interlock_deploy_local.limits import Guard, guarded
+from interlock_deploy_local.pages import pages
 from interlock_deploy_local.routing import Router, dropped, route
 from interlock_hookspecs import CaptureSink, Endpoint, OpenTarget, TargetFeed, Unavailable
 
@@ -94,7 +95,7 @@ class LocalEndpoint:
             max_connections=settings.max_connections,
         )
         return uvicorn.Config(
-            self._app,
+            pages(self._app),
             http=guarded(guard),
             ws="none",
             lifespan="off",

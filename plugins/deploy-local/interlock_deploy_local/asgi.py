@@ -1,0 +1,28 @@
+"""What the layers before the application share: their type, and an answer of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import orjson
+
+from interlock_deploy_local.exchange import Header, Receive, Send
+
+Scope = dict[str, Any]
+ASGI = Callable[[Scope, Receive, Send], Awaitable[None]]
+"""An application, or a layer before one: it answers, or calls what is behind it."""
+
+JSON: Header = (b"content-type", b"application/json")
+
+
+async def reply(send: Send, status: int, content: bytes, *headers: Header) -> None:
+    """Send a whole answer."""
+    length = (b"content-length", b"%d" % len(content))
+    await send({"type": "http.response.start", "status": status, "headers": [length, *headers]})
+    await send({"type": "http.response.body", "body": content})
+
+
+async def refuse(send: Send, status: int, why: str, *headers: Header) -> None:
+    """Send an answer that is an error, in the words of the application."""
+    await reply(send, status, orjson.dumps({"error": why}), JSON, *headers)

@@ -1,0 +1,47 @@
+"""The layer that describes the application behind it: ``/openapi.json`` and ``/docs``."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from interlock_deploy_local.asgi import ASGI, JSON, Scope, refuse, reply
+from interlock_deploy_local.exchange import Header, Receive, Send
+
+if TYPE_CHECKING:
+    from interlock_deploy_local.app import App
+
+PATHS = ("/openapi.json", "/docs")
+_HTML: Header = (b"content-type", b"text/html; charset=utf-8")
+
+
+def pages(app: App) -> ASGI:
+    """The application with its description before it."""
+
+    def layer(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        if scope["path"] in PATHS:
+            return _describe(app, scope, send)
+        return app(scope, receive, send)
+
+    return layer
+
+
+async def _describe(app: App, scope: Scope, send: Send) -> None:
+    if scope["method"] not in ("GET", "HEAD"):
+        await refuse(send, 405, "this path takes GET, HEAD", (b"allow", b"GET, HEAD"))
+        return
+    # Looked for when somebody asks: a server that nobody reads about does not pay for it.
+    from interlock_deploy_local.openapi import document
+
+    described: dict[str, Any] = document(
+        app.endpoint, app.router, max_rows=app.max_rows, max_body=app.max_body
+    )
+    if scope["path"] == "/docs":
+        from interlock_deploy_local.page import POLICY, page
+
+        policy = (b"content-security-policy", POLICY.encode("ascii"))
+        await reply(send, 200, page(described), _HTML, policy)
+    else:
+        await reply(send, 200, orjson.dumps(described), JSON)

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     import logging
     from pathlib import Path
 
+    import pyarrow as pa
+
     from interlock_hookspecs.model import Model, Predictor, Signature
 
 
@@ -100,7 +102,7 @@ class Workspace(Protocol):
     def open_model(self, model: Model) -> Predictor:
         """Open a model through the plugin that owns its format; its digest is checked first."""
 
-    def package_model(self, target: str, model: Model) -> Model:
+    def package_model(self, target: str, model: Model, rows: pa.Table | None = None) -> Model:
         """Convert a model to another format, through the plugin that owns the target format."""
 
     def progress(self, message: str, done: int | None = None, total: int | None = None) -> None:

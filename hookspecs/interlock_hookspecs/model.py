@@ -211,7 +211,12 @@ def open_model(model: Model, ws: Workspace) -> Predictor:
 
 
 @owner("model", required=False)
-def package_model(format: str, model: Model, ws: Workspace) -> Model:  # noqa: A002  (the field's own word)
+def package_model(
+    format: str,  # noqa: A002  (the field's own word)
+    model: Model,
+    rows: pa.Table | None,
+    ws: Workspace,
+) -> Model:
     """Convert a model of another format to the one that this plugin owns.
 
     Asked: the plugin that the first argument names.
@@ -219,6 +224,8 @@ def package_model(format: str, model: Model, ws: Workspace) -> Model:  # noqa: A
     Args:
         format: the target format, this plugin's word.
         model: the model to convert.
+        rows: rows like those that it will be asked for, to calibrate with or to compare on; None
+            where there are none at hand.
         ws: opens the one and keeps the other.
 
     Returns:

@@ -9,7 +9,7 @@ from sklearn.preprocessing import OrdinalEncoder
 
 from interlock_hookspecs import Field, Signature
 from interlock_hookspecs.conformance.model import ModelSuite
-from interlock_model_onnx import OnnxModel
+from interlock_model_onnx import OnnxBundle, OnnxModel
 
 CLASSES = {"binary": (0, 1), "multiclass": ("a", "b", "c")}
 INPUTS = (("x", "double"), ("größe [cm]", "int64"), ("city", "string"))
@@ -48,3 +48,13 @@ class TestOnnxModel(ModelSuite):
             classes=classes,
             positive=1 if kind == "binary" else None,
         )
+
+
+class TestOnnxBundle(TestOnnxModel):
+    """A folder with the same model in it."""
+
+    format = "edge"
+
+    @pytest.fixture
+    def plugin(self):
+        return OnnxBundle()

@@ -25,8 +25,8 @@ MADE = {
     "TestSqlRegistry": lambda cls, folder: cls(url=f"sqlite:///{folder}/registry.db"),
 }
 
-# Of one plugin on two backends: the other one is held here.
-ONCE = {"TestMlflowDatabase"}
+# Of one distribution, on two backends or in two formats: the other one is held here.
+ONCE = {"TestMlflowDatabase", "TestOnnxBundle"}
 
 # Of a backend that takes seconds a test, those in which the most crosses.
 CHOSEN = {

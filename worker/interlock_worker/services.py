@@ -123,9 +123,9 @@ class RemoteWorkspace(Remote):
         predictor: Predictor = self._call("open_model", model=model)
         return predictor
 
-    def package_model(self, target: str, model: Model) -> Model:
+    def package_model(self, target: str, model: Model, rows: pa.Table | None = None) -> Model:
         """As the contract says."""
-        packaged: Model = self._call("package_model", target=target, model=model)
+        packaged: Model = self._call("package_model", target=target, model=model, rows=rows)
         return packaged
 
     def progress(self, message: str, done: int | None = None, total: int | None = None) -> None:

@@ -13,6 +13,8 @@ from interlock.errors import ArtifactError, Tampered
 from interlock_hookspecs import Artifact, InvalidInput, Model, NotFound, Predictor, Signature
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from interlock.artifacts.store import ArtifactStore
     from interlock.plugins.funnel import Funnel
 
@@ -103,9 +105,9 @@ class CoreWorkspace:
         )
         return predictor
 
-    def package_model(self, target: str, model: Model) -> Model:
+    def package_model(self, target: str, model: Model, rows: pa.Table | None = None) -> Model:
         packaged: Model = self._funnel.owner(
-            "package_model", _opener(target), format=target, model=model, ws=self
+            "package_model", _opener(target), format=target, model=model, rows=rows, ws=self
         )
         return packaged
 

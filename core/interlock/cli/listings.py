@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from interlock.cli.exports import export
 from interlock.cli.imports import import_model
 from interlock.cli.options import Chosen, json_option, page_options, stack_options
 from interlock.cli.reconcile import reconcile
@@ -131,6 +132,7 @@ def models(
     return 0
 
 
+models.add_command(export)
 models.add_command(import_model)
 models.add_command(reconcile)
 

@@ -79,7 +79,7 @@ def package(context: Context, predictor: Predictor) -> Packaged:
         return Packaged()
     ws, model = context.workspace, context.candidate.model
     try:
-        made = ws.package_model(context.session.stack.package, model)
+        made = ws.package_model(context.session.stack.package, model, context.heldout)
         answers = ws.open_model(made).predict(context.heldout)
     except HookFailed as error:
         if not isinstance(error.__cause__, Unsupported):

@@ -85,6 +85,7 @@ PAYLOADS: Mapping[str, Mapping[str, Any]] = {
     "gate.refused": {"what": "approve", "reason": "own run"},
     "release.made": {"record": _RELEASE},
     "release.revoked": {"reason": "drift"},
+    "release.exported": {"format": "edge", "checks": [_CHECK]},
     "deployment.intended": {"record": _DEPLOYMENT, "release": "release-1", "reason": "deploy"},
     "deployment.applied": {"record": _DEPLOYMENT},
     "deployment.targets": {"targets": [], "release": "release-1", "reason": "rollback"},

@@ -352,7 +352,7 @@ class ModelSuite(Suite):
         made, word = self.one(plugin, ws), self.word(plugin)
         ws.openers[word] = plugin
         try:
-            packaged = ask(plugin, "package_model", format=word, model=made, ws=ws)
+            packaged = ask(plugin, "package_model", format=word, model=made, rows=None, ws=ws)
         except Unsupported:
             return
         assert packaged.format == word, f"a model packaged as {word} says {packaged.format}"

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 import shutil
 import tempfile
 from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from interlock_hookspecs.artifacts import Artifact
 from interlock_hookspecs.digests import path_digest
 from interlock_hookspecs.errors import InvalidInput, NotFound
 from interlock_hookspecs.model import Model, Predictor, Signature
 from interlock_hookspecs.rules import PROJECT
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 class LocalWorkspace:
@@ -95,8 +99,11 @@ class LocalWorkspace:
         predictor: Predictor = self._opener(model.format).open_model(model=model, ws=self)
         return predictor
 
-    def package_model(self, target: str, model: Model) -> Model:
-        packaged: Model = self._opener(target).package_model(format=target, model=model, ws=self)
+    def package_model(self, target: str, model: Model, rows: pa.Table | None = None) -> Model:
+        hook = self._opener(target).package_model
+        given = {"format": target, "model": model, "rows": rows, "ws": self}
+        asked = inspect.signature(hook).parameters
+        packaged: Model = hook(**{name: value for name, value in given.items() if name in asked})
         return packaged
 
     def progress(self, message: str, done: int | None = None, total: int | None = None) -> None:

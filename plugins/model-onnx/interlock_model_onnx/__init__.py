@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
@@ -18,7 +18,12 @@ from interlock_hookspecs import (
     setting,
 )
 
-__all__ = ["OnnxModel"]
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pyarrow as pa
+
+__all__ = ["OnnxBundle", "OnnxModel"]
 
 _RUNTIME = ("numpy", "onnx", "onnxruntime")
 
@@ -55,15 +60,8 @@ class OnnxModel:
 
     @hookimpl
     def open_model(self, model: Model, ws: Workspace) -> Predictor:
-        from interlock_model_onnx.opening import checked_session, read_checked
-        from interlock_model_onnx.predictor import OnnxPredictor
-
-        path = ws.locate(model.artifact)  # its digest is checked there, before anything is read
-        try:
-            session = checked_session(read_checked(path, self.max_bytes))
-            return OnnxPredictor(model.signature, session, _recorded(model))
-        except InvalidInput as error:
-            raise InvalidInput(f"{model.artifact.name} is not opened: {error}") from error
+        # Its digest is checked where it is located, before anything is read.
+        return _opened(ws.locate(model.artifact), model, self.max_bytes)
 
     @hookimpl
     def package_model(self, format: str, model: Model, ws: Workspace) -> Model:  # noqa: A002  (the contract's word)
@@ -71,6 +69,60 @@ class OnnxModel:
         if fitted is None:
             raise Unsupported(f"a model of the format {model.format!r} gives nothing to convert")
         return self.write_model(format, fitted, model.signature, ws)
+
+
+@plugin(contract="1.0", kinds=("binary", "multiclass", "regression"))
+class OnnxBundle:
+    """Packages models to the format ``edge``: a folder that predicts without Interlock."""
+
+    max_bytes: int = setting(
+        1 << 30, doc="how many bytes its model may have", validator=attrs.validators.gt(0)
+    )
+
+    @hookimpl
+    def write_model(self, format: str, fitted: Any, signature: Signature, ws: Workspace) -> Model:  # noqa: A002  (the contract's word)
+        whole = OnnxModel(max_bytes=self.max_bytes).write_model("onnx", fitted, signature, ws)
+        return _bundled(format, whole, None, ws)
+
+    @hookimpl
+    def open_model(self, model: Model, ws: Workspace) -> Predictor:
+        from interlock_model_onnx.edge import MODEL, check_runner
+
+        folder = ws.locate(model.artifact)
+        check_runner(folder)
+        return _opened(folder / MODEL, model, self.max_bytes)
+
+    @hookimpl
+    def package_model(
+        self,
+        format: str,  # noqa: A002  (the contract's word)
+        model: Model,
+        rows: pa.Table | None,
+        ws: Workspace,
+    ) -> Model:
+        whole = model if model.format == "onnx" else ws.package_model("onnx", model)
+        return _bundled(format, whole, rows, ws)
+
+
+def _bundled(word: str, whole: Model, rows: pa.Table | None, ws: Workspace) -> Model:
+    from interlock_model_onnx.edge import write_bundle
+
+    folder = ws.scratch() / "edge"
+    folder.mkdir()
+    raw = ws.locate(whole.artifact).read_bytes()
+    write_bundle(folder, raw, whole.signature, _recorded(whole), rows)
+    return attrs.evolve(whole, format=word, artifact=ws.keep(folder))
+
+
+def _opened(path: Path, model: Model, max_bytes: int) -> Predictor:
+    from interlock_model_onnx.opening import checked_session, read_checked
+    from interlock_model_onnx.predictor import OnnxPredictor
+
+    try:
+        session = checked_session(read_checked(path, max_bytes))
+        return OnnxPredictor(model.signature, session, _recorded(model))
+    except InvalidInput as error:
+        raise InvalidInput(f"{model.artifact.name} is not opened: {error}") from error
 
 
 def _columns(fitted: Any, signature: Signature) -> tuple[int, ...]:

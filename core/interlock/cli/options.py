@@ -11,6 +11,7 @@ import click
 
 if TYPE_CHECKING:
     from interlock.session import Reporter, Session
+    from interlock.stack.hosting import Hosting
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -113,6 +114,22 @@ class Chosen:
         except StackError:
             return False
         return True
+
+    def hosts(self) -> Mapping[str, Hosting]:
+        """Where the stack runs its plugins, by name; nothing outside a project.
+
+        What is asked of installed plugins works beside a stack file with mistakes: it is left
+        aside, which is said.
+        """
+        from interlock.errors import StackError
+
+        if not self.in_project():
+            return {}
+        try:
+            return self.session().stack.hosts
+        except StackError as error:
+            click.echo(f"the stack file is left aside: {error.problems[0]}", err=True)
+            return {}
 
     def session(self, reporter: Reporter | None = None) -> Session:
         """The stack, opened; from here on its secrets are not printed.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from interlock.cli.check import check
 from interlock.cli.install import install
 from interlock.cli.options import Chosen, json_option, stack_options
 
@@ -21,6 +22,7 @@ def plugins() -> None:
 
 
 plugins.add_command(install)
+plugins.add_command(check)
 
 
 @plugins.command("list")
@@ -86,7 +88,6 @@ def _known(chosen: Chosen) -> dict[str, Callable[[], Installed]]:
     """How to find each plugin: those installed here, and those that the stack here runs apart."""
     from functools import partial
 
-    from interlock.errors import StackError
     from interlock.plugins.discover import installed
     from interlock.plugins.isolated import isolated
 
@@ -96,14 +97,7 @@ def _known(chosen: Chosen) -> dict[str, Callable[[], Installed]]:
     found: dict[str, Callable[[], Installed]] = {
         name: partial(itself, plugin) for name, plugin in installed().items()
     }
-    if not chosen.in_project():
-        return found
-    try:
-        stack = chosen.session().stack
-    except StackError as error:
-        click.echo(f"the stack file is left aside: {error.problems[0]}", err=True)
-        return found
-    for name, hosting in stack.hosts.items():
+    for name, hosting in chosen.hosts().items():
         if hosting.python is not None:
             found[name] = partial(isolated, name, hosting)
     return found
@@ -239,38 +233,6 @@ def _print_hook(row: Mapping[str, Any]) -> None:
     for name, end in row["deprecated_arguments"].items():
         click.echo(f"argument {name} is {end}")
     click.echo(f"\n{row['doc']}")
-
-
-@plugins.command("check")
-@click.argument("name")
-@click.option(
-    "--set",
-    "settings",
-    metavar="KEY=VALUE",
-    multiple=True,
-    help="A setting of the plugin; ${NAME} comes from the environment; may be given again.",
-)
-@click.option("--only", metavar="TEST", multiple=True, help="Only this test; may be given again.")
-@json_option
-def check(*, name: str, settings: tuple[str, ...], only: tuple[str, ...], as_json: bool) -> int:
-    """Hold a plugin against every promise that the contract makes of it.
-
-    NAME is ROLE-WORD, as `plugins list` shows them. Ends with 1 where a promise is broken. Its
-    settings are the defaults, and what --set says; no stack file is read.
-    """
-    import subprocess
-    import sys
-
-    from interlock.errors import FAILED
-
-    # In an interpreter of its own: pytest and what a plugin does under test stay out of ours.
-    command = [sys.executable, "-P", "-m", "interlock_hookspecs.conformance", name]
-    for option, values in (("--set", settings), ("--only", only)):
-        for value in values:
-            command += [option, value]
-    done = subprocess.run([*command, *(["--json"] if as_json else [])], check=False)
-    # One that died of a signal is a failure like another.
-    return done.returncode if done.returncode >= 0 else FAILED
 
 
 @plugins.command("new")

@@ -71,7 +71,7 @@ def make(wanted: Wanted) -> None:
     """
     for tool, command in _commands(wanted):
         # It tells of its progress itself, and of what goes wrong; results of ours go elsewhere.
-        done = subprocess.run(command, stdout=sys.stderr.fileno(), env=_environ(), check=False)
+        done = subprocess.run(command, stdout=sys.stderr.fileno(), env=environ_there(), check=False)
         if done.returncode:
             msg = f"{tool} ended with exit code {done.returncode}; its own words are above"
             hint = "--from says what brings the plugin; the same command again goes on from here"
@@ -95,7 +95,14 @@ def _commands(wanted: Wanted) -> Iterator[tuple[str, Sequence[str]]]:
     yield "pip", [*pip, *pins, worker, requirement]
 
 
-def _environ() -> dict[str, str]:
-    """This process's, without what would lead one interpreter to another's packages."""
+def environ_there() -> dict[str, str]:
+    """This process's variables, without what would lead one interpreter to another's packages."""
     foreign = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")
     return {name: value for name, value in os.environ.items() if name not in foreign}
+
+
+def install_line(python: Path, requirement: str) -> str:
+    """What a person types to add a requirement to the environment of an interpreter."""
+    # An environment that uv made has no pip.
+    tool = f"uv pip install --python {python}" if shutil.which("uv") else f"{python} -m pip install"
+    return f'{tool} "{requirement}"'

@@ -74,6 +74,7 @@ def _as_json(subject: Subject, found: Sequence[tuple[type[Suite], Outcome]]) -> 
         "plugin": subject.name,
         "version": subject.version,
         "distribution": subject.distribution,
+        "python": sys.executable,
         "counts": _counts(found),
         "promises": [
             {

@@ -36,16 +36,17 @@ from interlock_hookspecs.conformance.govern import GovernSuite
 def server():
     return "a server"
 
-class TestForgetful(GovernSuite):
+class ForgetfulSuite(GovernSuite):
+    @pytest.fixture
+    def plugin(self, server):
+        return Forgetful(tenant=server)
+
+class TestForgetful(ForgetfulSuite):
     cannot = {
         "test_every_bound_gets_a_verdict": "Acme judges one bound at a time",
         "test_the_order_of_checks_makes_no_difference": "Acme believes that it does",
         "test_it_speaks": "Acme is said to be silent",
     }
-
-    @pytest.fixture
-    def plugin(self, server):
-        return Forgetful(tenant=server)
 """
 
 
@@ -59,10 +60,14 @@ def site(tmp_path_factory):
     (about / "entry_points.txt").write_text(
         "[interlock.govern]\nforgetful = interlock_govern_forgetful:Forgetful\n"
         "named = interlock_govern_forgetful:Forgetful\ngone = no_such_module:Gone\n"
+        "other = interlock_govern_forgetful:Forgetful\n"
         "[interlock.conformance]\ngovern-named = suite_of_acme:TestForgetful\n"
+        "govern-other = suite_of_acme:ForgetfulSuite\n"
     )
     (folder / "interlock_govern_forgetful.py").write_text(FORGETFUL)
     (folder / "suite_of_acme.py").write_text(NAMED)
+    # An editable install lies among the tests of its repository.
+    (folder / "conftest.py").write_text("raise AssertionError('a conftest.py is read')\n")
     return folder
 
 
@@ -78,7 +83,7 @@ def check(site, tmp_path):
             env={**os.environ, "PYTHONPATH": path, **environ},
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=600,
             check=False,
         )
 
@@ -112,6 +117,14 @@ def test_a_named_suite_brings_its_fixtures_and_what_it_cannot(check):
     assert fared["test_it_speaks"] == ("broken", "declared as broken, and it holds")
     assert fared["test_a_card_opens_anywhere"][0] == "unclaimed"
     assert found["counts"]["held"] == [status for status, _ in fared.values()].count("held")
+
+
+def test_a_named_suite_may_have_any_name(check):
+    """pytest looks for `Test...`; what the entry point names is asked all the same."""
+    said = check("govern-other", "--only", "test_it_speaks", "--json")
+    assert said.returncode == 0, said.stderr
+    (row,) = json.loads(said.stdout)["promises"]
+    assert row["status"] == "held"
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,16 @@ events = "my-acme"
 """
 
 
+CHECK = """
+import sys
+from interlock_hookspecs.conformance.__main__ import main
+
+only = ["--only", "it_keeps_to_the_form", "--json"]
+also = {"model-my-acme": ["--only", "equal_states_are_equal_bytes_in_every_process"]}
+sys.exit(max(main([name, *only, *also.get(name, [])]) for name in sys.argv[1:]))
+"""
+
+
 def run(*command, cwd, path):
     """The output of a command that sees a folder of installed plugins."""
     done = subprocess.run(
@@ -44,7 +54,7 @@ def run(*command, cwd, path):
         env={**os.environ, "PYTHONPATH": str(path)},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
@@ -72,6 +82,20 @@ def test_the_tests_of_a_new_plugin_pass(made):
     options += ["--rootdir", made, "-c", os.devnull]
     said = run("pytest", *options, *tests, cwd=made, path=made / "site")
     assert " passed" in said
+
+
+def test_a_new_plugin_is_checked_without_its_tests(made):
+    """`plugins check` makes a plugin of every role, by the suite that it names where it does.
+
+    Other processes find that suite, too, which is no part of a package.
+    """
+    (made / "check.py").write_text(CHECK)
+    names = [f"{role}-my-acme" for role in template_roles()]
+    said = run("check", *names, cwd=made, path=f"{made}{os.pathsep}{made / 'site'}")
+    found = [json.loads(line) for line in said.splitlines()]
+    assert [one["plugin"] for one in found] == names
+    for one in found:
+        assert {row["status"] for row in one["promises"]} == {"held"}, one
 
 
 def test_a_new_plugin_is_listed_and_loads(made):

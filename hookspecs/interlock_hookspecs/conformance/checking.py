@@ -162,8 +162,14 @@ def check(
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         arguments = ["-p", "no:terminal", "-p", "no:cacheprovider", "-c", os.devnull]
-        arguments += ["--rootdir", folder, f"--basetemp={home / 'tests'}", "--pyargs"]
+        arguments += ["--rootdir", folder, f"--basetemp={home / 'tests'}"]
+        # An installed suite is complete; what lies around an editable one is another matter.
+        arguments += ["--noconftest", "--pyargs"]
         if subject.named:
+            # It is named, so it counts, whether its name begins as a test's or not. Its module has
+            # the name by which another process imports it, in a package or not.
+            arguments += ["-o", f"python_classes=Test {subject.named.attr}"]
+            arguments += ["-o", "consider_namespace_packages=true"]
             arguments.append(f"{subject.named.module}::{subject.named.attr}")
         for suite in subject.plain:
             # In no folder of its own: another process unpickles the class by its module's name.

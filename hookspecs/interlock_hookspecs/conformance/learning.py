@@ -1,4 +1,4 @@
-"""Training rows that are hard, and what cannot be learnt from."""
+"""Rows that are hard to learn from, to measure and to watch; and what cannot be learnt from."""
 
 from __future__ import annotations
 
@@ -124,3 +124,11 @@ def hostile_rows(kind: str) -> tuple[pa.Table, set[str]]:
     names = {*NAMES, "score", "prediction", "score[0]", "target"}
     features = dict.fromkeys(sorted(names), rows["x"])
     return pa.table({"id": rows["id"], **features, "y": rows["y"]}), names
+
+
+def named_alike(rows: pa.Table) -> tuple[pa.Table, tuple[str, ...]]:
+    """The rows with ``x`` once more under each of some hostile names, and these names."""
+    names = tuple(name for name in NAMES if name not in rows.column_names)
+    for name in names:
+        rows = rows.append_column(name, rows["x"])
+    return rows, names

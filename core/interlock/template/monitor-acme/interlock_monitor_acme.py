@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -87,10 +88,14 @@ class AcmeMonitor:
     def _moved(self, name: str, reference: list[float], window: Window) -> Finding:
         sent = name in window.rows.column_names
         n, mean, _ = moments(sums_of(window.rows[name]) if sent else [0, 0, 0])
-        _, before, deviation = moments(reference)
-        if n < self.min_rows:
-            return self._unmeasured("mean_shift", name, n, window)
+        known, before, deviation = moments(reference)
+        if min(n, known) < self.min_rows:
+            return self._unmeasured("mean_shift", name, n, window, known)
         value = abs(mean - before) / deviation if deviation else float(mean != before)
+        if not math.isfinite(value):
+            return self._finding(
+                "mean_shift", name, window, n=n, status="unmeasured", reason="the sums overflow"
+            )
         return self._finding(
             "mean_shift",
             name,
@@ -101,8 +106,11 @@ class AcmeMonitor:
             threshold=self.shift,
         )
 
-    def _unmeasured(self, name: str, subject: str, n: int, window: Window) -> Finding:
-        reason = f"{n} rows with a value, under min_rows = {self.min_rows}"
+    def _unmeasured(
+        self, name: str, subject: str, n: int, window: Window, known: int | None = None
+    ) -> Finding:
+        reference = "" if known is None else f" and {known} in the reference"
+        reason = f"{n} rows with a value{reference}, under min_rows = {self.min_rows}"
         return self._finding(name, subject, window, n=n, status="unmeasured", reason=reason)
 
     def _finding(self, name: str, subject: str, window: Window, **more: Any) -> Finding:
@@ -124,11 +132,13 @@ def numbers(table: pa.Table, task: Task) -> tuple[str, ...]:
 
 
 def sums_of(column: pa.ChunkedArray) -> list[float]:
-    """The count, sum and sum of squares of a column's values, however it is cut into chunks."""
+    """The count, sum and sum of squares of a column's finite values, in whatever chunks it is."""
     import numpy as np
 
     values = np.asarray(column.drop_null().combine_chunks(), dtype=float)
-    return [float(values.size), float(values.sum()), float((values * values).sum())]
+    values = values[np.isfinite(values)]
+    with np.errstate(over="ignore", invalid="ignore"):
+        return [float(values.size), float(values.sum()), float((values * values).sum())]
 
 
 def moments(sums: list[float]) -> tuple[int, float, float]:

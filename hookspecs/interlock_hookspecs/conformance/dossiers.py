@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import attrs
@@ -82,7 +82,10 @@ def hard_dossiers() -> dict[str, Dossier]:
     """Dossiers that are valid and seldom seen, by what is hard about each."""
     hostile = ModelFacts(owner=HOSTILE, purpose=HOSTILE, tier=HOSTILE)
     rate = check_of("rate", None, subject=f"city={HOSTILE}", undersized=(HOSTILE,))
-    many = tuple(check_of("rate", 0.5, subject=f"group={place}") for place in range(500))
+    many = tuple(check_of("rate", 0.5, subject=f"group={place}") for place in range(2_000))
+    inputs = tuple(Field(name=f"größe {place}", type="double") for place in range(2_000))
+    signature = dossier_of().model.signature
+    wide = attrs.evolve(dossier_of().model, signature=attrs.evolve(signature, inputs=inputs))
     regression = attrs.evolve(
         dossier_of().model,
         signature=Signature(
@@ -105,7 +108,10 @@ def hard_dossiers() -> dict[str, Dossier]:
         "a check of huge value": dossier_of(
             checks=(check_of("auc", 1e300, low=-1e300, high=1e308),)
         ),
-        "hundreds of checks": dossier_of(checks=many),
+        "thousands of checks": dossier_of(checks=many),
+        "thousands of inputs": dossier_of(model=wide),
+        "a purpose of a megabyte": dossier_of(facts=ModelFacts(purpose="Zürich ✓ " * 100_000)),
+        "empty texts": dossier_of(source="", estimator="", parameters=Facts({"text": "", "": ""})),
         "hostile text": dossier_of(
             checks=(rate,), facts=hostile, estimator=HOSTILE, source=HOSTILE, project=HOSTILE
         ),
@@ -116,3 +122,18 @@ def hard_dossiers() -> dict[str, Dossier]:
         "a regression": dossier_of(model=regression),
         "a person's rejection": dossier_of(approvals=(approval,)),
     }
+
+
+def approved_at(at: datetime) -> Dossier:
+    """A dossier that a person approved then, for a day."""
+    dossier = dossier_of()
+    approval = Approval(
+        id="approval-1",
+        dossier=dossier.digest,
+        decision="approve",
+        reason="read it",
+        actor="ben",
+        at=at,
+        expires=at + timedelta(days=1),
+    )
+    return attrs.evolve(dossier, approvals=(approval,))

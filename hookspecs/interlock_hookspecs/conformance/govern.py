@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -13,6 +14,7 @@ import pytest
 
 from interlock_hookspecs import Bound, CardSection, Check, Dossier, Verdict, Workspace
 from interlock_hookspecs.conformance.dossiers import (
+    approved_at,
     bound_of,
     check_of,
     dossier_of,
@@ -21,6 +23,7 @@ from interlock_hookspecs.conformance.dossiers import (
 from interlock_hookspecs.conformance.suite import Suite, another, ask, has, needs
 from interlock_hookspecs.conformance.together import at_once
 from interlock_hookspecs.conformance.workspace import LocalWorkspace
+from interlock_hookspecs.conformance.zones import AHEAD, BEHIND, in_zone
 
 _OUTWARD = re.compile(r"""(?:src|href)\s*=\s*["']?\s*(?:https?:)?//|@import|url\(\s*["']?https?:""")
 
@@ -95,6 +98,17 @@ class GovernSuite(Suite):
         alone = [act() for act in acts]
         assert at_once(acts) == alone, "judged at once with others, a dossier is judged as another"
 
+    def test_a_time_is_said_alike_in_every_zone(self, plugin: Any, ws: Workspace) -> None:
+        """Verdicts, sections and cards do not depend on the time zone of the process."""
+        dossier = approved_at(datetime(2026, 1, 1, tzinfo=UTC))
+        seen = []
+        for zone in (AHEAD, BEHIND):
+            with in_zone(zone):
+                card = _card(plugin, dossier, ws).digest if has(plugin, "render_card") else ""
+                seen.append((said(plugin, dossier), card))
+        assert seen[0][0] == seen[1][0], "in another time zone, it says something else"
+        assert seen[0][1] == seen[1][1], "in another time zone, a card has other bytes"
+
     def test_the_order_of_checks_makes_no_difference(self, plugin: Any) -> None:
         """What was measured first or last, the verdicts are the same."""
         needs(plugin, "review")
@@ -151,6 +165,16 @@ class GovernSuite(Suite):
                 found = judged(plugin, bound_of("auc", severity=severity), *checks)
                 assert found, f"a bound {what} gets no verdict"
                 assert set(found) == {"refuse"}, f"a bound {what} is not refused but {found[0]}"
+
+    def test_a_bound_is_answered_by_its_own_check(self, plugin: Any) -> None:
+        """A check whose subject differs in case, accents or spaces answers no bound on another."""
+        judges_bounds(plugin)
+        bound = bound_of("auc[größe=Ä]")
+        found = judged(plugin, bound, check_of("auc", 0.9, subject="größe=Ä"))
+        assert found == ["approve"], "a check of a subject with accents does not answer its bound"
+        for subject in ("größe=A\u0308", "größe=ä", "größe= Ä", "größe=Ä ", "Größe=Ä", "größe"):
+            found = judged(plugin, bound, check_of("auc", 0.9, subject=subject))
+            assert found == ["refuse"], f"a check of {subject!r} answers a bound on 'größe=Ä'"
 
     def test_the_worst_of_several_checks_counts(self, plugin: Any) -> None:
         """A bound that one of two checks under its name breaks is not approved."""

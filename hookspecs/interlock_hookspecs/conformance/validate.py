@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
-from interlock_hookspecs import Check, InvalidInput, Unsupported
+from interlock_hookspecs.conformance.hard_rows import HardRowsPromises
+from interlock_hookspecs.conformance.measuring import answered, apart, measured
 from interlock_hookspecs.conformance.rows import (
     MARKER,
     Answers,
@@ -16,60 +17,12 @@ from interlock_hookspecs.conformance.rows import (
     stored_otherwise,
     task_of,
 )
-from interlock_hookspecs.conformance.suite import Suite, another, ask, has
+from interlock_hookspecs.conformance.suite import another, has
 from interlock_hookspecs.conformance.together import at_once
 from interlock_hookspecs.conformance.workspace import LocalWorkspace
 
-if TYPE_CHECKING:
-    import pyarrow as pa
 
-    from interlock_hookspecs import Task
-
-
-def measured(
-    plugin: Any,
-    task: Task,
-    heldout: pa.Table | None = None,
-    training: pa.Table | None = None,
-    *,
-    predictor: Answers | None = None,
-    champion: Answers | None = None,
-) -> tuple[Check, ...]:
-    """All that a plugin measures: the rows, and a candidate on rows that it has not seen."""
-    heldout = rows_of(task.kind, seed=1) if heldout is None else heldout
-    training = rows_of(task.kind, seed=2) if training is None else training
-    found: tuple[Check, ...] = ()
-    if has(plugin, "check_data"):
-        found += ask(plugin, "check_data", rows=training, task=task, reference=None)
-    if has(plugin, "check_model"):
-        found += ask(
-            plugin,
-            "check_model",
-            predictor=predictor or Answers(task.kind),
-            heldout=heldout,
-            training=training,
-            task=task,
-            champion=champion,
-        )
-    return found
-
-
-def answered(plugin: Any, what: str, task: Task, *tables: pa.Table) -> tuple[Check, ...]:
-    """The checks of hard rows; a plugin may refuse them, in the contract's words."""
-    try:
-        return measured(plugin, task, *tables)
-    except AssertionError:
-        raise
-    except Exception as error:
-        said = isinstance(error, InvalidInput | Unsupported)
-        if said and MARKER not in str(error):
-            return ()
-        fault = "the error repeats a value of a data row" if said else "no error of the contract"
-        msg = f"{what}: {type(error).__name__} is raised: {fault}"
-        raise AssertionError(msg) from error
-
-
-class ValidateSuite(Suite):
+class ValidateSuite(HardRowsPromises):
     """What core relies on in a validator: in either of ``check_data`` and ``check_model``."""
 
     role = "validate"
@@ -126,9 +79,9 @@ class ValidateSuite(Suite):
             once = measured(plugin, task_of(kind))
             measured(plugin, task_of(kind), rows_of(kind, 100, 7), rows_of(kind, 100, 8))
             again = measured(plugin, task_of(kind))
-            assert again == once, _apart(once, again, "asked again, the same rows")
+            assert again == once, apart(once, again, "asked again, the same rows")
             other = measured(another(plugin), task_of(kind))
-            assert other == once, _apart(once, other, "by another instance, the same rows")
+            assert other == once, apart(once, other, "by another instance, the same rows")
 
     def test_many_measure_at_once(self, plugin: Any) -> None:
         """Several threads that measure at once have each the checks of its own rows."""
@@ -137,7 +90,7 @@ class ValidateSuite(Suite):
         acts = [partial(measured, plugin, task_of(kind), rows, rows) for rows in tables] * 2
         alone = [act() for act in acts]
         for one, two in zip(alone, at_once(acts), strict=True):
-            assert one == two, _apart(one, two, "measured at once with others, the same rows")
+            assert one == two, apart(one, two, "measured at once with others, the same rows")
 
     def test_how_rows_are_stored_makes_no_difference(self, plugin: Any) -> None:
         """Chunks, dictionary encoding and wide offsets, equal in digest, are equal in checks."""
@@ -146,7 +99,7 @@ class ValidateSuite(Suite):
             once = measured(plugin, task_of(kind), heldout, training)
             stored = [stored_otherwise(table) for table in (heldout, training)]
             again = measured(plugin, task_of(kind), *stored)
-            assert again == once, _apart(once, again, "stored otherwise, the same rows")
+            assert again == once, apart(once, again, "stored otherwise, the same rows")
 
     def test_the_stamp_is_left_to_core(self, plugin: Any) -> None:
         """A check comes without a maker: who made it is core's to say."""
@@ -204,11 +157,3 @@ class ValidateSuite(Suite):
             beside = {check.label for check in measured(plugin, task_of(kind), champion=champion)}
             lost = alone - beside
             assert not lost, f"{min(lost, default='')} is not measured beside a champion"
-
-
-def _apart(once: tuple[Check, ...], again: tuple[Check, ...], how: str) -> str:
-    """Which check differs between two answers, in a sentence."""
-    for one, two in zip(once, again, strict=False):
-        if one != two:
-            return f"{how} give another {one.label}"
-    return f"{how} give {len(again)} checks, not {len(once)}"

@@ -81,6 +81,7 @@ FOUNDATION = (
     "types",
     "measures",
     "signatures",
+    "traffic",
 )
 """The modules of the contract that belong to no stage."""
 

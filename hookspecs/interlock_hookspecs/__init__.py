@@ -72,6 +72,7 @@ from interlock_hookspecs.rules import (
     spec_of,
 )
 from interlock_hookspecs.signatures import signature_for
+from interlock_hookspecs.traffic import LATENCY_EDGES, Traffic, latency_cells
 from interlock_hookspecs.train import ORIGINS, Candidate, Score
 from interlock_hookspecs.types import resolve, type_hints
 from interlock_hookspecs.validate import Check
@@ -125,6 +126,7 @@ def _declared() -> Iterator[tuple[str, Spec]]:
 
 __all__ = [
     "CONTRACT_VERSION",
+    "LATENCY_EDGES",
     "ORIGINS",
     "PREDICTION",
     "PROJECT",
@@ -177,6 +179,7 @@ __all__ = [
     "Target",
     "TargetFeed",
     "Task",
+    "Traffic",
     "Unavailable",
     "Unsupported",
     "Verdict",
@@ -198,6 +201,7 @@ __all__ = [
     "hookimpl",
     "is_digest",
     "kinds_of",
+    "latency_cells",
     "logical_type",
     "observe",
     "one",

@@ -17,6 +17,7 @@ from interlock_hookspecs.artifacts import Maker
 from interlock_hookspecs.govern import Release
 from interlock_hookspecs.model import Model, Predictor
 from interlock_hookspecs.rules import one, owner
+from interlock_hookspecs.traffic import Traffic
 from interlock_hookspecs.values import (
     Facts,
     all_of,
@@ -317,4 +318,33 @@ def read_captures(deployment: Deployment, start: Instant, end: Instant) -> pa.Ta
         ...         return pa.table({"request_id": []})
         >>> Nothing().read_captures(None, None, None).num_rows
         0
+    """
+
+
+@owner("deploy", required=False)
+def read_traffic(deployment: Deployment) -> tuple[Traffic, ...]:
+    """Say what each release behind an endpoint was asked until now, and how that went.
+
+    Asked: the plugin that the first argument names.
+
+    A plugin that implements it can be rolled out through: it splits requests by weight, keeps
+    those of one sticky key with one release while weights stay, gives mirrors copies, and counts
+    each release for itself. Answers within a few seconds.
+
+    Args:
+        deployment: what this plugin made.
+
+    Returns:
+        One count a release and mirror that the endpoint has now, in the endpoint's order.
+
+    Raises:
+        Unavailable: the endpoint does not answer.
+
+    Example:
+        >>> class Idle:
+        ...     @hookimpl
+        ...     def read_traffic(self, deployment):
+        ...         return []
+        >>> Idle().read_traffic(None)
+        []
     """

@@ -22,6 +22,7 @@ ASKED_AGAIN = frozenset(
         "describe_model",
         "endpoint_status",
         "read_captures",
+        "read_traffic",
         "compare_window",
         "measure_performance",
         # These keep artifacts, which are known by their bytes: twice is once.

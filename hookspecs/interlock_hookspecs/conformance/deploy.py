@@ -8,16 +8,17 @@ from interlock_hookspecs import Deployment
 from interlock_hookspecs.conformance.applying import ApplyingPromises, apply
 from interlock_hookspecs.conformance.endpoints import status_of
 from interlock_hookspecs.conformance.released import ENDPOINT
-from interlock_hookspecs.conformance.serving import ServingPromises
+from interlock_hookspecs.conformance.splitting import SplittingPromises
 from interlock_hookspecs.conformance.suite import has, needs
 from interlock_hookspecs.conformance.workspace import LocalWorkspace
 
 
-class DeploySuite(ServingPromises, ApplyingPromises):
+class DeploySuite(SplittingPromises, ApplyingPromises):
     """What core relies on in a deployment.
 
     ``serve_endpoint`` and ``apply_endpoint`` stand in for each other: the tests of the one that a
-    plugin lacks are left out. ``remove_endpoint`` and ``read_captures`` are optional.
+    plugin lacks are left out. ``remove_endpoint``, ``read_captures`` and ``read_traffic`` are
+    optional; the last is what a release is rolled out in steps by.
     """
 
     role = "deploy"

@@ -206,13 +206,15 @@ class _Feed:
         self._sink = sink
         self._seconds = seconds
         self._watchers: list[Callable[[], None]] = []
+        self._predictors: dict[int, Share] = {}
+
+    def _opened(self, number: int) -> Share:
+        """The model of a release, opened once, as core does."""
+        return self._predictors.setdefault(number, Share(number, self._seconds))
 
     def take(self, targets: Sequence[Target]) -> None:
         self.current = tuple(
-            OpenTarget(
-                target=target,
-                predictor=Share(int(target.release.number), self._seconds),
-            )
+            OpenTarget(target=target, predictor=self._opened(int(target.release.number)))
             for target in targets
         )
 

@@ -35,8 +35,8 @@ class Answer:
     body: Mapping[str, Any]
 
 
-def infer(address: str, rows: pa.Table, *, request_id: str = "") -> Answer:
-    """Ask the endpoint of the suite for predictions."""
+def infer(address: str, rows: pa.Table, *, request_id: str = "", sticky_key: str = "") -> Answer:
+    """Ask the endpoint of the suite for predictions; those of one sticky key go together."""
     inputs = [
         {
             "name": column,
@@ -49,6 +49,8 @@ def infer(address: str, rows: pa.Table, *, request_id: str = "") -> Answer:
     asked: dict[str, Any] = {"inputs": inputs}
     if request_id:
         asked["id"] = request_id
+    if sticky_key:
+        asked["parameters"] = {"sticky_key": sticky_key}
     body = json.dumps(asked).encode()
     path = f"/v2/models/{quote(ENDPOINT.name, safe='')}/infer"
     try:

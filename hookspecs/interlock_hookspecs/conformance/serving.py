@@ -38,9 +38,11 @@ _HUGE = 64 * 1024 * 1024
 class ServingPromises(Suite):
     """A server of our own, over the Open Inference Protocol; for another one there is `infer`."""
 
-    def infer(self, address: str, rows: pa.Table, request_id: str = "") -> Answer:
+    def infer(
+        self, address: str, rows: pa.Table, request_id: str = "", sticky_key: str = ""
+    ) -> Answer:
         """Ask the endpoint for predictions, as its clients do."""
-        return infer(address, rows, request_id=request_id)
+        return infer(address, rows, request_id=request_id, sticky_key=sticky_key)
 
     def test_a_row_is_scored_and_decided(self, plugin: Any, tmp_path: Path) -> None:
         """An answer has the model's scores, and the prediction by the release's threshold."""

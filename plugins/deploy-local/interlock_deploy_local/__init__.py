@@ -10,6 +10,7 @@ from interlock_hookspecs import (
     Endpoint,
     EndpointStatus,
     TargetFeed,
+    Traffic,
     hookimpl,
     plugin,
     setting,
@@ -86,3 +87,10 @@ class LocalServer:
         from interlock_deploy_local.status import ask
 
         return ask(deployment)
+
+    @hookimpl
+    def read_traffic(self, deployment: Deployment) -> tuple[Traffic, ...]:
+        """Ask the server for its counts."""
+        from interlock_deploy_local.status import traffic
+
+        return traffic(deployment)

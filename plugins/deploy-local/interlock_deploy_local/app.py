@@ -21,6 +21,7 @@ from interlock_deploy_local.protocol import (
     read_envelope,
     read_outputs,
     shown,
+    sticky_share,
     write_answer,
 )
 from interlock_deploy_local.records import read_records, write_records
@@ -39,6 +40,7 @@ _STATUSES: tuple[tuple[type[PluginError], int], ...] = (
 )
 _Reader = Callable[..., tuple[int, dict[str, list[Any]]]]
 _RETRY = (b"retry-after", b"1")
+STICKY_HEADER = b"x-sticky-key"
 _FOUND = 200
 _DOWN = 503
 
@@ -128,10 +130,13 @@ class App:
         if envelope.id is not None:
             exchange.request_id = envelope.id
         # From here to the queue nothing waits, so that a swap cannot come between.
-        router = self.router
-        model = router.choose(envelope.sticky) if version is None else router.version(version)
+        model = self._chosen(exchange, envelope, version)
         read = read_records if records else read_columns
-        rows, columns = read(envelope, model.columns, max_rows=self.max_rows)
+        try:
+            rows, columns = read(envelope, model.columns, max_rows=self.max_rows)
+        except InvalidInput:
+            model.tally.refused += 1
+            raise
         selected = None if records else read_outputs(envelope, model.signature)
         query = Query(id=exchange.request_id, rows=rows, columns=columns)
         answer = await model.ask(query)
@@ -142,6 +147,15 @@ class App:
             self.endpoint.name, model.release, exchange.request_id, answer, selected
         )
 
+    def _chosen(self, exchange: Exchange, envelope: Envelope, version: str | None) -> Batcher:
+        router = self.router
+        if version is not None:
+            return router.version(version)
+        sticky = envelope.sticky
+        if sticky is None and len(router.models) > 1:
+            sticky = sticky_share(exchange.header(STICKY_HEADER))
+        return router.choose(sticky)
+
     def _mirror(self, envelope: Envelope, query: Query, model: Batcher, read: _Reader) -> None:
         for mirror in self.router.mirrors:
             copy = query
@@ -149,6 +163,7 @@ class App:
                 try:
                     _, columns = read(envelope, mirror.columns, max_rows=self.max_rows)
                 except InvalidInput:
+                    mirror.tally.refused += 1
                     self.mirrors_skipped += 1
                     continue
                 copy = attrs.evolve(query, columns=columns)
@@ -172,6 +187,7 @@ class App:
             "problem": "; ".join(filter(None, reasons)),
             "captures_lost": self.lost(),
             "mirrors_skipped": self.mirrors_skipped,
+            "traffic": router.traffic(),
         }
 
 

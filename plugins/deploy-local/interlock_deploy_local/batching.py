@@ -21,6 +21,7 @@ import pyarrow.compute as pc
 
 from interlock_deploy_local.columns import Columns, output_datatypes
 from interlock_deploy_local.protocol import Answer, Query, output_names
+from interlock_deploy_local.tally import Tally
 from interlock_hookspecs import (
     Capture,
     CaptureSink,
@@ -51,6 +52,7 @@ class _Waiting:
 
     query: Query
     future: asyncio.Future[Answer] | None
+    since: float
 
 
 @attrs.frozen(eq=False)
@@ -93,6 +95,7 @@ class Batcher:
         self.predictor = target.predictor
         self.release: Release = target.target.release
         self.format = target.target.model.format
+        self.tally = Tally()
         self._captures = captures
         self._log = log
         self._batch_rows = batch_rows
@@ -125,13 +128,13 @@ class Batcher:
             Unavailable: the model has been silent for too long.
         """
         future: asyncio.Future[Answer] = self._loop.create_future()
-        self._put(_Waiting(query, future))
+        self._put(_Waiting(query, future, self._loop.time()))
         return future
 
     def tell(self, query: Query) -> bool:
         """Queue a copy of a request that nobody waits for; False where there was no room."""
         try:
-            self._put(_Waiting(query, None))
+            self._put(_Waiting(query, None, self._loop.time()))
         except (Overloaded, Unavailable):
             return False
         return True
@@ -153,9 +156,11 @@ class Batcher:
         if self._closed:
             raise Unavailable(f"{self.release.id} is served no longer")
         if self.late:
+            self.tally.failed += 1
             raise Unavailable(f"the model of {self.release.id} has not answered in time")
         rows = waiting.query.rows
         if self._queued and self._queued + rows > self._queue_rows:
+            self.tally.failed += 1
             raise Overloaded(f"{self._queued} rows wait for {self.release.id}: try again soon")
         self._queue.append(waiting)
         self._queued += rows
@@ -191,6 +196,7 @@ class Batcher:
         self._log.error("the model of %s is late: %s", self.release.id, error)
         for waiting in (*batch, *self._queue):
             _resolve(waiting, error)
+            self.tally.failed += 1
         self._queue.clear()
         self._queued = 0
 
@@ -273,10 +279,13 @@ class Batcher:
     ) -> None:
         timer.cancel()
         self._running = False
-        self.late = False
+        given_up, self.late = self.late, False
+        now = self._loop.time()
         delivered = []
         for waiting, result in zip(batch, results, strict=True):
             answer = result.answer if isinstance(result, _Scored) else result
+            if not given_up:
+                self.tally.add(answer, now - waiting.since)
             if _resolve(waiting, answer) and isinstance(result, _Scored):
                 delivered.append((waiting.query, result))
         if self._queue:

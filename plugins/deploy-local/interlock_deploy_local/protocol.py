@@ -4,7 +4,8 @@ The protocol: https://github.com/open-inference/open-inference-protocol (REST). 
 
 - inputs are either one tensor a column, ``[n]`` or ``[n, 1]``, or one ``[n, k]`` tensor of all
   features in the model's order; the id and time columns may stand beside either
-- ``parameters.sticky_key``: requests of one key go to one version while the weights stay
+- ``parameters.sticky_key``, or the header ``x-sticky-key``: requests of one key go to one version
+  while the weights stay
 - binary tensors are not understood; JSON is
 """
 
@@ -90,6 +91,13 @@ def read_envelope(body: bytes) -> Envelope:
 def is_request_id(text: str) -> bool:
     """Whether a text may name a request: 1 to 128 printable ASCII characters."""
     return _ID.fullmatch(text) is not None
+
+
+def sticky_share(key: bytes) -> float | None:
+    """Where a key falls between 0 and 1, evenly, the same on every machine; None without a key."""
+    if not key:
+        return None
+    return int.from_bytes(hashlib.sha256(key).digest()[:6], "big") / 2**48
 
 
 def read_columns(
@@ -233,8 +241,7 @@ def _sticky(body: Mapping[str, Any]) -> float | None:
         key = int(key)  # JSON Schema does not tell 3.0 from 3
     if type(key) not in (str, int) or len(str(key)) > KEY_LENGTH:
         raise InvalidInput(f'"sticky_key" is no text or integer of up to {KEY_LENGTH} characters')
-    digest = hashlib.sha256(str(key).encode()).digest()
-    return int.from_bytes(digest[:6], "big") / 2**48
+    return sticky_share(str(key).encode())
 
 
 def _tensor(tensor: object, position: int, max_rows: int) -> tuple[str, str, list[int], list[Any]]:

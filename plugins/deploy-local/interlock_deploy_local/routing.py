@@ -6,7 +6,7 @@ import bisect
 import itertools
 import random
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
@@ -41,6 +41,23 @@ class Router:
     def versions(self) -> tuple[str, ...]:
         """The releases that can be asked."""
         return tuple(model.release.id for model in self.models)
+
+    def traffic(self) -> list[dict[str, Any]]:
+        """What each model and mirror was asked, and how that went, with its weight now."""
+        starts = (0.0, *self.bounds)
+        counted = [
+            {
+                "release": model.release.id,
+                "mirror": False,
+                "weight": end - start,
+                **model.tally.said(),
+            }
+            for model, start, end in zip(self.models, starts, self.bounds, strict=False)
+        ]
+        for mirror in self.mirrors:
+            about = {"release": mirror.release.id, "mirror": True, "weight": 0.0}
+            counted.append({**about, **mirror.tally.said()})
+        return counted
 
     def choose(self, sticky: float | None = None) -> Batcher:
         """A model by weight: at random, or always the same for the same ``sticky``.

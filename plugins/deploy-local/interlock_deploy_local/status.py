@@ -1,13 +1,17 @@
-"""How an endpoint is, by asking its server; standard library only, as a listing asks many."""
+"""How an endpoint is, and what it was asked, by asking its server.
+
+Standard library only, as a listing asks many.
+"""
 
 from __future__ import annotations
 
 import http.client
 import json
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from interlock_hookspecs import Deployment, EndpointStatus
+from interlock_hookspecs import Deployment, EndpointStatus, Traffic, Unavailable
 
 _SECONDS = 2.0
 _BYTES = 1024 * 1024
@@ -16,31 +20,54 @@ _BYTES = 1024 * 1024
 def ask(deployment: Deployment) -> EndpointStatus:
     """The status of an endpoint; that nothing answers is one too."""
     try:
-        address = urlsplit(deployment.address)
-        host, port = address.hostname, address.port
-    except ValueError:
-        detail = f"{deployment.address} is no address"
-        return EndpointStatus(live=False, ready=False, detail=detail)
-    if not host:
-        return EndpointStatus(live=False, ready=False, detail="it has no address yet")
-    connection = http.client.HTTPConnection(host, port, timeout=_SECONDS)
-    try:
-        connection.request("GET", "/v2/health/ready")
-        said = json.loads(connection.getresponse().read(_BYTES))
-    except (OSError, http.client.HTTPException, ValueError) as error:
-        detail = f"{deployment.address} does not answer: {_reason(error)}"
-        return EndpointStatus(live=False, ready=False, detail=detail)
-    finally:
-        connection.close()
-    if not _is_ours(said, deployment):
-        detail = f"another server answers at {deployment.address}"
-        return EndpointStatus(live=False, ready=False, detail=detail)
+        said = _readiness(deployment)
+    except Unavailable as error:
+        return EndpointStatus(live=False, ready=False, detail=str(error))
     return EndpointStatus(
         live=True,
         ready=bool(said["ready"]),
         serving=tuple(str(release) for release in said["serving"]),
         detail=str(said["problem"]),
     )
+
+
+def traffic(deployment: Deployment) -> tuple[Traffic, ...]:
+    """What each release of an endpoint was asked.
+
+    Raises:
+        Unavailable: its server does not answer.
+    """
+    return tuple(
+        Traffic(**{**counts, "since": datetime.fromisoformat(counts["since"])})
+        for counts in _readiness(deployment).get("traffic", ())
+    )
+
+
+def _readiness(deployment: Deployment) -> dict[str, Any]:
+    """What the server of an endpoint says of itself.
+
+    Raises:
+        Unavailable: there is none, or it is another's.
+    """
+    try:
+        address = urlsplit(deployment.address)
+        host, port = address.hostname, address.port
+    except ValueError:
+        raise Unavailable(f"{deployment.address} is no address") from None
+    if not host:
+        raise Unavailable("it has no address yet")
+    connection = http.client.HTTPConnection(host, port, timeout=_SECONDS)
+    try:
+        connection.request("GET", "/v2/health/ready")
+        said: dict[str, Any] = json.loads(connection.getresponse().read(_BYTES))
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        detail = f"{deployment.address} does not answer: {_reason(error)}"
+        raise Unavailable(detail) from error
+    finally:
+        connection.close()
+    if not _is_ours(said, deployment):
+        raise Unavailable(f"another server answers at {deployment.address}")
+    return said
 
 
 def _is_ours(said: Any, deployment: Deployment) -> bool:

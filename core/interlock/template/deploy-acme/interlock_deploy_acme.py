@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import http.client
 import json
 import math
+import operator
 import random
 import signal
 import socketserver
 import threading
+import time
 import uuid
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler
@@ -29,9 +32,11 @@ from interlock_hookspecs import (
     OpenTarget,
     Signature,
     TargetFeed,
+    Traffic,
     Unavailable,
     decide,
     hookimpl,
+    latency_cells,
     plugin,
     setting,
 )
@@ -89,6 +94,16 @@ class AcmeServer:
             detail=str(said["problem"]),
         )
 
+    @hookimpl
+    def read_traffic(self, deployment: Deployment) -> tuple[Traffic, ...]:
+        try:
+            counts = _ask(deployment.address)["traffic"]
+        except (OSError, http.client.HTTPException, ValueError, KeyError) as error:
+            raise Unavailable(f"{deployment.address} does not answer") from error
+        return tuple(
+            Traffic(**{**one, "since": datetime.fromisoformat(one["since"])}) for one in counts
+        )
+
 
 @contextlib.contextmanager
 def _until_told() -> Any:
@@ -117,6 +132,43 @@ def _ask(address: str) -> dict[str, Any]:
     return said if isinstance(said, dict) else {}
 
 
+class _Count:
+    """How it went for one release: answers, refusals and failures since it was opened."""
+
+    def __init__(self) -> None:
+        self.since = datetime.now(UTC)
+        self.cells = latency_cells()
+        self.refused = self.failed = 0
+        self._lock = threading.Lock()
+
+    @contextlib.contextmanager
+    def one(self) -> Any:
+        """Count what is answered, or goes wrong, inside."""
+        started = time.perf_counter()
+        try:
+            yield
+        except Exception as error:
+            with self._lock:
+                self.refused += isinstance(error, InvalidInput)
+                self.failed += not isinstance(error, InvalidInput)
+            raise
+        took = latency_cells([time.perf_counter() - started])
+        with self._lock:
+            self.cells = tuple(map(operator.add, self.cells, took))
+
+    def said(self, target: Any) -> dict[str, Any]:
+        return {
+            "release": target.release.id,
+            "mirror": target.mirror,
+            "weight": target.weight,
+            "since": self.since.isoformat(),
+            "requests": sum(self.cells) + self.refused + self.failed,
+            "refused": self.refused,
+            "failed": self.failed,
+            "latencies": self.cells,
+        }
+
+
 @attrs.frozen
 class _Service:
     """What a request needs to be answered."""
@@ -127,6 +179,11 @@ class _Service:
     log: logging.Logger
     max_body: int
     seconds: float
+    counts: dict[tuple[str, bool], _Count] = attrs.field(factory=dict)
+
+    def count(self, target: Any) -> _Count:
+        """The count of a target."""
+        return self.counts.setdefault((target.release.id, target.mirror), _Count())
 
     @property
     def answering(self) -> list[OpenTarget]:
@@ -140,6 +197,7 @@ class _Service:
             "serving": [one.target.release.id for one in self.answering],
             "problem": self.feed.problem,
             "captures_lost": self.captures.lost,
+            "traffic": [self.count(one.target).said(one.target) for one in self.feed.current],
         }
 
     def infer(self, body: bytes) -> dict[str, Any]:
@@ -149,13 +207,12 @@ class _Service:
         if not answering:
             msg = "no release is served here"
             raise Unavailable(msg)
-        weights = [one.target.weight for one in answering]
-        (chosen,) = random.choices(answering, weights)  # noqa: S311  (a split, no secret)
         try:
             asked = json.loads(body)
         except ValueError as error:
             msg = "the body is not JSON"
             raise InvalidInput(msg) from error
+        chosen = _chosen(answering, asked)
         request_id = asked.get("id") if isinstance(asked, dict) else None
         request_id = request_id if isinstance(request_id, str) and request_id else uuid.uuid4().hex
         predictions = self._answer(chosen, asked, request_id)
@@ -181,9 +238,10 @@ class _Service:
 
     def _answer(self, chosen: OpenTarget, asked: Any, request_id: str) -> pa.Table:
         release, predictor = chosen.target.release, chosen.predictor
-        rows = rows_of(asked, predictor.signature)
-        scores = predictor.predict(rows)
-        predictions = decide(scores, predictor.signature, release.threshold)
+        with self.count(chosen.target).one():
+            rows = rows_of(asked, predictor.signature)
+            scores = predictor.predict(rows)
+            predictions = decide(scores, predictor.signature, release.threshold)
         self.captures.put(
             Capture(
                 request_id=request_id,
@@ -195,6 +253,21 @@ class _Service:
             )
         )
         return predictions
+
+
+def _chosen(answering: list[OpenTarget], asked: Any) -> OpenTarget:
+    """One of the targets by weight: at random, or always the same for one sticky key."""
+    said = asked.get("parameters") if isinstance(asked, dict) else None
+    key = said.get("sticky_key") if isinstance(said, dict) else None
+    share = random.random()  # noqa: S311  (a split, no secret)
+    if key is not None:
+        share = int(hashlib.sha256(str(key).encode()).hexdigest()[:12], 16) / 16**12
+    share *= sum(one.target.weight for one in answering)
+    for one in answering:
+        share -= one.target.weight
+        if share < 0:
+            return one
+    return answering[-1]
 
 
 def rows_of(asked: Any, signature: Signature) -> pa.Table:

@@ -7,6 +7,7 @@ import logging
 import threading
 import time
 from datetime import UTC, datetime
+from urllib.parse import urlsplit
 
 import numpy as np
 import pyarrow as pa
@@ -148,8 +149,8 @@ class Client:
         self.feed = feed
         self.captures = captures
         self.running = running
-        host, port = feed.told.removeprefix("http://").rsplit(":", 1)
-        self.at = (host, int(port))
+        address = urlsplit(feed.told)
+        self.at = (address.hostname, address.port)
 
     def connect(self):
         """A connection that is closed at the end of the with-block."""
@@ -235,12 +236,12 @@ def serving(*targets, **settings):
     assert not failures
 
 
-@pytest.fixture(name="serving")
+@pytest.fixture(name="serving", scope="session")
 def _serving():
     return serving
 
 
-@pytest.fixture(name="target")
+@pytest.fixture(name="target", scope="session")
 def _target():
     return target
 

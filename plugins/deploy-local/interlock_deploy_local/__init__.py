@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import attrs
 
 from interlock_hookspecs import (
     CaptureSink,
     Deployment,
     Endpoint,
     EndpointStatus,
+    Secret,
     TargetFeed,
     Traffic,
     hookimpl,
@@ -17,9 +22,9 @@ from interlock_hookspecs import (
 )
 
 if TYPE_CHECKING:
-    import attrs
-
     from interlock_hookspecs import Workspace
+
+Right = Literal["infer", "describe", "metrics"]
 
 _LAST_PORT = 65_535
 
@@ -32,6 +37,17 @@ def _port(_: object, attribute: attrs.Attribute[Any], value: int) -> None:
 def _positive(_: object, attribute: attrs.Attribute[Any], value: float) -> None:
     if not value > 0:
         raise ValueError(f"{attribute.name} is out of range: more than 0")
+
+
+def _no_less(_: object, attribute: attrs.Attribute[Any], value: float) -> None:
+    if not value >= 0:
+        raise ValueError(f"{attribute.name} is out of range: 0 or more")
+
+
+def _rates(_: object, attribute: attrs.Attribute[Any], value: Mapping[str, float]) -> None:
+    for name, rate in value.items():
+        if not rate >= 0:
+            raise ValueError(f"{attribute.name}.{name} is out of range: 0 or more")
 
 
 @plugin(contract="1.0")
@@ -71,6 +87,29 @@ class LocalServer:
     drain_seconds: int = setting(
         20, doc="seconds for requests in flight when told to stop", validator=_positive
     )
+    api_keys: Mapping[str, Secret[str]] = setting(
+        attrs.Factory(dict), doc="keys by name, each from ${NAME}; with any, a request needs one"
+    )
+    key_rights: Mapping[str, tuple[Right, ...]] = setting(
+        attrs.Factory(dict),
+        doc="what a key is for, by its name: infer, describe, metrics; without, for everything",
+    )
+    rate_limit: float = setting(
+        0.0, doc="requests a second of each caller; 0 for no limit", validator=_no_less
+    )
+    rate_limits: Mapping[str, float] = setting(
+        attrs.Factory(dict), doc="the same for single keys, by their name", validator=_rates
+    )
+    tls_certificate: Path | None = setting(
+        None, doc="PEM file with the server's certificate and what signed it"
+    )
+    tls_key: Path | None = setting(None, doc="PEM file with the private key of the certificate")
+    tls_key_password: Secret[str] | None = setting(
+        None, doc="the password of tls_key, from ${NAME}, where it has one"
+    )
+    tls_client_ca: Path | None = setting(
+        None, doc="PEM file with who signs clients' certificates; with it, a request needs one"
+    )
 
     @hookimpl
     def serve_endpoint(
@@ -86,11 +125,11 @@ class LocalServer:
         """Ask the server's own readiness."""
         from interlock_deploy_local.status import ask
 
-        return ask(deployment)
+        return ask(deployment, self.tls_certificate)
 
     @hookimpl
     def read_traffic(self, deployment: Deployment) -> tuple[Traffic, ...]:
         """Ask the server for its counts."""
         from interlock_deploy_local.status import traffic
 
-        return traffic(deployment)
+        return traffic(deployment, self.tls_certificate)

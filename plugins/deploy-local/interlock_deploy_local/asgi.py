@@ -13,6 +13,11 @@ Scope = dict[str, Any]
 ASGI = Callable[[Scope, Receive, Send], Awaitable[None]]
 """An application, or a layer before one: it answers, or calls what is behind it."""
 
+PEER = "interlock.peer"
+"""In a scope: the name in the client's certificate, where one was verified."""
+CALLER = "interlock.caller"
+"""In a scope: who was let in, the name of a key or of a certificate."""
+
 JSON: Header = (b"content-type", b"application/json")
 
 

@@ -18,6 +18,9 @@ from uvicorn.protocols.http.httptools_impl import (
     RequestResponseCycle,
 )
 
+from interlock_deploy_local.asgi import PEER
+from interlock_deploy_local.tls import peer_name
+
 HEADER_BYTES = 64 * 1024
 PIPELINED = 64
 _SPARE_FILES = 128
@@ -25,11 +28,16 @@ _SPARE_FILES = 128
 
 @attrs.frozen
 class Guard:
-    """Limits of connections; seconds, and a number of connections."""
+    """Limits of connections; seconds, and a number of connections.
+
+    Attributes:
+        certificates: whether clients are known by certificates.
+    """
 
     header_seconds: float
     write_seconds: float
     max_connections: int
+    certificates: bool = False
 
     @property
     def connections(self) -> int:
@@ -51,6 +59,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._write_deadline: asyncio.TimerHandle | None = None
         self._in_header = self._header_is_new = False
         self._header_bytes = 0
+        self._peer: str | None = None
 
     @property
     def is_idle(self) -> bool:
@@ -61,6 +70,8 @@ class GuardedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """Count a new connection, and give its first header a deadline."""
         super().connection_made(transport)
+        if self.guard.certificates:
+            self._peer = peer_name(transport.get_extra_info("ssl_object"))
         if len(self.connections) > self.guard.connections:
             self._make_room()
         self._start_deadline()
@@ -99,6 +110,8 @@ class GuardedProtocol(HttpToolsProtocol):
         self._stop_deadline()
         if len(self.pipeline) >= PIPELINED:
             raise ValueError(f"more than {PIPELINED} requests sent ahead")
+        if self._peer is not None:
+            self.scope[PEER] = self._peer  # type: ignore[literal-required]  # a key of ours
         super().on_headers_complete()
 
     def send_400_response(self, msg: str) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from interlock_deploy_local import schemas
+from interlock_deploy_local.access import OPEN
 from interlock_deploy_local.protocol import metadata
 from interlock_deploy_local.schemas import Schema
 
@@ -28,15 +29,19 @@ _ERRORS = {
     "500": "the model failed",
     "503": "nothing is served, or the model does not answer",
 }
+_LOCKED = {"401": "no API key that is known here", "403": "the API key is not for this"}
 
 
-def document(endpoint: Endpoint, router: Router, *, max_rows: int, max_body: int) -> Schema:
+def document(
+    endpoint: Endpoint, router: Router, *, max_rows: int, max_body: int, keys: bool = False
+) -> Schema:
     """What the endpoint takes and gives now.
 
     Args:
         endpoint: its name is the model's.
         router: the models that are served. Paths without a version are described by the first.
         max_rows, max_body: rows and bytes of a request, at most.
+        keys: whether a request needs an API key.
     """
     served = {"Server": schemas.SERVER, "Live": schemas.LIVE, "Ready": schemas.READY}
     ready = _get("ready", "What is served, and what is wrong", "Ready")
@@ -57,7 +62,7 @@ def document(endpoint: Endpoint, router: Router, *, max_rows: int, max_body: int
         served["ModelReady"] = schemas.MODEL_READY
         served["Metadata"] = schemas.METADATA
         served["tensors-answer"] = schemas.tensors_answer()
-    return {
+    described: Schema = {
         "openapi": "3.1.0",
         "info": {
             "title": endpoint.name,
@@ -72,11 +77,29 @@ def document(endpoint: Endpoint, router: Router, *, max_rows: int, max_body: int
             "responses": {status: _json(words, "Error") for status, words in _ERRORS.items()},
         },
     }
+    if keys:
+        _lock(described)
+    return described
 
 
 def sample_rows(model: Batcher) -> Schema:
     """A body of ``batch`` with one row that is made up."""
     return {"rows": [{column.name: schemas.sample(column) for column in model.columns.features}]}
+
+
+def _lock(described: Schema) -> None:
+    """Say of every path but the open ones that it needs a key."""
+    parts = described["components"]
+    parts["securitySchemes"] = {
+        "bearer": {"type": "http", "scheme": "bearer"},
+        "key": {"type": "apiKey", "in": "header", "name": "x-api-key"},
+    }
+    parts["responses"] |= {status: _json(words, "Error") for status, words in _LOCKED.items()}
+    for path, methods in described["paths"].items():
+        for operation in methods.values():
+            if path not in OPEN:
+                operation["security"] = [{"bearer": []}, {"key": []}]
+                operation["responses"] |= _refusals(*_LOCKED)
 
 
 def _models(endpoint: Endpoint, router: Router) -> list[tuple[str, str, Batcher]]:

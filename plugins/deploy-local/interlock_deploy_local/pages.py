@@ -17,18 +17,18 @@ PATHS = ("/openapi.json", "/docs")
 _HTML: Header = (b"content-type", b"text/html; charset=utf-8")
 
 
-def pages(app: App) -> ASGI:
-    """The application with its description before it."""
+def pages(app: App, *, keys: bool) -> ASGI:
+    """The application with its description before it, which says whether a key is needed."""
 
     def layer(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         if scope["path"] in PATHS:
-            return _describe(app, scope, send)
+            return _describe(app, scope, send, keys=keys)
         return app(scope, receive, send)
 
     return layer
 
 
-async def _describe(app: App, scope: Scope, send: Send) -> None:
+async def _describe(app: App, scope: Scope, send: Send, *, keys: bool) -> None:
     if scope["method"] not in ("GET", "HEAD"):
         await refuse(send, 405, "this path takes GET, HEAD", (b"allow", b"GET, HEAD"))
         return
@@ -36,7 +36,7 @@ async def _describe(app: App, scope: Scope, send: Send) -> None:
     from interlock_deploy_local.openapi import document
 
     described: dict[str, Any] = document(
-        app.endpoint, app.router, max_rows=app.max_rows, max_body=app.max_body
+        app.endpoint, app.router, max_rows=app.max_rows, max_body=app.max_body, keys=keys
     )
     if scope["path"] == "/docs":
         from interlock_deploy_local.page import POLICY, page

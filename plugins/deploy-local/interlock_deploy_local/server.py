@@ -15,9 +15,10 @@ import uvicorn
 
 from interlock_deploy_local.app import App
 from interlock_deploy_local.batching import Batcher
+from interlock_deploy_local.layers import layered
 from interlock_deploy_local.limits import Guard, guarded
-from interlock_deploy_local.pages import pages
 from interlock_deploy_local.routing import Router, dropped, route
+from interlock_deploy_local.tls import server_context
 from interlock_hookspecs import CaptureSink, Endpoint, OpenTarget, TargetFeed, Unavailable
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ class LocalEndpoint:
             body_seconds=settings.body_seconds,
         )
         self._retired: list[Batcher] = []
+        self._tls = server_context(settings)
         self._server = _Server(self._config(), self._listening)
 
     def run(self) -> None:
@@ -93,9 +95,10 @@ class LocalEndpoint:
             header_seconds=settings.header_seconds,
             write_seconds=settings.write_seconds,
             max_connections=settings.max_connections,
+            certificates=settings.tls_client_ca is not None,
         )
-        return uvicorn.Config(
-            pages(self._app),
+        config = uvicorn.Config(
+            layered(settings, self._app),
             http=guarded(guard),
             ws="none",
             lifespan="off",
@@ -110,6 +113,9 @@ class LocalEndpoint:
             timeout_keep_alive=settings.idle_seconds,
             timeout_graceful_shutdown=settings.drain_seconds,
         )
+        config.load()
+        config.ssl = self._tls
+        return config
 
     def _listening(self, listener: socket.socket) -> None:
         """Called on the event loop when connections are taken."""
@@ -123,7 +129,7 @@ class LocalEndpoint:
         # Watch first: a change between the two would go unseen.
         self._feed.watch(changed)
         self._take_targets()
-        self._feed.started(_address(listener))
+        self._feed.started(_address(listener, "http" if self._tls is None else "https"))
 
     def _take_targets(self) -> None:
         before = self._app.router
@@ -202,8 +208,8 @@ def _listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _address(listener: socket.socket) -> str:
+def _address(listener: socket.socket, scheme: str) -> str:
     """Where clients on this machine reach the listener."""
     host, port = listener.getsockname()[:2]
     host = _WILDCARDS.get(host, host)
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import http.client
 import json
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,10 +18,15 @@ _SECONDS = 2.0
 _BYTES = 1024 * 1024
 
 
-def ask(deployment: Deployment) -> EndpointStatus:
-    """The status of an endpoint; that nothing answers is one too."""
+def ask(deployment: Deployment, certificate: Path | None = None) -> EndpointStatus:
+    """The status of an endpoint; that nothing answers is one too.
+
+    Args:
+        deployment: whose address is asked.
+        certificate: the server's own, where it speaks TLS.
+    """
     try:
-        said = _readiness(deployment)
+        said = _readiness(deployment, certificate)
     except Unavailable as error:
         return EndpointStatus(live=False, ready=False, detail=str(error))
     return EndpointStatus(
@@ -31,19 +37,23 @@ def ask(deployment: Deployment) -> EndpointStatus:
     )
 
 
-def traffic(deployment: Deployment) -> tuple[Traffic, ...]:
+def traffic(deployment: Deployment, certificate: Path | None = None) -> tuple[Traffic, ...]:
     """What each release of an endpoint was asked.
+
+    Args:
+        deployment: whose address is asked.
+        certificate: the server's own, where it speaks TLS.
 
     Raises:
         Unavailable: its server does not answer.
     """
     return tuple(
         Traffic(**{**counts, "since": datetime.fromisoformat(counts["since"])})
-        for counts in _readiness(deployment).get("traffic", ())
+        for counts in _readiness(deployment, certificate).get("traffic", ())
     )
 
 
-def _readiness(deployment: Deployment) -> dict[str, Any]:
+def _readiness(deployment: Deployment, certificate: Path | None) -> dict[str, Any]:
     """What the server of an endpoint says of itself.
 
     Raises:
@@ -56,7 +66,11 @@ def _readiness(deployment: Deployment) -> dict[str, Any]:
         raise Unavailable(f"{deployment.address} is no address") from None
     if not host:
         raise Unavailable("it has no address yet")
-    connection = http.client.HTTPConnection(host, port, timeout=_SECONDS)
+    try:
+        connection = _connection(address.scheme, host, port, certificate)
+    except OSError as error:
+        detail = f"tls_certificate {certificate} cannot be read: {_reason(error)}"
+        raise Unavailable(detail) from error
     try:
         connection.request("GET", "/v2/health/ready")
         said: dict[str, Any] = json.loads(connection.getresponse().read(_BYTES))
@@ -68,6 +82,20 @@ def _readiness(deployment: Deployment) -> dict[str, Any]:
     if not _is_ours(said, deployment):
         raise Unavailable(f"another server answers at {deployment.address}")
     return said
+
+
+def _connection(
+    scheme: str, host: str, port: int | None, certificate: Path | None
+) -> http.client.HTTPConnection:
+    if scheme != "https":
+        return http.client.HTTPConnection(host, port, timeout=_SECONDS)
+    if certificate is None:
+        # It was started with other settings: whoever signed its certificate may be known here.
+        return http.client.HTTPSConnection(host, port, timeout=_SECONDS)
+    from interlock_deploy_local.tls import client_context
+
+    context = client_context(certificate)
+    return http.client.HTTPSConnection(host, port, timeout=_SECONDS, context=context)
 
 
 def _is_ours(said: Any, deployment: Deployment) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import (
     TYPE_CHECKING,
@@ -110,6 +110,14 @@ class Spec:
         names = inspect.signature(self.function).parameters
         gone = {name for name, deprecation in self.arguments.items() if deprecation.gone}
         return tuple(name for name in names if name not in gone)
+
+    def ending(self, function: Callable[..., Any]) -> Iterator[str]:
+        """What an implementation uses of what goes away, each in a line."""
+        if self.deprecated is not None:
+            yield f"hook {self.name} is {self.deprecated}"
+        for parameter in inspect.signature(function).parameters:
+            if parameter in self.arguments:
+                yield f"argument {parameter!r} of hook {self.name} is {self.arguments[parameter]}"
 
 
 def _specification(

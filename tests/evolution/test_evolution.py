@@ -19,6 +19,8 @@ from interlock.plugins.funnel import Funnel, Member
 from interlock.plugins.load import load, load_class
 from interlock.stack import load_stack
 from interlock_hookspecs import SPEC_MODULES, Deprecation, Maker, hookimpl, plugin, removed_specs
+from interlock_hookspecs.conformance.govern import GovernSuite
+from interlock_hookspecs.conformance.suite import run
 
 OLD = Path(__file__).with_name("contract_1_0")
 DIST_INFO = "interlock_legacy-1.0.dist-info"
@@ -154,6 +156,20 @@ def test_the_hooks_own_page_says_that_it_ends(capsys, tmp_path, monkeypatch):
     assert "argument threads is removed in contract 1.0" in capsys.readouterr().out
     assert main(["plugins", "hooks", "check_frame"]) == 2
     assert "was removed in contract 1.0: implement check_rows" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("evolving")
+def test_an_authors_tests_warn_of_what_ends():
+    """The suite that the author subclasses warns, and fails for what is gone, saying what came."""
+    form = {"test_it_keeps_to_the_form"}
+    review = {"review": lambda self, dossier: []}
+    cls = using(**review, check_table=lambda self, rows: [])
+    with pytest.warns(DeprecationWarning, match="hook check_table is deprecated since contract"):
+        (held,) = run(GovernSuite, lambda _folder: cls(), only=form)
+    assert held.status == "held"
+    cls = using(**review, check_frame=lambda self, rows: [])
+    (broken,) = run(GovernSuite, lambda _folder: cls(), only=form)
+    assert broken.why == "check_frame was removed in contract 1.0: implement check_rows"
 
 
 @pytest.mark.usefixtures("evolving")

@@ -50,6 +50,23 @@ class TestForgetful(ForgetfulSuite):
 """
 
 
+ENDING = """
+import sys
+import attrs
+from interlock_hookspecs import Deprecation, govern
+from interlock_hookspecs.conformance.__main__ import main
+from interlock_hookspecs.rules import spec_of
+
+ends = Deprecation(since="1.0", removed="2.0", instead="implement judge")
+for function, change in (
+    (govern.review, {"deprecated": ends}),
+    (govern.describe_model, {"arguments": {"dossier": ends}}),
+):
+    function._interlock_spec = attrs.evolve(spec_of(function), **change)
+sys.exit(main(sys.argv[1:]))
+"""
+
+
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
     """A folder of installed plugins: one that is broken, one that names its suite, one gone."""
@@ -75,10 +92,10 @@ def site(tmp_path_factory):
 def check(site, tmp_path):
     """Check a plugin as an author without the core does."""
 
-    def typed(*words, **environ):
+    def typed(*words, how=("-W", "error", "-m", "interlock_hookspecs.conformance"), **environ):
         path = os.pathsep.join([str(site), str(TEMPLATES / "govern-acme")])
         return subprocess.run(
-            [sys.executable, "-W", "error", "-m", "interlock_hookspecs.conformance", *words],
+            [sys.executable, *how, *words],
             cwd=tmp_path,
             env={**os.environ, "PYTHONPATH": path, **environ},
             capture_output=True,
@@ -125,6 +142,19 @@ def test_a_named_suite_may_have_any_name(check):
     assert said.returncode == 0, said.stderr
     (row,) = json.loads(said.stdout)["promises"]
     assert row["status"] == "held"
+
+
+def test_what_ends_with_a_contract_is_told(check):
+    """Above the promises, and to programs; a promise is not broken by it."""
+    words = ["govern-forgetful", "--set", "tenant=a", "--only", "it_keeps_to_the_form"]
+    said = check(*words, how=("-c", ENDING))
+    assert said.returncode == 0, said.stderr
+    told = [line for line in said.stdout.splitlines() if line.startswith("! ")]
+    ends = "deprecated since contract 1.0, removed in 2.0: implement judge"
+    assert told == [f"! argument 'dossier' of hook describe_model is {ends}",
+                    f"! hook review is {ends}"]  # fmt: skip
+    found = json.loads(check(*words, "--json", how=("-c", ENDING)).stdout)
+    assert found["deprecated"] == [line.removeprefix("! ") for line in told]
 
 
 @pytest.mark.parametrize(

@@ -56,13 +56,9 @@ def breaches(plugin: Any, role: str | None) -> Iterator[str]:
 
 def deprecations(plugin: Any) -> Iterator[str]:
     """What a plugin that keeps to the form uses of the contract that goes away, each in a line."""
-    for name, function in implementations(plugin).items():
-        spec = contract()[getattr(function, _MARK).get("specname") or name]
-        if spec.deprecated is not None:
-            yield f"hook {spec.name} is {spec.deprecated}"
-        for parameter in inspect.signature(function).parameters:
-            if parameter in spec.arguments:
-                yield f"argument {parameter!r} of hook {spec.name} is {spec.arguments[parameter]}"
+    for own, function in implementations(plugin).items():
+        name = getattr(function, _MARK).get("specname") or own
+        yield from contract()[name].ending(function)
 
 
 def _contract_breaches(plugin: Any) -> Iterator[str]:

@@ -75,6 +75,7 @@ def _as_json(subject: Subject, found: Sequence[tuple[type[Suite], Outcome]]) -> 
         "version": subject.version,
         "distribution": subject.distribution,
         "python": sys.executable,
+        "deprecated": list(subject.ending),
         "counts": _counts(found),
         "promises": [
             {
@@ -96,6 +97,8 @@ def _counts(found: Sequence[tuple[type[Suite], Outcome]]) -> dict[str, int]:
 
 def _show(subject: Subject, found: Sequence[tuple[type[Suite], Outcome]]) -> None:
     print(f"{subject.name} {subject.version}, installed by {subject.distribution}")  # noqa: T201  (a command prints)
+    for line in subject.ending:
+        print(f"{_coloured('declared', sys.stdout, '!')} {line}")  # noqa: T201  (a command prints)
     role = ""
     for suite, outcome in found:
         if suite.role != role:

@@ -25,6 +25,7 @@ from interlock_hookspecs.conformance.making import CannotCheckError, maker, near
 from interlock_hookspecs.conformance.suite import (
     Outcome,
     Suite,
+    ending,
     implemented,
     promise_of,
     reason_of,
@@ -66,6 +67,7 @@ class Subject:
         suites: the suites of its role and of every other whose hooks it implements.
         named: the entry point of the suite that its distribution names, or None.
         plain: those of the suites for which its settings alone must make it.
+        ending: what it uses of the contract that goes away, each in a line.
     """
 
     name: str
@@ -75,6 +77,7 @@ class Subject:
     suites: tuple[type[Suite], ...]
     named: metadata.EntryPoint | None
     plain: tuple[type[Suite], ...]
+    ending: tuple[str, ...]
 
 
 def find(name: str) -> Subject:
@@ -99,6 +102,7 @@ def find(name: str) -> Subject:
             suites=suites,
             named=named,
             plain=tuple(suite for suite in suites if suite.role != covered),
+            ending=ending(cls),
         )
     installed = [
         f"{role}-{entry_point.name}"

@@ -16,6 +16,7 @@ import contextlib
 import inspect
 import tempfile
 import typing
+import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -30,6 +31,7 @@ from interlock_hookspecs import (
     PluginError,
     compatible,
     contract_of,
+    removed_specs,
     specs,
     type_hints,
 )
@@ -86,9 +88,12 @@ class Suite:
         assert compatible(stated), f"it is written for contract {stated}, not {CONTRACT_VERSION}"
         found = hooks_of(plugin)
         for name, function in found.items():
+            assert name not in removed_specs(), f"{name} was {removed_specs()[name].deprecated}"
             assert name in specs(), f"the contract has no hook {name!r}"
             unknown = set(inspect.signature(function).parameters) - set(specs()[name].parameters)
             assert not unknown, f"{name} asks for {sorted(unknown)}, which the hook lacks"
+        for text in ending(type(plugin)):
+            warnings.warn(text, DeprecationWarning, stacklevel=2)
         own = [spec for spec in specs().values() if self.role in spec.roles]
         stood_in = {spec.instead for spec in own if spec.name in found}
         missing = [spec.name for spec in own if spec.required and not spec.instead]
@@ -136,6 +141,17 @@ def implemented(cls: type[Any]) -> tuple[str, ...]:
     """The names of what a plugin's class marks with ``@hookimpl``."""
     marked = f"{PROJECT}_impl"
     return tuple(name for name in dir(cls) if hasattr(inspect.getattr_static(cls, name), marked))
+
+
+def ending(cls: type[Any]) -> tuple[str, ...]:
+    """What a plugin's class uses of the contract that goes away, each in a line."""
+    known = specs()
+    return tuple(
+        text
+        for name in implemented(cls)
+        if name in known
+        for text in known[name].ending(getattr(cls, name))
+    )
 
 
 def has(plugin: Any, hook: str) -> bool:

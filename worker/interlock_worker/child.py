@@ -78,6 +78,12 @@ class Worker:
         logging.getLogger("interlock.plugins").setLevel(level)
         return describe(cls, entry_point)
 
+    @staticmethod
+    def distributions(roots: list[str]) -> Any:
+        from interlock_worker.distributions import distributions
+
+        return distributions(roots)
+
     def make(self, settings: Mapping[str, Any]) -> int:
         instance = configured(self._loaded(), settings)
         return self.peer.export(instance, type(instance), instance)

@@ -74,6 +74,15 @@ class WorkerPlugin:
         assert self._description is not None  # noqa: S101  (what runs has described itself)
         return self._description
 
+    def distributions(self, roots: list[str]) -> Mapping[str, Any]:
+        """What is installed there, as `interlock_worker.distributions.distributions` tells it.
+
+        Raises:
+            WorkerFailed: as `description`.
+        """
+        found: Mapping[str, Any] = self._call(self._running(), "distributions", roots=roots)
+        return found
+
     def plugin_class(self) -> type[Any]:
         """The class that stands for the plugin. It keeps this worker, and its instances do.
 

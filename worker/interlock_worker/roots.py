@@ -15,6 +15,9 @@ class Plugins(Protocol):
             WorkerFailed: it is not installed there, or fails to import.
         """
 
+    def distributions(self, roots: list[str]) -> Any:
+        """What is installed there, as `interlock_worker.distributions.distributions` tells it."""
+
     def make(self, settings: Any) -> int:
         """Make an instance and give its number, by which it is asked hooks until it is dropped.
 

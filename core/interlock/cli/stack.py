@@ -92,15 +92,17 @@ def diff(before: str, after: str, *, stack_file: Path | None, as_json: bool) -> 
 def lock(chosen: Chosen, *, only_check: bool) -> int:
     """Pin the stack's plugins and all that they need, to the version, in interlock.lock.
 
-    From then on the stack loads with these versions only. Other stacks keep their part of the file.
+    From then on the stack loads with these versions only, here and in the environments of its
+    plugins' own. Other stacks keep their part of the file.
     """
     from interlock.errors import StackError
-    from interlock.plugins.isolated import offered
+    from interlock.plugins.isolated import isolated_openers, offered
     from interlock.plugins.pins import lock_differences, pins_here
     from interlock.stack.lock import lock_path, read_lock, write_lock
 
     opened = chosen.session().stack
-    path, here = lock_path(opened), pins_here(opened, offered(opened))
+    here = pins_here(opened, {**offered(opened), **isolated_openers(opened)})
+    path = lock_path(opened)
     pins = read_lock(path)
     known = pins.get(opened.name)
     if only_check and known is None:
@@ -111,7 +113,8 @@ def lock(chosen: Chosen, *, only_check: bool) -> int:
         raise StackError(different, hint="install what it says, or interlock stack lock")
     if not only_check:
         write_lock(path, {**pins, opened.name: here})
-    plugins, distributions = len(here.plugins), len(here.distributions)
+    tables = (here.distributions, *here.environments.values())
+    plugins, distributions = len(here.plugins), sum(map(len, tables))
     word = "is as locked" if only_check else "is locked"
     click.echo(f"{opened.name} {word}: {plugins} plugins, {distributions} distributions.")
     return 0

@@ -31,6 +31,19 @@ def offered(stack: Stack) -> dict[str, Installed]:
     return found
 
 
+def isolated_openers(stack: Stack) -> dict[str, Installed]:
+    """The openers that a stack runs in environments of their own, a worker started for each.
+
+    Raises:
+        PluginLoadError: one of them is not there.
+    """
+    return {
+        name: isolated(name, hosting)
+        for name, hosting in stack.hosts.items()
+        if name.startswith("model-") and hosting.python is not None
+    }
+
+
 def isolated(name: str, hosting: Hosting) -> Installed:
     """A plugin of another environment, its worker started.
 

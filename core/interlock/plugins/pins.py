@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
-from importlib import metadata
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from interlock.errors import StackError
+from interlock.plugins.inventory import Inventory, canonical, here, roots_of, there
 from interlock.stack.lock import FILE_NAME, Pins, lock_path, read_lock
 
 if TYPE_CHECKING:
-    from packaging.requirements import Requirement
-
     from interlock.plugins.discover import Installed
     from interlock.stack.model import Stack
 
@@ -23,61 +20,35 @@ _OPENERS = "model"
 def pins_here(stack: Stack, known: Mapping[str, Installed]) -> Pins:
     """What a stack would be locked to: its plugins, every installed opener, and all that they need.
 
-    Openers are loaded by the format of a model, whatever the stack names. Extras count where a
-    requirement asks for them; one that somebody installed by hand is not seen. Of a plugin in an
-    environment of its own the version is pinned; what else is in there is that environment's.
+    Openers are loaded by the format of a model, whatever the stack names. A plugin in an
+    environment of its own is pinned with what it and its worker need there.
 
     Args:
         stack: as loaded from its file.
-        known: the installed plugins by name.
+        known: the plugins by name, installed here or in environments of their own, such openers
+            included.
 
     Raises:
         StackError: a plugin, or something that one needs, is not installed.
+        WorkerFailed: a worker crashed.
     """
     missing = [name for name in stack.plugin_names() if name not in known]
     openers = [name for name, plugin in known.items() if plugin.role == _OPENERS]
     names = [name for name in (*stack.plugin_names(), *openers) if name in known]
-    distributions: dict[str, str] = {}
-    here = [known[name].distribution for name in names if known[name].worker is None]
-    for root in (_CORE, *here):
-        missing += _gather(root, distributions)
+    own = [known[name].distribution for name in names if known[name].worker is None]
+    distributions, lacking = here().needed((_CORE, *own))
+    missing += lacking
+    environments = {}
+    for name in names:
+        if known[name].worker is not None:
+            found, lacking = there(known[name]).needed(roots_of(known[name]))
+            environments[name] = found
+            missing += [f"{one} in the environment of {name}" for one in lacking]
     if missing:
         problems = tuple(f"{name} is not installed" for name in dict.fromkeys(missing))
         raise StackError(problems, hint="install it, then interlock stack lock")
     plugins = {name: _said(known[name]) for name in names}
-    return Pins(plugins=plugins, distributions=distributions)
-
-
-def _gather(root: str, found: dict[str, str]) -> list[str]:
-    """Add a distribution and all that it needs; give the names of what is not installed."""
-    from packaging.requirements import Requirement
-
-    missing = []
-    waiting = [Requirement(root)]
-    seen: set[tuple[str, frozenset[str]]] = set()
-    while waiting:
-        wanted = waiting.pop()
-        name, extras = _canonical(wanted.name), frozenset(wanted.extras)
-        if (name, extras) in seen:
-            continue
-        seen.add((name, extras))
-        try:
-            distribution = metadata.distribution(name)
-        except metadata.PackageNotFoundError:
-            missing.append(name)
-            continue
-        found[name] = distribution.version
-        for line in distribution.requires or ():
-            needed = Requirement(line)
-            if _applies(needed, extras):
-                waiting.append(needed)
-    return missing
-
-
-def _applies(needed: Requirement, extras: frozenset[str]) -> bool:
-    """Whether a requirement counts on this machine, with one of these extras or none."""
-    marker = needed.marker
-    return marker is None or any(marker.evaluate({"extra": extra}) for extra in ("", *extras))
+    return Pins(plugins=plugins, distributions=distributions, environments=environments)
 
 
 def lock_problems(stack: Stack, known: Mapping[str, Installed]) -> list[str]:
@@ -100,8 +71,11 @@ def lock_problems(stack: Stack, known: Mapping[str, Installed]) -> list[str]:
         for name in stack.plugin_names()
         if name in known and name not in pins.plugins
     ]
-    ours = {_canonical(known[name].distribution) for name in named if name in known}
-    problems += _other_versions(pins.distributions, ours)
+    ours = {canonical(known[name].distribution) for name in named if name in known}
+    problems += _other_versions(here(), pins.distributions, but=ours)
+    for name in stack.plugin_names():
+        if name in known and name in pins.plugins:
+            problems += _environment_problems(known[name], pins)
     return problems
 
 
@@ -121,57 +95,83 @@ def refuse_unlocked(stack: Stack, plugin: Installed, *, as_opener: bool) -> None
     if said is None and as_opener:
         problem = f"{plugin.name} is not in {FILE_NAME}, which locks the stack {stack.name!r}"
         raise StackError((problem,), hint="interlock stack lock")
-    if said is not None and said != _said(plugin):
-        raise StackError((_problem(plugin.name, plugin, said),))
+    if said is None:
+        return
+    problems = [_problem(plugin.name, plugin, said)] if said != _said(plugin) else []
+    if as_opener or (plugin.worker is not None and plugin.name in pins.environments):
+        problems += _environment_problems(plugin, pins)
+    if problems:
+        raise StackError(tuple(problems))
 
 
-def lock_differences(pins: Pins, here: Pins) -> Iterator[str]:
+def _environment_problems(plugin: Installed, pins: Pins) -> Iterator[str]:
+    """What a plugin's own environment has otherwise than the lock says."""
+    wanted = pins.environments.get(plugin.name)
+    if plugin.worker is None:
+        if wanted is not None:
+            yield (
+                f"{plugin.name} runs here, {FILE_NAME} has it in an environment of its own: "
+                "interlock stack lock"
+            )
+        return
+    if wanted is None:
+        yield (
+            f"{plugin.name} runs in an environment of its own, {FILE_NAME} has it here: "
+            "interlock stack lock"
+        )
+        return
+    own = {canonical(plugin.distribution)}
+    for problem in _other_versions(there(plugin, wanted), wanted, but=own):
+        yield f"in the environment of {plugin.name}: {problem}"
+
+
+def lock_differences(pins: Pins, found: Pins) -> Iterator[str]:
     """What a lock says otherwise than the installation, both ways, one line each."""
-    own = {said.rpartition(" ")[0] for said in (*pins.plugins.values(), *here.plugins.values())}
-    for locked, installed, told in (
-        (pins.plugins, here.plugins, set()),
-        (pins.distributions, here.distributions, own),
-    ):
-        for name in sorted({*locked, *installed} - told):
-            was, now = locked.get(name), installed.get(name)
-            if was is None:
-                yield f"{name}: {now} is needed here, {FILE_NAME} does not have it"
-            elif now is None:
-                yield f"{name}: {FILE_NAME} says {was}, and nothing here needs it"
-            elif was != now:
-                yield f"{name}: {now} is installed, {FILE_NAME} says {was}"
+    own = {said.rpartition(" ")[0] for said in (*pins.plugins.values(), *found.plugins.values())}
+    yield from _differences(pins.plugins, found.plugins)
+    yield from _differences(pins.distributions, found.distributions, but=own)
+    for name in sorted({*pins.environments, *found.environments}):
+        locked, installed = (said.environments.get(name, {}) for said in (pins, found))
+        for difference in _differences(locked, installed, but=own):
+            yield f"in the environment of {name}: {difference}"
 
 
-def _other_versions(wanted: Mapping[str, str], but: set[str]) -> Iterator[str]:
+def _differences(
+    locked: Mapping[str, str], installed: Mapping[str, str], but: Iterable[str] = ()
+) -> Iterator[str]:
+    for name in sorted({*locked, *installed}.difference(but)):
+        was, now = locked.get(name), installed.get(name)
+        if was is None:
+            yield f"{name}: {now} is needed here, {FILE_NAME} does not have it"
+        elif now is None:
+            yield f"{name}: {FILE_NAME} says {was}, and nothing here needs it"
+        elif was != now:
+            yield f"{name}: {now} is installed, {FILE_NAME} says {was}"
+
+
+def _other_versions(place: Inventory, wanted: Mapping[str, str], *, but: set[str]) -> Iterator[str]:
     for name, version in wanted.items():
         if name in but:
             continue  # told as a plugin
-        try:
-            found = metadata.version(name)
-        except metadata.PackageNotFoundError:
+        found = place.find(name)
+        if found is None:
             yield f"{name} is not installed, {FILE_NAME} says {version}"
-            continue
-        if found != version:
+        elif found.version != version:
             yield (
-                f"{name} {found} is installed, {FILE_NAME} says {version}: "
+                f"{name} {found.version} is installed, {FILE_NAME} says {version}: "
                 f"install {name}=={version}, or interlock stack lock"
             )
 
 
-def _canonical(name: str) -> str:
-    """A distribution's name as PyPA's specification of names has it."""
-    return re.sub(r"[-_.]+", "-", name).lower()
-
-
 def _said(plugin: Installed) -> str:
-    return f"{_canonical(plugin.distribution)} {plugin.version}"
+    return f"{canonical(plugin.distribution)} {plugin.version}"
 
 
 def _problem(name: str, found: Installed | None, said: str) -> str:
     distribution, _, version = said.rpartition(" ")
     if found is None:
         return f"{name} is not installed, {FILE_NAME} says {said}"
-    if _canonical(found.distribution) != distribution:
+    if canonical(found.distribution) != distribution:
         return f"{name} comes from {_said(found)}, {FILE_NAME} says {said}"
     return (
         f"{name} {found.version} is installed, {FILE_NAME} says {version}: "

@@ -36,10 +36,13 @@ class Pins:
     Attributes:
         plugins: by the plugin's name, its distribution and version: ``interlock-data-files 0.1.0``.
         distributions: the version of every distribution that they and the core need, by name.
+        environments: of each plugin in an environment of its own, by its name, the version of every
+            distribution that it and its worker need there.
     """
 
     plugins: Mapping[str, str]
     distributions: Mapping[str, str]
+    environments: Mapping[str, Mapping[str, str]] = attrs.field(factory=dict)
 
 
 def lock_path(stack: Stack) -> Path:
@@ -67,14 +70,18 @@ def read_lock(path: Path) -> dict[str, Pins]:
     stacks = data.get("stack", {})
     try:
         return {
-            name: Pins(**{key: _texts(table[key]) for key in _KEYS})
+            name: Pins(
+                plugins=_texts(table["plugins"]),
+                distributions=_texts(table["distributions"]),
+                environments={
+                    plugin: _texts(versions)
+                    for plugin, versions in table.get("environments", {}).items()
+                },
+            )
             for name, table in stacks.items()
         }
     except (AttributeError, KeyError, TypeError) as error:
         raise _no_lock(path) from error
-
-
-_KEYS = tuple(field.name for field in attrs.fields(Pins))
 
 
 def write_lock(path: Path, pins: Mapping[str, Pins]) -> None:
@@ -87,10 +94,13 @@ def write_lock(path: Path, pins: Mapping[str, Pins]) -> None:
 def _lines(pins: Mapping[str, Pins]) -> Iterator[str]:
     yield _HEAD.rstrip()
     for stack in sorted(pins):
-        for key in _KEYS:
+        said = pins[stack]
+        tables = {"plugins": said.plugins, "distributions": said.distributions}
+        for plugin in sorted(said.environments):
+            tables[f"environments.{_name(plugin)}"] = said.environments[plugin]
+        for key, table in tables.items():
             yield ""
             yield f"[stack.{_name(stack)}.{key}]"
-            table = getattr(pins[stack], key)
             yield from (f"{_name(name)} = {json.dumps(table[name])}" for name in sorted(table))
 
 

@@ -86,3 +86,7 @@ class Tampered(LedgerError):  # noqa: N818  (read as a sentence)
 
 class ArtifactError(InterlockError):
     """An artifact is missing or its bytes are others."""
+
+
+class StoreFailed(ArtifactError):  # noqa: N818  (read as a sentence)
+    """The artifact store does not answer, or lets nobody in: nothing is known of what it holds."""

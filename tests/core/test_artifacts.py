@@ -84,13 +84,44 @@ def test_keeping_nothing_is_an_error(store, tmp_path):
 
 def test_an_altered_object_is_caught_and_not_remembered(tmp_path):
     """A store that hands back other bytes is caught; once it is mended, the right ones come."""
-    store = open_store(f"local://{tmp_path}/store", tmp_path / "cache")
-    kept = store.keep(made(tmp_path, "a", b"hello"))
+    address = f"local://{tmp_path}/store"
+    kept = open_store(address, tmp_path / "cache").keep(made(tmp_path, "a", b"hello"))
+    store = open_store(address, tmp_path / "another machine")
     (path,) = (path for path in (tmp_path / "store").rglob("*") if path.is_file())
     path.write_bytes(b"hellO")
     with pytest.raises(Tampered, match="are others"):
         store.locate(kept)
     path.write_bytes(b"hello")
+    assert store.read(kept) == b"hello"
+
+
+def test_a_check_afresh_reads_the_store_and_not_what_was_fetched(tmp_path):
+    """The copy here is right and hides nothing; a file inside a folder counts too."""
+    store = open_store(f"local://{tmp_path}/store", tmp_path / "cache")
+    made(tmp_path, "f/a", b"hello")
+    kept = store.keep(tmp_path / "f")
+    store.check(kept, afresh=True)
+    (path,) = (
+        path
+        for path in (tmp_path / "store").rglob("*")
+        if path.is_file() and path.read_bytes() == b"hello"
+    )
+    path.write_bytes(b"hellO")
+    store.check(kept)
+    with pytest.raises(Tampered, match="f/a: the bytes stored under"):
+        store.check(kept, afresh=True)
+    path.unlink()
+    with pytest.raises(ArtifactError, match="has nothing under"):
+        store.check(kept, afresh=True)
+
+
+def test_a_copy_here_that_went_bad_is_fetched_again(tmp_path):
+    """The store has the right bytes, and they are what is handed out."""
+    store = open_store(f"local://{tmp_path}/store", tmp_path / "cache")
+    kept = store.keep(made(tmp_path, "a", b"hello"))
+    copy = store.locate(kept)
+    copy.chmod(0o644)
+    copy.write_bytes(b"hellO")
     assert store.read(kept) == b"hello"
 
 

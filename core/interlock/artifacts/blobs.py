@@ -1,4 +1,4 @@
-"""Where blobs lie: a folder of this machine, or any store that fsspec knows."""
+"""Where blobs lie: a folder of this machine. Those of a store elsewhere are in `remote`."""
 
 from __future__ import annotations
 
@@ -7,14 +7,12 @@ import os
 import shutil
 import time
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
-from interlock.errors import ArtifactError, Tampered
+from interlock.errors import ArtifactError
 from interlock.processes import mark, marked_by_the_dead
 from interlock_hookspecs import file_digest
-from interlock_hookspecs.digests import PREFIX
 
 _DEAD = 3600  # seconds: nobody waits for it, yet somebody may be looking into it
 _STRANGE = 7 * 24 * 3600  # seconds: of another machine, or without a mark
@@ -35,6 +33,16 @@ class Blobs(Protocol):
         Raises:
             FileNotFoundError: it is not stored.
         """
+
+    def digest(self, name: str) -> str:
+        """The digest of the bytes that are stored, whatever was fetched of them before.
+
+        Raises:
+            FileNotFoundError: it is not stored.
+        """
+
+    def forget(self, name: str) -> None:
+        """Let go of what was fetched of a blob: the next `local` fetches it again."""
 
     def scratch(self) -> Path:
         """A folder of this machine to work in."""
@@ -70,6 +78,12 @@ class FolderBlobs:
             raise FileNotFoundError(name)
         return path
 
+    def digest(self, name: str) -> str:
+        return file_digest(self.local(name))
+
+    def forget(self, name: str) -> None:
+        """Nothing is fetched from a folder."""
+
     def scratch(self) -> Path:
         return _made(self._root / "scratch")
 
@@ -92,105 +106,6 @@ class FolderBlobs:
 
     def _path(self, name: str) -> Path:
         return self._root / "sha256" / name[:2] / name
-
-
-_WHOLE = frozenset({"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl", "oss", "memory"})
-"""Protocols whose objects appear when they are whole, and not before."""
-
-_BRING_BACK = "bring the store back, then interlock run --resume goes on with a run"
-
-
-class FsspecBlobs:
-    """Blobs in a store that fsspec knows, fetched into a folder of this machine when read.
-
-    Args:
-        url: for example ``s3://bucket/prefix``.
-        cache: the folder.
-    """
-
-    def __init__(self, url: str, cache: Path) -> None:
-        import fsspec
-
-        try:
-            self._fs, self._prefix = fsspec.core.url_to_fs(
-                # A listing that is remembered does not know what others store.
-                url,
-                use_listings_cache=False,
-            )
-        except (ImportError, ValueError) as error:
-            msg = f"artifacts: no file system for {url.partition('://')[0]}:// ({error})"
-            raise ArtifactError(msg) from error
-        except OSError as error:
-            # Some connect here. The address may hold a password, so it is not shown.
-            msg = f"artifacts: {url.partition('://')[0]}:// cannot be reached: {error.strerror}"
-            raise ArtifactError(msg, hint=_BRING_BACK) from error
-        self._cache = FolderBlobs(cache)
-        self._whole = url.partition("://")[0] in _WHOLE
-
-    def has(self, name: str) -> bool:
-        with self._reached():
-            return bool(self._fs.exists(self._key(name)))
-
-    def put(self, name: str, source: Path) -> None:
-        key = self._key(name)
-        with self._reached():
-            if self._whole:
-                # One request, or a multipart upload that shows nothing before its end: no name to
-                # give twice, and no copy to leave behind.
-                self._fs.put_file(str(source), key)
-                return
-            self._fs.makedirs(key.rpartition("/")[0], exist_ok=True)
-            temporary = f"{key}.{uuid.uuid4().hex}.tmp"
-            try:
-                self._fs.put_file(str(source), temporary)
-                self._fs.mv(temporary, key)
-            except BaseException:
-                with contextlib.suppress(Exception):
-                    self._fs.rm_file(temporary)
-                raise
-
-    def local(self, name: str) -> Path:
-        if not self._cache.has(name):
-            if not self.has(name):
-                raise FileNotFoundError(name)
-            fetched = self.scratch() / f"{mark()}.{uuid.uuid4().hex}"
-            try:
-                with self._reached():
-                    self._fs.get_file(self._key(name), str(fetched))
-                if file_digest(fetched) != PREFIX + name:
-                    # Not kept: the cache would hold on to it after the store was mended.
-                    msg = f"artifacts: the bytes under {name[:12]} in {self._prefix} are others"
-                    raise Tampered(msg, hint="restore the artifact from a backup")
-                self._cache.put(name, fetched)
-            finally:
-                fetched.unlink(missing_ok=True)
-        return self._cache.local(name)
-
-    def scratch(self) -> Path:
-        return self._cache.scratch()
-
-    def sweep(self) -> None:
-        # What lies half written in the store itself is the store's own rule of expiry to remove.
-        self._cache.sweep()
-
-    def remove(self, name: str) -> None:
-        self._cache.remove(name)
-        if self.has(name):
-            with self._reached():
-                self._fs.rm(self._key(name))
-
-    @contextlib.contextmanager
-    def _reached(self) -> Iterator[None]:
-        """Say of what a file system raises that the store failed: each has errors of its own."""
-        try:
-            yield
-        except Exception as error:
-            said = str(error).partition("\n")[0] or type(error).__name__
-            msg = f"artifacts: {self._prefix} cannot be used now: {said}"
-            raise ArtifactError(msg, hint=_BRING_BACK) from error
-
-    def _key(self, name: str) -> str:
-        return f"{self._prefix}/sha256/{name[:2]}/{name}"
 
 
 def place(source: Path, target: Path, drafts: Path) -> None:

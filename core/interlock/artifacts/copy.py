@@ -34,4 +34,4 @@ def copy_artifact(artifact: Artifact, source: ArtifactStore, target: ArtifactSto
         if kept.digest != artifact.digest:
             msg = f"{artifact.name}: {artifact.digest} became {kept.digest} on its way"
             raise Tampered(msg)
-    target.check(artifact)
+    target.check(artifact, afresh=True)

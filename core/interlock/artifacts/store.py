@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
-from interlock.artifacts.blobs import Blobs, FolderBlobs, FsspecBlobs
+from interlock.artifacts.blobs import Blobs, FolderBlobs
 from interlock.errors import ArtifactError, Tampered
 from interlock.processes import mark
 from interlock_hookspecs import Artifact, bytes_digest, file_digest, folder_manifest
@@ -22,6 +24,8 @@ def open_store(address: str, cache: Path) -> ArtifactStore:
         cache: the folder that remote blobs are fetched into.
     """
     if "://" in address and not address.startswith("file://"):
+        from interlock.artifacts.remote import FsspecBlobs
+
         return ArtifactStore(FsspecBlobs(address, cache))
     return ArtifactStore(FolderBlobs(Path(address.removeprefix("file://"))))
 
@@ -75,16 +79,23 @@ class ArtifactStore:
         blob = self._checked(artifact.digest, artifact.name)
         return self._unfolded(artifact, blob) if artifact.folder else blob
 
-    def check(self, artifact: Artifact) -> None:
+    def check(self, artifact: Artifact, *, afresh: bool = False) -> None:
         """Read an artifact through, every file of a folder, and lay nothing out.
+
+        Args:
+            artifact: what was recorded.
+            afresh: read what the store holds, even where this machine has fetched it before.
 
         Raises:
             ArtifactError, Tampered: as `locate`.
         """
+        if afresh:
+            self._check_stored(artifact.digest, artifact.name)
         blob = self._checked(artifact.digest, artifact.name)
         if artifact.folder:
+            read = self._check_stored if afresh else self._checked
             for inner, _, digest in json.loads(blob.read_bytes()):
-                self._checked(digest, f"{artifact.name}/{inner}")
+                read(digest, f"{artifact.name}/{inner}")
 
     def unfold(self, artifact: Artifact, folder: Path) -> Path:
         """Lay a folder artifact out at a place of one's own, which is made anew."""
@@ -119,16 +130,18 @@ class ArtifactStore:
             self._blobs.put(_key(digest), path)
 
     def _checked(self, digest: str, name: str) -> Path:
-        try:
+        with _missing(digest, name):
             path = self._blobs.local(_key(digest))
-        except FileNotFoundError as error:
-            msg = f"{name}: the artifact store has nothing under {digest}"
-            hint = "bring the artifacts back, or interlock run makes them anew"
-            raise ArtifactError(msg, hint=hint) from error
-        if file_digest(path) != digest:
-            msg = f"{name}: the bytes stored under {digest} are others"
-            raise Tampered(msg, hint="restore the artifact from a backup")
+            if file_digest(path) != digest:
+                # What lies here may be an old copy gone bad.
+                self._blobs.forget(_key(digest))
+                path = self._blobs.local(_key(digest))
+                _refuse_others(file_digest(path), digest, name)
         return path
+
+    def _check_stored(self, digest: str, name: str) -> None:
+        with _missing(digest, name):
+            _refuse_others(self._blobs.digest(_key(digest)), digest, name)
 
     def _unfolded(self, artifact: Artifact, manifest: Path) -> Path:
         """The folder laid out beside the blobs; laid out anew each time, so that it is true."""
@@ -145,6 +158,23 @@ class ArtifactStore:
                 raise Tampered(msg)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(self._checked(digest, f"{artifact.name}/{inner}"), target)
+
+
+@contextlib.contextmanager
+def _missing(digest: str, name: str) -> Iterator[None]:
+    """Say of a blob that is not there whose it was, and what to do."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        msg = f"{name}: the artifact store has nothing under {digest}"
+        hint = "bring the artifacts back, or interlock run makes them anew"
+        raise ArtifactError(msg, hint=hint) from error
+
+
+def _refuse_others(found: str, digest: str, name: str) -> None:
+    if found != digest:
+        msg = f"{name}: the bytes stored under {digest} are others"
+        raise Tampered(msg, hint="restore the artifact from a backup")
 
 
 def _key(digest: str) -> str:

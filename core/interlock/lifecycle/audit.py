@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from interlock.errors import ArtifactError, LedgerError, UsageError
+from interlock.errors import ArtifactError, LedgerError, StoreFailed, UsageError
 from interlock_hookspecs import Artifact
 
 if TYPE_CHECKING:
@@ -102,7 +102,10 @@ def _wrong_artifacts(session: Session) -> Iterator[str]:
     """Each recorded artifact that is missing or whose bytes are others."""
     for artifact in recorded_artifacts(session):
         try:
-            session.store.check(artifact)
+            session.store.check(artifact, afresh=True)
+        except StoreFailed:
+            # The next artifact would wait as long, and tell as little.
+            raise
         except (ArtifactError, LedgerError) as error:
             yield str(error)
 

@@ -16,7 +16,7 @@ from typing import Any, get_args, get_origin
 import attrs
 import pluggy
 
-from interlock.errors import HookFailed, UsageError
+from interlock.errors import ArtifactError, HookFailed, UsageError
 from interlock.plugins.check import contract
 from interlock.plugins.limits import HookTimeout, within
 from interlock.plugins.watch import UNANSWERED, Called, Watcher
@@ -257,11 +257,13 @@ class Funnel:
         try:
             given = [arguments[name] for name in call.argnames]
             answer = within(limit, f"{call.member.maker}, {hook}", call.function, given)
-        except (HookTimeout, WorkerFailed) as error:
+        except (HookTimeout, WorkerFailed, ArtifactError) as error:
             failure = self._failed(hook, call, error, str(error), hint=error.hint)
             raise failure from error
         except PluginError as error:
-            failure = self._failed(hook, call, error, str(error))
+            # The workspace tells a plugin of a store in the contract's words, from core's own.
+            hint = getattr(error.__cause__, "hint", "")
+            failure = self._failed(hook, call, error, str(error), hint=hint)
             raise failure from error
         except (Exception, SystemExit) as error:
             # A plugin that exits must not end the command with an exit code of its choice.

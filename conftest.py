@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-pytest_plugins = ["mlflow_server"]  # tests/servers: what members' tests and ours share
+pytest_plugins = ["mlflow_server", "s3_server"]  # tests/servers: what members' tests and ours share
 
 COUNTED = ("real_backend", "schema", "stand_in")
 ROOT = Path(__file__).parent

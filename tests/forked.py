@@ -27,6 +27,7 @@ _LIBRARIES = (
     "pyarrow.parquet",
     "rich.progress",
     "rich.table",
+    "s3fs",
     "sklearn.ensemble",
     "sklearn.linear_model",
     "sklearn.metrics",

@@ -124,3 +124,20 @@ def test_secrets_of_a_stack(tmp_path):
     for text in (*environ.values(), "postgresql://u:password-1@db/l", "first-one-second-one"):
         assert redact(text) == "***"
     assert "password" not in repr(redact)
+
+
+def test_secrets_that_a_store_takes_by_itself(tmp_path):
+    """Of S3: its keys' secrets and its host with the port, which no other address shares."""
+    (tmp_path / "interlock.toml").write_text(
+        '[project]\nname = "p"\n[stack.dev]\nartifacts = "s3://b/p"\n[stack.plain]\n'
+    )
+    environ = {
+        "AWS_ENDPOINT_URL": "http://127.0.0.1:9000",
+        "AWS_SECRET_ACCESS_KEY": "key/of+ours",
+        "AWS_SESSION_TOKEN": "token-of-ours",
+    }
+    text = "http://127.0.0.1:9000/b key/of+ours token-of-ours http://127.0.0.1:8080"
+    redact = Redactor(collect_secrets(load_stack(tmp_path, environ=environ)))
+    assert redact(text) == "http://***/b *** *** http://127.0.0.1:8080"
+    plain = load_stack(tmp_path, name="plain", environ=environ)
+    assert Redactor(collect_secrets(plain))(text) == text

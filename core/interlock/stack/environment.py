@@ -8,9 +8,12 @@ from typing import Any
 
 import attrs
 
-from interlock_hookspecs import Secret
+from interlock_hookspecs import Secret, reveal
 
 _REFERENCE = re.compile(r"\$\$\{|\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}|\$\{")
+
+_S3_SECRETS = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+_S3_ENDPOINTS = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3")
 
 
 class BadReferenceError(ValueError):
@@ -79,6 +82,18 @@ def environment_secrets(value: Any, environ: Mapping[str, str]) -> Iterator[Secr
             whole = _expand_text(text, environ)
             if isinstance(whole, Secret):
                 yield whole
+
+
+def store_secrets(address: str | Secret[str], environ: Mapping[str, str]) -> Iterator[Secret[str]]:
+    """What an S3 store's driver takes from the environment by itself: its secrets, and its host."""
+    if not str(reveal(address)).startswith(("s3://", "s3a://")):
+        return
+    yield from (Secret(environ[name]) for name in _S3_SECRETS if environ.get(name))
+    for name in _S3_ENDPOINTS:
+        # Without the scheme: the redactor would hide the host of every other address, too.
+        host = environ.get(name, "").partition("://")[2].partition("/")[0]
+        if host:
+            yield Secret(host)
 
 
 def unset(value: Any) -> Iterator[Unset]:

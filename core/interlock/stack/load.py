@@ -13,6 +13,7 @@ from interlock.stack.environment import (
     BadReferenceError,
     environment_secrets,
     expand,
+    store_secrets,
     unset,
     variables,
 )
@@ -216,6 +217,7 @@ class _Reading:
         timeout = table.keys.get("hook_timeout")
         addresses = [table.keys[key].value for key in ("ledger", "artifacts") if key in table.keys]
         secrets = environment_secrets([*written.values(), *addresses], self.environ)
+        artifacts = self._address(where, table, "artifacts", DEFAULT_ARTIFACTS, _artifacts)
         return {
             "roles": roles,
             "settings": settings,
@@ -223,10 +225,10 @@ class _Reading:
             "hosts": hosting,
             "hook_timeout": keys["hook_timeout"].kind.take(timeout.value) if timeout else None,
             "ledger": self._address(where, table, "ledger", DEFAULT_LEDGER, _ledger),
-            "artifacts": self._address(where, table, "artifacts", DEFAULT_ARTIFACTS, _artifacts),
+            "artifacts": artifacts,
             "endpoint": endpoint.value if endpoint else project.name,
             "package": package.value if package else "",
-            "secrets": tuple(dict.fromkeys(secrets)),
+            "secrets": tuple(dict.fromkeys([*secrets, *store_secrets(artifacts, self.environ)])),
         }
 
     def _expanded(self, cell: Cell, *, needed: bool) -> Any:

@@ -38,6 +38,7 @@ from interlock_hookspecs.errors import (
 )
 from interlock_hookspecs.events import Actor, Event
 from interlock_hookspecs.evolution import CONTRACT_VERSION, Deprecation, compatible
+from interlock_hookspecs.files import project_files
 from interlock_hookspecs.govern import Approval, CardSection, Dossier, Release, Verdict
 from interlock_hookspecs.model import (
     PREDICTION,
@@ -209,6 +210,7 @@ __all__ = [
     "parse_bound",
     "path_digest",
     "plugin",
+    "project_files",
     "project_root",
     "removed_specs",
     "resolve",

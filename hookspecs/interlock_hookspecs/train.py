@@ -66,7 +66,8 @@ class Candidate:
         rows: how many rows it was fitted on.
         scores: cross-validation on the training rows; empty where there was none.
         seed: what made randomness repeatable.
-        origin: ``trained`` here, ``imported`` from a registry, or ``external``: made elsewhere.
+        origin: ``trained`` here, ``imported`` from a registry, or ``external``: made elsewhere, or
+            by a program of which nobody here knows what it does.
         facts: library versions, threads, anything else worth keeping.
 
     >>> from interlock_hookspecs import Artifact, Signature

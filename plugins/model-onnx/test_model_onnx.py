@@ -4,6 +4,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
+import attrs
 import numpy as np
 import onnx
 import pyarrow as pa
@@ -99,6 +100,23 @@ def test_a_converted_model_predicts_as_the_fitted_one(ws, estimator, kind, gap):
     found = predictor.predict(table.select(names[::-1]))
     assert found.column_names == [field.name for field in signature.outputs]
     assert np.abs(answers(found) - expected_of(fitted, kind, matrix)).max() <= gap
+
+
+def test_a_file_without_a_record_answers_in_the_order_of_its_classes(ws):
+    """One that was made elsewhere says nothing of its columns: they are the sorted classes'."""
+    for kind, estimator in (
+        ("binary", DecisionTreeClassifier(random_state=0)),
+        ("multiclass", DecisionTreeClassifier(random_state=0)),
+        ("regression", Ridge()),
+    ):
+        matrix, target = SOURCES[kind](return_X_y=True)
+        matrix = matrix[:, :2].astype(np.float32).astype(float)
+        names, classes = ["a", "b"], tuple(np.unique(target).tolist())
+        signature = signature_of(kind, [(name, "double") for name in names], classes)
+        model = ws.write_model("onnx", estimator.fit(matrix, target), signature)
+        table = pa.table(dict(zip(names, matrix.T, strict=True)))
+        bare = ws.open_model(attrs.evolve(model, facts={}))
+        assert bare.predict(table).equals(ws.open_model(model).predict(table))
 
 
 def mixed():

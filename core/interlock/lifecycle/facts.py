@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import subprocess
 import sys
+from collections.abc import Iterable, Iterator
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
-from interlock_hookspecs import Facts, bytes_digest, file_digest
+from interlock_hookspecs import Facts, bytes_digest, file_digest, project_files
 from interlock_hookspecs.digests import manifest_bytes
 
 _PACKAGES = ("interlock-core", "interlock-hookspecs", "numpy", "pyarrow", "scikit-learn", "skops")
@@ -36,6 +39,27 @@ def code_digest(root: Path) -> str:
                 inner = path.relative_to(root).as_posix()
                 entries.append((inner, path.stat().st_size, file_digest(path)))
     return bytes_digest(manifest_bytes(tuple(entries)))
+
+
+def named_files(settings: Iterable[str], root: Path) -> dict[str, str]:
+    """The digest of each file in a project's folder that a setting names, by its path there.
+
+    A change in such a file decides what comes out as one in the setting does, whatever the
+    language it is written in.
+
+    Args:
+        settings: of plugins, as canonical JSON.
+        root: the project's folder, to which names are relative.
+    """
+    return project_files(_texts([json.loads(each) for each in settings]), root)
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list | dict):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _texts(item)
 
 
 def run_facts(root: Path, plugins: tuple[str, ...]) -> Facts:

@@ -40,7 +40,10 @@ def handed(word: str, kind: str, seed: int, folder: Path) -> tuple[Any, Signatur
             return super().write_model(format, fitted, signature)
 
     for entry_point in metadata.entry_points(group=f"{PROJECT}.train"):
-        trainer = entry_point.load()()
+        cls = entry_point.load()
+        if any(field.init and field.default is attrs.NOTHING for field in attrs.fields(cls)):
+            continue  # it fits nothing by its default settings: it has none
+        trainer = cls()
         if kind in kinds(trainer):
             try:
                 trainer.fit_candidate(rows=rows_of(kind, seed=seed), task=task_of(kind),

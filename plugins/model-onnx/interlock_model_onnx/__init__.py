@@ -135,7 +135,9 @@ def _columns(fitted: Any, signature: Signature) -> tuple[int, ...]:
 
 
 def _recorded(model: Model) -> tuple[int, ...]:
-    said = model.facts.get("columns")
+    if "columns" not in model.facts:
+        return _usual(model.signature)
+    said = model.facts["columns"]
     try:
         columns = tuple(int(place) for place in str(said).split(","))
     except ValueError:
@@ -143,3 +145,11 @@ def _recorded(model: Model) -> tuple[int, ...]:
     if len(columns) != len(model.signature.outputs):
         raise InvalidInput("its record does not say which of its outputs is which")
     return columns
+
+
+def _usual(signature: Signature) -> tuple[int, ...]:
+    """The columns of a file that was made elsewhere: a classifier's are its sorted classes'."""
+    if signature.kind == "regression":
+        return (0,)
+    wanted = (signature.positive,) if signature.kind == "binary" else signature.classes
+    return tuple(signature.classes.index(label) for label in wanted if label is not None)

@@ -9,6 +9,7 @@ from interlock.codec import encode
 from interlock.ids import new_id
 from interlock.ledger import Entry
 from interlock.lifecycle.context import Context, Result
+from interlock.lifecycle.facts import named_files
 from interlock.lifecycle.imports import bring, imported, inputs_of
 from interlock_hookspecs import Candidate
 
@@ -21,12 +22,15 @@ def inputs(context: Context) -> Mapping[str, Any] | None:
         "task": context.asked,
         "project": context.session.project,
         "code": context.code,
-        **(
-            {"makers": encode(context.session.funnel.inputs("fit_candidate"))}
-            if source is None
-            else {"imported": inputs_of(context, source)}
-        ),
+        **(_fitting(context) if source is None else {"imported": inputs_of(context, source)}),
     }
+
+
+def _fitting(context: Context) -> Mapping[str, Any]:
+    """The trainer, its settings, and the project's files that they name: a script, say."""
+    makers = context.session.funnel.inputs("fit_candidate")
+    files = named_files((maker.settings for maker in makers), context.session.stack.root)
+    return {"makers": encode(makers), **({"files": files} if files else {})}
 
 
 def perform(context: Context) -> Result:

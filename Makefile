@@ -63,7 +63,7 @@ build/mlflow-venv/.ready: constraints-mlflow.txt
 	@echo "Making an environment for MLflow's server ..."
 	@rm -rf build/mlflow-venv && mkdir -p build
 	@$(PYTHON) -m venv build/mlflow-venv
-	@build/mlflow-venv/bin/python -m pip -qq --disable-pip-version-check install --only-binary :all: --constraint constraints-mlflow.txt mlflow skops "psycopg[binary]"
+	@build/mlflow-venv/bin/python -m pip -qq --disable-pip-version-check install --only-binary :all: --constraint constraints-mlflow.txt mlflow onnx onnxruntime skops "psycopg[binary]"
 	@touch $@
 
 docs: .venv/.dev

@@ -122,7 +122,9 @@ def fit_candidate(rows: pa.Table, task: Task, ws: Workspace) -> Candidate:
 
 
 @first("train", required=False)
-def import_candidate(source: str, rows: pa.Table, task: Task, ws: Workspace) -> Candidate | None:
+def import_candidate(
+    source: str, inputs: tuple[str, ...], rows: pa.Table, task: Task, ws: Workspace
+) -> Candidate | None:
     """Bring a model that was made elsewhere, as a candidate, or answer None for another's source.
 
     Asked: plugins in stack order, until one answers something other than None.
@@ -132,6 +134,8 @@ def import_candidate(source: str, rows: pa.Table, task: Task, ws: Workspace) -> 
 
     Args:
         source: ``WORD:REST``, for example ``mlflow:employment@champion``.
+        inputs: the features in the order that the model takes them, as a person typed them;
+            empty for what the model itself says, or the task's.
         rows: the training rows; `signature_for` makes the task's signature of them.
         task: what the model is to predict.
         ws: keeps the model's bytes and opens it.
@@ -148,10 +152,10 @@ def import_candidate(source: str, rows: pa.Table, task: Task, ws: Workspace) -> 
     Example:
         >>> class Shelf:
         ...     @hookimpl
-        ...     def import_candidate(self, source, rows, task, ws):
+        ...     def import_candidate(self, source, inputs, rows, task, ws):
         ...         word, _, name = source.partition(":")
         ...         if word != "shelf":
         ...             return None
         ...         raise NotFound(f"the shelf has no {name}")
-        >>> Shelf().import_candidate("mlflow:employment", None, None, None)
+        >>> Shelf().import_candidate("mlflow:employment", (), None, None, None)
     """

@@ -10,6 +10,8 @@ import onnx
 import pyarrow as pa
 import pytest
 from onnx import TensorProto, helper
+from skl2onnx import to_onnx
+from skl2onnx.common.data_types import FloatTensorType
 from sklearn.compose import ColumnTransformer
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
 from sklearn.ensemble import (
@@ -117,6 +119,28 @@ def test_a_file_without_a_record_answers_in_the_order_of_its_classes(ws):
         table = pa.table(dict(zip(names, matrix.T, strict=True)))
         bare = ws.open_model(attrs.evolve(model, facts={}))
         assert bare.predict(table).equals(ws.open_model(model).predict(table))
+
+
+@pytest.mark.parametrize("width", [2, None])
+def test_a_file_may_take_its_numbers_as_one_matrix(ws, width):
+    """As skl2onnx writes one elsewhere; of another width it is none of this signature."""
+    matrix, target = load_breast_cancer(return_X_y=True)
+    matrix = matrix[:, :2].astype(np.float32)
+    fitted = DecisionTreeClassifier(max_depth=3, random_state=0).fit(matrix, target)
+    initial = [("X", FloatTensorType([None, width]))]
+    path = ws.scratch() / "model.onnx"
+    converted = to_onnx(fitted, initial_types=initial, options={"zipmap": False})
+    path.write_bytes(converted.SerializeToString())
+    signature = signature_of("binary", [("a", "double"), ("b", "double")], (0, 1))
+    model = Model(format="onnx", artifact=ws.keep(path), signature=signature)
+    table = pa.table(dict(zip("ab", matrix.T.astype(float), strict=True)))
+    found = answers(ws.open_model(model).predict(table))
+    assert np.abs(found - expected_of(fitted, "binary", matrix)).max() <= 1e-6
+    assert ws.open_model(model).predict(table.slice(0, 0)).num_rows == 0
+    wide = signature_of("binary", [(name, "double") for name in "abc"], (0, 1))
+    if width:
+        with pytest.raises(InvalidInput, match="inputs are not the ones"):
+            ws.open_model(attrs.evolve(model, signature=wide))
 
 
 def mixed():

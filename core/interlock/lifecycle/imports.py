@@ -36,7 +36,8 @@ class Source:
         source: a file's path, from the project's folder where it lies in it, or ``WORD:REST`` for
             the plugin that knows the word.
         format: of a file: the word of the plugin that opens it; empty for a plugin's source.
-        inputs: the features in the order that a file's model takes them; empty for the task's.
+        inputs: the features in the order that the model takes them; empty for what the plugin
+            that brings it knows, or the task's.
         digest: of a file's bytes when the run began.
     """
 
@@ -53,7 +54,10 @@ def read_source(text: str, root: Path, *, format: str = "", inputs: tuple[str, .
         UsageError: there is no such file, it is a pickle, or its format is not known.
     """
     if _SCHEME.match(text) and not Path(text).exists():
-        return Source(source=text)
+        if format:
+            msg = f"--format is of a file, and {text} is brought by a plugin that knows its format"
+            raise UsageError(msg, hint=f"interlock models import {text}")
+        return Source(source=text, inputs=inputs)
     path = Path(text).absolute()
     if not path.is_file():
         msg = f"there is no file {text}"
@@ -80,7 +84,7 @@ def imported(context: Context) -> Source | None:
 def inputs_of(context: Context, source: Source) -> Mapping[str, Any]:
     """What decides which candidate comes of a source: a file's bytes, or the run that asks."""
     if not source.format:
-        return {"run": context.run_id, "source": source.source}
+        return {"run": context.run_id, "source": source.source, "inputs": list(source.inputs)}
     return {"model": source.digest, "format": source.format, "inputs": list(source.inputs)}
 
 
@@ -97,6 +101,7 @@ def bring(context: Context, source: Source) -> Candidate:
     candidate: Candidate = session.funnel.first(
         "import_candidate",
         source=source.source,
+        inputs=source.inputs,
         rows=context.training,
         task=context.task,
         ws=context.workspace,

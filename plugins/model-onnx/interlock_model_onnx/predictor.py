@@ -32,13 +32,16 @@ class OnnxPredictor:
         self._classes = classes
         self._null = session.get_modelmeta().custom_metadata_map.get(NULL, "")
         kinds = {"tensor(double)": np.float64, "tensor(float)": np.float32, "tensor(string)": None}
-        found = session.get_inputs()
-        if len(found) != len(signature.inputs) or not {each.type for each in found} <= kinds.keys():
+        found, inputs = session.get_inputs(), signature.inputs
+        # One that was converted elsewhere may take all its numbers as one matrix.
+        self._matrix = found[0].name if _is_matrix(found, len(inputs)) else ""
+        if self._matrix:
+            found = found * len(inputs)
+        if len(found) != len(inputs) or not {each.type for each in found} <= kinds.keys():
             raise InvalidInput("the model's inputs are not the ones of its signature")
         # By place: a name that is no identifier reads otherwise in the file.
         self._inputs = [
-            (each.name, kinds[each.type], field)
-            for each, field in zip(found, signature.inputs, strict=True)
+            (each.name, kinds[each.type], field) for each, field in zip(found, inputs, strict=True)
         ]
         self._output = [each.name for each in session.get_outputs()][-1]
 
@@ -57,13 +60,16 @@ class OnnxPredictor:
         import pyarrow as pa
 
         names = [field.name for field in self._signature.outputs]
-        given = {name: self._input(rows, field, kind) for name, kind, field in self._inputs}
+        columns = [(name, self._input(rows, field, kind)) for name, kind, field in self._inputs]
         if not rows.num_rows:
             return pa.table({name: pa.array([], pa.float64()) for name in names})
+        given = dict(columns)
+        if self._matrix:
+            given = {self._matrix: np.hstack([column for _, column in columns])}
         (found,) = self._session.run([self._output], given)
         values = np.asarray(found, np.float64).reshape(rows.num_rows, -1)
-        columns = [np.ascontiguousarray(values[:, place]) for place in self._classes]
-        return pa.Table.from_arrays([pa.array(column) for column in columns], names=names)
+        scores = [np.ascontiguousarray(values[:, place]) for place in self._classes]
+        return pa.Table.from_arrays([pa.array(column) for column in scores], names=names)
 
     def _input(self, rows: pa.Table, field: Field, kind: Any) -> np.ndarray:
         import numpy as np
@@ -86,3 +92,14 @@ class OnnxPredictor:
         if np.isinf(values).any():
             raise InvalidInput(f"column {field.name!r} holds an infinite number")
         return values.astype(kind, copy=False).reshape(-1, 1)
+
+
+def _is_matrix(found: list[Any], width: int) -> bool:
+    """Whether a model's one input is a matrix of so many numbers a row."""
+    return (
+        len(found) == 1
+        and width > 1
+        and len(found[0].shape) == 2  # noqa: PLR2004  (rows and columns)
+        and found[0].shape[1] in (width, None)
+        and found[0].type in ("tensor(double)", "tensor(float)")
+    )

@@ -8,6 +8,7 @@ The convention, by the signature alone (train-sklearn fits by the same):
 - Where a string is among them, it is given an object matrix: floats and NaN in the columns of
   numbers, ``str`` and None in those of strings.
 - A classifier's ``classes_`` are the signature's classes, in any order.
+- One that was fitted to a frame elsewhere names its columns: they are the signature's inputs.
 
 Where a pipeline begins with a ``ColumnTransformer`` of `OrdinalEncoder` and ``passthrough`` alone,
 its output is computed from Arrow at once, without the object matrix in between: equal numbers,
@@ -36,6 +37,7 @@ class SkopsPredictor:
     def __init__(self, signature: Signature, fitted: Any) -> None:
         self._signature = signature
         self.fitted = fitted
+        _check_names(signature, fitted)
         self._matrix, self._fitted = _first_step(signature, fitted)
         self._order = class_order(signature, fitted)
         self._single = _single_threaded(fitted)
@@ -96,6 +98,23 @@ def class_order(signature: Signature, fitted: Any) -> list[int]:
         raise InvalidInput("the estimator's classes are not the ones of its signature")
     wanted = (signature.positive,) if signature.kind == "binary" else signature.classes
     return [classes.index(label) for label in wanted]
+
+
+def _check_names(signature: Signature, fitted: Any) -> None:
+    """Compare the names that an estimator saw with the signature's, and let it see none again.
+
+    It is given columns by their place, of which it would warn at each call.
+
+    Raises:
+        InvalidInput: it was fitted to other columns, or to these in another order.
+    """
+    from interlock_model_skops.checks import reachable
+
+    names = getattr(fitted, "feature_names_in_", None)
+    if names is not None and list(names) != [field.name for field in signature.inputs]:
+        raise InvalidInput(f"it was fitted to the columns {', '.join(map(str, names))}")
+    for part in list(reachable(fitted)):
+        getattr(part, "__dict__", {}).pop("feature_names_in_", None)
 
 
 def _column(rows: pa.Table, field: Field) -> Any:

@@ -10,12 +10,14 @@ import attrs
 
 from interlock_hookspecs import (
     Artifact,
+    Candidate,
     Facts,
     InvalidInput,
     Misfit,
     Model,
     ModelVersion,
     Secret,
+    Task,
     VersionPage,
     Workspace,
     hookimpl,
@@ -25,6 +27,8 @@ from interlock_hookspecs import (
 )
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from interlock_registry_mlflow.backend import Backend
 
 _SLOWEST = 25.0  # seconds; a write that hangs for longer could outlive the lock that guards it
@@ -58,6 +62,11 @@ class MlflowRegistry:
     )
     attempts: int = setting(
         4, doc="how often a request is made that may be repeated", validator=attrs.validators.ge(1)
+    )
+    pickles: tuple[str, ...] = setting(
+        (),
+        doc="pickles that `models import` may open, which runs whatever they hold: NAME, "
+        "NAME/VERSION, or the digest of the file",
     )
     root: Path = project_root()
     _backend: tuple[int, Backend] | None = attrs.field(init=False, default=None, repr=False)
@@ -121,6 +130,17 @@ class MlflowRegistry:
 
         with self._open().use() as backend:
             return fetch(backend, version, ws)
+
+    @hookimpl
+    def import_candidate(
+        self, source: str, inputs: tuple[str, ...], rows: pa.Table, task: Task, ws: Workspace
+    ) -> Candidate | None:
+        from interlock_registry_mlflow.importing import WORD, bring
+
+        if not source.startswith(WORD):
+            return None
+        with self._open().use() as backend:
+            return bring(backend, source, inputs, rows, task, ws, self.pickles)
 
     @hookimpl
     def find_misfits(self, version: ModelVersion) -> list[Misfit]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from http import HTTPStatus
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
 from interlock_hookspecs import InvalidInput, NotFound, Unavailable
@@ -65,17 +65,46 @@ def get_folder(backend: Backend, uri: str, folder: Path) -> None:
         raise NotFound(f"registry-mlflow: {backend.place} has no files at {uri}")
 
 
+def get_file(backend: Backend, uri: str, inner: str, folder: Path) -> Path:
+    """Copy one file of an artifact location into a folder, below its own path.
+
+    Raises:
+        NotFound: it is not there.
+        Unavailable: it cannot be read.
+    """
+    place = folder / inner
+    place.parent.mkdir(parents=True, exist_ok=True)
+    transport = _proxy(backend, uri)
+    if transport is None:
+        from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+        get_artifact_repository(uri).download_artifacts(inner, str(folder))
+    else:
+        above = PurePosixPath(_root(uri), inner).parent
+        names = {PurePosixPath(entry["path"]).name for entry in _listed(transport, above)}
+        if place.name in names:
+            _get_file(transport, above / place.name, place)
+    if not place.is_file():
+        raise NotFound(f"registry-mlflow: {backend.place} has no file {inner} at {uri}")
+    return place
+
+
 def _get_below(transport: Transport, inner: PurePosixPath, folder: Path) -> None:
-    answer = transport.send("GET", _PROXY, repeat=True, params={"path": str(inner)})
-    if not answer.ok:
-        raise Unavailable(f"registry-mlflow: {transport.place} lists no files: {_said(answer)}")
-    for entry in answer.json().get("files", []):
+    for entry in _listed(transport, inner):
         name = PurePosixPath(entry["path"]).name
         if entry.get("is_dir"):
             (folder / name).mkdir()
             _get_below(transport, inner / name, folder / name)
         else:
             _get_file(transport, inner / name, folder / name)
+
+
+def _listed(transport: Transport, inner: PurePosixPath) -> list[dict[str, Any]]:
+    answer = transport.send("GET", _PROXY, repeat=True, params={"path": str(inner)})
+    if not answer.ok:
+        raise Unavailable(f"registry-mlflow: {transport.place} lists no files: {_said(answer)}")
+    found: list[dict[str, Any]] = answer.json().get("files", [])
+    return found
 
 
 def _get_file(transport: Transport, inner: PurePosixPath, path: Path) -> None:

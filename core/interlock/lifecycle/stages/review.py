@@ -26,6 +26,7 @@ from interlock.lifecycle.releases import rejections, unfit
 from interlock_hookspecs import (
     Approval,
     Artifact,
+    Candidate,
     Dossier,
     Endpoint,
     Facts,
@@ -34,6 +35,7 @@ from interlock_hookspecs import (
 )
 
 if TYPE_CHECKING:
+    from interlock.ledger.rows import Row
     from interlock.session import Session
 
 
@@ -126,10 +128,16 @@ def make_dossier(context: Context) -> Dossier:
         scores=candidate.scores,
         training_rows=candidate.rows,
         source=context.source,
-        lineage=Facts(run["body"]["facts"]) if run else Facts(),
+        lineage=_lineage(candidate, run),
         approvals=approvals_of(session, digest, runners=runners_of(run) if run else frozenset()),
         champion=champion["model"] if champion else None,
     )
+
+
+def _lineage(candidate: Candidate, run: Row | None) -> Facts:
+    """What the run knows of itself and, of a model that was made elsewhere, what is said of it."""
+    facts = run["body"]["facts"] if run else {}
+    return Facts(facts if candidate.origin == "trained" else {**candidate.facts, **facts})
 
 
 def approvals_of(

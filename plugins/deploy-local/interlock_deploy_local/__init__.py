@@ -50,6 +50,11 @@ def _rates(_: object, attribute: attrs.Attribute[Any], value: Mapping[str, float
             raise ValueError(f"{attribute.name}.{name} is out of range: 0 or more")
 
 
+def _share(_: object, attribute: attrs.Attribute[Any], value: float) -> None:
+    if not 0 <= value <= 1:
+        raise ValueError(f"{attribute.name} is out of range: 0 to 1")
+
+
 @plugin(contract="1.0")
 class LocalServer:
     """An HTTP server in one process: batches what waits, swaps models without a failed request."""
@@ -109,6 +114,22 @@ class LocalServer:
     )
     tls_client_ca: Path | None = setting(
         None, doc="PEM file with who signs clients' certificates; with it, a request needs one"
+    )
+    metrics: bool = setting(
+        default=False, doc="whether Prometheus finds metrics at /metrics; needs the extra metrics"
+    )
+    traces: str = setting(
+        "", doc="URL of an OpenTelemetry collector's OTLP/HTTP traces; needs the extra traces"
+    )
+    access_log: Path | None = setting(None, doc="file that gets a line of JSON for each request")
+    capture_share: float = setting(
+        1.0, doc="share of the requests that is captured, 0 to 1, by their ids", validator=_share
+    )
+    private_columns: Mapping[str, Literal["hash", "drop"]] = setting(
+        attrs.Factory(dict), doc="what is done with a sent column before it is captured, by name"
+    )
+    private_key: Secret[str] | None = setting(
+        None, doc="the key of the hashes of private columns, from ${NAME}"
     )
 
     @hookimpl

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from interlock_deploy_local.asgi import ASGI, CALLER, PEER, Scope, refuse
-from interlock_deploy_local.exchange import Receive, Send
+from interlock_deploy_local.asgi import ASGI, CALLER, PEER, Scope
+from interlock_deploy_local.exchange import Exchange, Receive, Send
 from interlock_deploy_local.rates import Rates
 from interlock_hookspecs import InvalidInput, reveal
 
@@ -95,25 +95,29 @@ def gate(access: Access, behind: ASGI) -> ASGI:
             return behind(scope, receive, send)
         peer: str | None = scope.get(PEER)
         if access.certificates and peer is None:
-            return refuse(
-                send, 401, "this endpoint is for clients with a certificate that it knows"
+            return Exchange(scope, receive, send).refuse(
+                401, "this endpoint is for clients with a certificate that it knows"
             )
         caller = peer or ""
         right = _right(scope)
         if access.digests:
             key = access.key_of(scope)
             if key is None:
-                return refuse(send, 401, _no_key(scope), _CHALLENGE)
+                return Exchange(scope, receive, send).refuse(401, _no_key(scope), _CHALLENGE)
             rights = access.rights.get(key)
             if rights is not None and right not in rights:
-                return refuse(send, 403, f"the key {key!r} is not for this: {_words(rights)}")
+                return Exchange(scope, receive, send).refuse(
+                    403, f"the key {key!r} is not for this: {_words(rights)}"
+                )
             caller = key
         scope[CALLER] = caller
         wait = access.rates.take(caller) if right == "infer" else 0.0
         if wait:
             seconds = max(1, math.ceil(wait))
             why = f"{caller!r} asks too often: try again in {seconds} s"
-            return refuse(send, 429, why, (b"retry-after", b"%d" % seconds))
+            return Exchange(scope, receive, send).refuse(
+                429, why, (b"retry-after", b"%d" % seconds)
+            )
         return behind(scope, receive, send)
 
     return layer

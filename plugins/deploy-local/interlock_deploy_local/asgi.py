@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-import orjson
-
 from interlock_deploy_local.exchange import Header, Receive, Send
 
 Scope = dict[str, Any]
@@ -26,8 +24,3 @@ async def reply(send: Send, status: int, content: bytes, *headers: Header) -> No
     length = (b"content-length", b"%d" % len(content))
     await send({"type": "http.response.start", "status": status, "headers": [length, *headers]})
     await send({"type": "http.response.body", "body": content})
-
-
-async def refuse(send: Send, status: int, why: str, *headers: Header) -> None:
-    """Send an answer that is an error, in the words of the application."""
-    await reply(send, status, orjson.dumps({"error": why}), JSON, *headers)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
+
+import attrs
 
 from interlock_deploy_local.access import access_of, gate
 from interlock_deploy_local.asgi import ASGI
+from interlock_deploy_local.observe import Observer, observed
 from interlock_deploy_local.pages import pages
 
 if TYPE_CHECKING:
@@ -13,14 +17,51 @@ if TYPE_CHECKING:
     from interlock_deploy_local.app import App
 
 
-def layered(settings: LocalServer, app: App) -> ASGI:
-    """The application behind its layers, the outermost first.
+@attrs.frozen
+class Layered:
+    """An application behind its layers.
+
+    Attributes:
+        application: the outermost layer.
+        close: to be called once it is asked no more.
+    """
+
+    application: ASGI
+    close: Callable[[], None]
+
+
+def layered(settings: LocalServer, app: App) -> Layered:
+    """The application behind its layers: watched, then locked, then described.
 
     Raises:
         InvalidInput: the settings contradict each other.
+        Unavailable: a library or a file is not there.
     """
     access = access_of(settings)
-    outermost = pages(app, keys=bool(settings.api_keys))
+    application = pages(app, keys=bool(settings.api_keys))
+    observers: list[Observer] = []
+    close: Callable[[], None] = _nothing
+    if settings.metrics:
+        from interlock_deploy_local.metrics import HTTPCounts, metrics
+
+        counts = HTTPCounts()
+        observers.append(counts.add)
+        application = metrics(app, counts, application)
+    if settings.access_log is not None:
+        from interlock_deploy_local.access_log import access_log
+
+        observers.append(access_log(settings.access_log, app.log))
+    if settings.traces:
+        from interlock_deploy_local.spans import spans
+
+        observer, close = spans(settings.traces, app.endpoint)
+        observers.append(observer)
     if access is not None:
-        outermost = gate(access, outermost)
-    return outermost
+        application = gate(access, application)
+    if observers:
+        application = observed(application, observers)
+    return Layered(application, close)
+
+
+def _nothing() -> None:
+    pass

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from interlock_deploy_local.asgi import ASGI, JSON, Scope, refuse, reply
-from interlock_deploy_local.exchange import Header, Receive, Send
+from interlock_deploy_local.asgi import ASGI, JSON, Scope, reply
+from interlock_deploy_local.exchange import Exchange, Header, Receive, Send
 
 if TYPE_CHECKING:
     from interlock_deploy_local.app import App
 
+ALLOW_GET: Header = (b"allow", b"GET, HEAD")
 PATHS = ("/openapi.json", "/docs")
 _HTML: Header = (b"content-type", b"text/html; charset=utf-8")
 
@@ -22,6 +23,9 @@ def pages(app: App, *, keys: bool) -> ASGI:
 
     def layer(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         if scope["path"] in PATHS:
+            if scope["method"] not in ("GET", "HEAD"):
+                refusal = Exchange(scope, receive, send)
+                return refusal.refuse(405, "this path takes GET, HEAD", ALLOW_GET)
             return _describe(app, scope, send, keys=keys)
         return app(scope, receive, send)
 
@@ -29,9 +33,6 @@ def pages(app: App, *, keys: bool) -> ASGI:
 
 
 async def _describe(app: App, scope: Scope, send: Send, *, keys: bool) -> None:
-    if scope["method"] not in ("GET", "HEAD"):
-        await refuse(send, 405, "this path takes GET, HEAD", (b"allow", b"GET, HEAD"))
-        return
     # Looked for when somebody asks: a server that nobody reads about does not pay for it.
     from interlock_deploy_local.openapi import document
 

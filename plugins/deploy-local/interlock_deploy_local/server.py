@@ -17,6 +17,7 @@ from interlock_deploy_local.app import App
 from interlock_deploy_local.batching import Batcher
 from interlock_deploy_local.layers import layered
 from interlock_deploy_local.limits import Guard, guarded
+from interlock_deploy_local.private import private
 from interlock_deploy_local.routing import Router, dropped, route
 from interlock_deploy_local.tls import server_context
 from interlock_hookspecs import CaptureSink, Endpoint, OpenTarget, TargetFeed, Unavailable
@@ -53,7 +54,7 @@ class LocalEndpoint:
     ) -> None:
         self._settings = settings
         self._feed = feed
-        self._captures = captures
+        self._captures = private(settings, captures)
         self._log = log
         self._app = App(
             endpoint=endpoint,
@@ -66,6 +67,7 @@ class LocalEndpoint:
         )
         self._retired: list[Batcher] = []
         self._tls = server_context(settings)
+        self._layered = layered(settings, self._app)
         self._server = _Server(self._config(), self._listening)
 
     def run(self) -> None:
@@ -84,6 +86,7 @@ class LocalEndpoint:
         deadline = time.monotonic() + min(self._settings.drain_seconds, _RECORD_SECONDS)
         for batcher in self._retired:
             batcher.join(max(0.0, deadline - time.monotonic()))
+        self._layered.close()
 
     def stop(self) -> None:
         """Begin to stop, from any thread; `run` returns when it is done."""
@@ -98,7 +101,7 @@ class LocalEndpoint:
             certificates=settings.tls_client_ca is not None,
         )
         config = uvicorn.Config(
-            layered(settings, self._app),
+            self._layered.application,
             http=guarded(guard),
             ws="none",
             lifespan="off",

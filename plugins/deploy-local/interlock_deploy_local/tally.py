@@ -21,14 +21,16 @@ class Tally:
         refused: requests that do not fit the model.
         failed: requests that fit and got no answer.
         cells: answers by the time from queue to answer, in the contract's cells.
+        seconds: the sum of these times.
     """
 
-    __slots__ = ("cells", "failed", "refused", "since")
+    __slots__ = ("cells", "failed", "refused", "seconds", "since")
 
     def __init__(self) -> None:
         self.since = datetime.now(UTC)
         self.refused = 0
         self.failed = 0
+        self.seconds = 0.0
         self.cells = [0] * (len(LATENCY_EDGES) + 1)
 
     def add(self, result: Answer | PluginError, seconds: float) -> None:
@@ -38,6 +40,7 @@ class Tally:
         elif isinstance(result, Exception):
             self.failed += 1
         else:
+            self.seconds += seconds
             self.cells[bisect.bisect_left(LATENCY_EDGES, seconds)] += 1
 
     def said(self) -> dict[str, Any]:

@@ -209,6 +209,20 @@ class RegistersWhenOnlyAsked(AcmeRegistry):
         return found
 
 
+class ForgetsThatItDeleted(AcmeRegistry):
+    @hookimpl
+    def find_misfits(self, version):
+        return [found for found in super().find_misfits(version) if found.what != "id"]
+
+
+class BringsADeletedIdBack(AcmeRegistry):
+    @hookimpl
+    def register_version(self, name, id, model, facts):  # noqa: A002
+        with self._transaction() as db:
+            db.execute("update versions set deleted = 0 where id = ?", [id])
+        return super().register_version(name, id, model, facts)
+
+
 @plugin(contract="1.0")
 class PrintsItsToken(AcmeRegistry):
     token: str | Secret[str] = setting("", doc="a secret")
@@ -276,6 +290,10 @@ MUTANTS = [
      "an alias is not said to be a misfit, and refused all the same"),
     (RegistersWhenOnlyAsked, "a_misfit_is_told_before",
      "a version was stored when only its misfits were asked"),
+    (ForgetsThatItDeleted, "a_deleted_id_stays_used",
+     "an id that is used up is not said to be a misfit"),
+    (BringsADeletedIdBack, "a_deleted_id_stays_used",
+     "the id of a deleted version makes another: nothing is raised where Conflict is promised"),
     (PrintsItsToken, "a_secret_setting_is_not_printed",
      "the repr shows the secret setting 'token'"),
     (IsOfAnotherContract, "it_keeps_to_the_form", "it is written for contract 2.0"),

@@ -218,6 +218,11 @@ class GitRegistry:
             except InvalidInput as error:
                 part = what if what == "name" else f"{what} {text[:40]!r}"
                 found.append(Misfit(what=part, reason=str(error)))
+        shelf = None if found else self._shelf(version.name)
+        for number, id_ in (shelf.used if shelf else {}).items():
+            if id_ == version.id:
+                reason = f"it made version {number} here, which was deleted"
+                found.append(Misfit(what="id", reason=reason))
         return found
 
     def _git(self) -> Repository:

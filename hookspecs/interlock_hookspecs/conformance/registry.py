@@ -10,7 +10,7 @@ from interlock_hookspecs import Conflict, InvalidInput, NotFound, Workspace
 from interlock_hookspecs.conformance.aliasing import AliasPromises
 from interlock_hookspecs.conformance.contending import ContendingPromises
 from interlock_hookspecs.conformance.registering import RegisteringPromises
-from interlock_hookspecs.conformance.suite import another, ask, must_raise, needs
+from interlock_hookspecs.conformance.suite import another, ask, has, must_raise, needs
 from interlock_hookspecs.conformance.versions import (
     NAME,
     NAMES,
@@ -116,6 +116,18 @@ class RegistrySuite(RegisteringPromises, AliasPromises, ContendingPromises):
             ask(plugin, "delete_version", name=NAME, number=number)
         fresh = register(another(plugin), "c", ws).number
         assert fresh not in numbers, "the number of a deleted version was used again"
+
+    def test_a_deleted_id_stays_used(self, plugin: Any, ws: Workspace) -> None:
+        """The id of a deleted version makes no other, and a misfit tells so before it is tried."""
+        needs(plugin, "delete_version")
+        made = register(plugin, "a", ws)
+        ask(plugin, "delete_version", name=NAME, number=made.number)
+        if has(plugin, "find_misfits"):
+            told = ask(another(plugin), "find_misfits", version=made)
+            assert told, "an id that is used up is not said to be a misfit"
+        with must_raise(Conflict, "the id of a deleted version makes another"):
+            register(another(plugin), "a", ws, key=made.id)
+        assert listed(plugin) == [], "a deleted version is back"
 
     def test_an_aliased_version_is_not_deleted(self, plugin: Any, ws: Workspace) -> None:
         """A version that an alias points at is a Conflict to delete, and stays."""

@@ -154,6 +154,13 @@ class MlflowRegistry:
                 storable(text, kind)
             except InvalidInput as refusal:
                 found.append(Misfit(what=what, reason=str(refusal)))
+        if not found:
+            from interlock_registry_mlflow.versions import was_deleted
+
+            experiment = self.experiment or f"{self.prefix}{version.name}"
+            with self._open().use() as backend:
+                if was_deleted(backend, experiment, version.id):
+                    found.append(Misfit(what="id", reason="it made a version that was deleted"))
         return found
 
     def _open(self) -> Backend:

@@ -260,6 +260,12 @@ def _earlier(backend: Backend, experiment: str, id: str, model: Model) -> Source
     return Source(model_id=found.model_id, run_id=found.source_run_id, uri=uri)
 
 
+def was_deleted(backend: Backend, experiment: str, id: str) -> bool:  # noqa: A002  (the contract's own word)
+    """Whether an id made a version that was deleted since."""
+    found = attempt_of(backend, experiment, id)
+    return found is not None and DELETED in found.tags
+
+
 def _create(backend: Backend, written: str, source: Source, tags: dict[str, str]) -> Any:
     from mlflow.entities.model_registry import ModelVersionTag
 

@@ -88,7 +88,13 @@ class SqlRegistry:
 
         texts = [("name", version.name), ("id", version.id)]
         texts += [("alias", alias) for alias in version.aliases]
-        return [found for what, text in texts for found in misfits(text, what)]
+        found = [found for what, text in texts for found in misfits(text, what)]
+        if not found:
+            from interlock_registry_sql.versions import spent
+
+            with self._open().reading() as connection:
+                found += spent(connection, version)
+        return found
 
     def _open(self) -> Database:
         if self._database is None:

@@ -14,6 +14,7 @@ from interlock_hookspecs import (
     Conflict,
     Facts,
     InvalidInput,
+    Misfit,
     Model,
     ModelVersion,
     NotFound,
@@ -148,6 +149,19 @@ def _by_id(
         msg = f"{id} made {name} {row.number}, which was deleted: register with a new id"
         raise Conflict(msg, expected=model.digest, found=None)
     return record_of(connection.execute(BY_ID, {"name": name, "ref": id}).all(), existing=True)
+
+
+def spent(connection: Connection, version: ModelVersion) -> list[Misfit]:
+    """That a version's id made another one here, or one that was deleted; nothing else."""
+    columns = [versions.c[name] for name in ("name", "number", "digest", "deleted_at")]
+    row = connection.execute(select(*columns).where(versions.c.id == version.id)).first()
+    if row is None:
+        return []
+    if (row.name, row.digest) != (version.name, version.model.digest):
+        return [Misfit(what="id", reason=f"it stands for {row.name} {row.number} here")]
+    if row.deleted_at is not None:
+        return [Misfit(what="id", reason=f"it made version {row.number} here, which was deleted")]
+    return []
 
 
 def _by_digest(connection: Connection, name: str, model: Model) -> ModelVersion | None:

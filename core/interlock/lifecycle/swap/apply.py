@@ -18,7 +18,14 @@ import orjson
 
 from interlock.artifacts.copy import copy_artifact
 from interlock.codec import canonical, decode, encode
-from interlock.errors import GateRefused, InterlockError, LedgerError, Tampered, UsageError
+from interlock.errors import (
+    GateRefused,
+    HookFailed,
+    InterlockError,
+    LedgerError,
+    Tampered,
+    UsageError,
+)
 from interlock.ids import new_id, short
 from interlock.lifecycle.aliases import registry_of
 from interlock.lifecycle.audit import keep_checkpoint
@@ -26,7 +33,7 @@ from interlock.lifecycle.swap.plan import make_plan
 from interlock.lifecycle.swap.values import AliasMove, Plan
 from interlock.lifecycle.swap.world import held_versions, listing_digest
 from interlock.processes import ProcessIdentity, is_alive, this_process
-from interlock_hookspecs import Artifact, ModelVersion
+from interlock_hookspecs import Artifact, Conflict, ModelVersion
 
 if TYPE_CHECKING:
     from interlock.artifacts.workspace import CoreWorkspace
@@ -217,7 +224,17 @@ class _Swap:
             if version.id in copied:
                 continue
             self.reporter.progress("versions", place, total)
-            made = self.target.funnel.one(
+            made = self._register(version, ws)
+            _same(version, made)
+            if keeps_bytes:
+                self._fetch(self.target, made, ws)
+            payload = {"swap": self.id, "model": version.model.digest, "record": encode(made)}
+            self._append("version.copied", version.id, payload)
+        return f"{total} registered, oldest first"
+
+    def _register(self, version: ModelVersion, ws: CoreWorkspace) -> ModelVersion:
+        try:
+            made: ModelVersion = self.target.funnel.one(
                 "register_version",
                 name=version.name,
                 id=version.id,
@@ -225,12 +242,15 @@ class _Swap:
                 facts=version.facts,
                 ws=ws,
             )
-            _same(version, made)
-            if keeps_bytes:
-                self._fetch(self.target, made, ws)
-            payload = {"swap": self.id, "model": version.model.digest, "record": encode(made)}
-            self._append("version.copied", version.id, payload)
-        return f"{total} registered, oldest first"
+        except HookFailed as error:
+            if isinstance(error.__cause__, Conflict):
+                raise self._changed(str(error)) from error
+            raise
+        return made
+
+    def _changed(self, what: str) -> WorldChanged:
+        msg = f"{self.plan.target.stack} is no longer what was planned for: {what}"
+        return WorldChanged(msg, hint=f"interlock stack plan --to {self.plan.target.stack}")
 
     def _copy_aliases(self, _: CoreWorkspace) -> str:
         done = {event["payload"]["alias"] for event in self._done("alias.copied")}
@@ -243,8 +263,7 @@ class _Swap:
         name, funnel = self.plan.project, self.target.funnel
         wanted = funnel.one("get_version", name=name, ref=move.model)
         if wanted is None:
-            msg = f"{self.plan.target.stack} has lost {move.version} meanwhile"
-            raise InterlockError(msg)
+            raise self._changed(f"{short(move.version)} is gone")
         # Moved by a process that died before it could say so.
         if move.alias not in wanted.aliases:
             funnel.one(
@@ -274,8 +293,7 @@ class _Swap:
         for version in old:
             place = places.get(version.id, digests.get(version.model.digest))
             if place is None:
-                msg = f"{version.id} is not in {self.plan.target.stack}"
-                raise Tampered(msg)
+                raise self._changed(f"{short(version.id)} is gone")
             if new[place].model.digest != version.model.digest:
                 msg = f"{version.id} has other bytes in {self.plan.target.stack}"
                 raise Tampered(msg)

@@ -142,7 +142,14 @@ class AcmeRegistry:
     def find_misfits(self, version: ModelVersion) -> list[Misfit]:
         texts = {"name": version.name, **{f"alias {text!r}": text for text in version.aliases}}
         reason = "it is empty or holds a character that SQLite does not store"
-        return [Misfit(what=what, reason=reason) for what, text in texts.items() if unfit(text)]
+        found = [Misfit(what=what, reason=reason) for what, text in texts.items() if unfit(text)]
+        if not found:
+            query = "select number from versions where id = ? and deleted"
+            with self._transaction() as db:
+                for number in db.execute(query, [version.id]):
+                    deleted = f"it made version {number[0]}, which was deleted"
+                    found.append(Misfit(what="id", reason=deleted))
+        return found
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:

@@ -7,15 +7,15 @@ import threading
 import uuid
 from datetime import datetime
 
-import attrs
 import jsonschema
 import pytest
 
 from interlock_hookspecs import Secret, Unavailable
 from interlock_hookspecs.conformance import LocalWorkspace
-from interlock_hookspecs.conformance.events import EventsSuite, tell
+from interlock_hookspecs.conformance.delivery import tell
 from interlock_hookspecs.conformance.happenings import DIGEST, event_of, life
 from interlock_track_openlineage import OpenLineageTracker
+from interlock_track_openlineage.conformance import OpenLineageSuite
 from interlock_track_openlineage.lineage import run_id
 
 RUN = "run-0190f3c2a1b27def8a1b2c3d4e5f6071"
@@ -142,29 +142,17 @@ def server():
         yield found
 
 
-def closed_port():
-    with serving() as found:
-        return found.url
-
-
-class TestToAFile(EventsSuite):
+class TestToAFile(OpenLineageSuite):
     @pytest.fixture
     def plugin(self, tmp_path):
         return OpenLineageTracker(root=tmp_path)
 
-    def away(self, plugin):
-        (plugin.root / "taken").write_text("")
-        return attrs.evolve(plugin, file="taken/openlineage.jsonl")
-
 
 @pytest.mark.stand_in
-class TestToAnEndpoint(EventsSuite):
+class TestToAnEndpoint(OpenLineageSuite):
     @pytest.fixture
     def plugin(self, tmp_path, server):
         return OpenLineageTracker(root=tmp_path, url=server.url, api_key="abc")
-
-    def away(self, plugin):
-        return plugin if isinstance(plugin.url, Secret) else attrs.evolve(plugin, url=closed_port())
 
 
 @pytest.fixture

@@ -9,9 +9,10 @@ import pytest
 
 from interlock_hookspecs import Artifact, Unavailable
 from interlock_hookspecs.conformance import LocalWorkspace
-from interlock_hookspecs.conformance.events import EventsSuite, tell
+from interlock_hookspecs.conformance.delivery import tell
 from interlock_hookspecs.conformance.happenings import event_of, life
 from interlock_track_mlflow import MlflowTracker
+from interlock_track_mlflow.conformance import MlflowTrackerSuite
 
 pytestmark = pytest.mark.real_backend
 
@@ -29,17 +30,12 @@ def ws(tmp_path):
 
 
 @pytest.mark.real_backend
-class TestMlflowTracker(EventsSuite):
+class TestMlflowTracker(MlflowTrackerSuite):
     """Every promise of an observer, against the server."""
-
-    role = "track"
 
     @pytest.fixture
     def plugin(self, mlflow_server, tmp_path):
         return MlflowTracker(uri=mlflow_server.url, experiment=uuid.uuid4().hex, root=tmp_path)
-
-    def away(self, plugin):
-        return attrs.evolve(plugin, uri=NOWHERE, timeout=1.0)
 
 
 def runs(tracker):

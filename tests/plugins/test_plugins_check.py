@@ -47,6 +47,9 @@ class TestForgetful(ForgetfulSuite):
         "test_the_order_of_checks_makes_no_difference": "Acme believes that it does",
         "test_it_speaks": "Acme is said to be silent",
     }
+
+class ToldSuite(GovernSuite):
+    cannot = {"test_every_bound_gets_a_verdict": "Acme judges one bound at a time"}
 """
 
 
@@ -78,8 +81,10 @@ def site(tmp_path_factory):
         "[interlock.govern]\nforgetful = interlock_govern_forgetful:Forgetful\n"
         "named = interlock_govern_forgetful:Forgetful\ngone = no_such_module:Gone\n"
         "other = interlock_govern_forgetful:Forgetful\n"
+        "told = interlock_govern_forgetful:Forgetful\n"
         "[interlock.conformance]\ngovern-named = suite_of_acme:TestForgetful\n"
         "govern-other = suite_of_acme:ForgetfulSuite\n"
+        "govern-told = suite_of_acme:ToldSuite\n"
     )
     (folder / "interlock_govern_forgetful.py").write_text(FORGETFUL)
     (folder / "suite_of_acme.py").write_text(NAMED)
@@ -155,6 +160,32 @@ def test_what_ends_with_a_contract_is_told(check):
                     f"! hook review is {ends}"]  # fmt: skip
     found = json.loads(check(*words, "--json", how=("-c", ENDING)).stdout)
     assert found["deprecated"] == [line.removeprefix("! ") for line in told]
+
+
+def test_a_named_suite_that_makes_no_plugin_gets_what_the_settings_make(check):
+    """What only the author can say is said there; `--set` reaches the plugin all the same."""
+    words = ["--only", "every_bound_gets_a_verdict", "--only", "it_keeps_to_the_form", "--json"]
+    said = check("govern-told", "--set", "tenant=a", *words)
+    assert said.returncode == 0, said.stderr
+    fared = {row["test"]: row["status"] for row in json.loads(said.stdout)["promises"]}
+    assert fared == {
+        "test_every_bound_gets_a_verdict": "declared",
+        "test_it_keeps_to_the_form": "held",
+    }
+    assert "--set tenant=...  whose gate it is" in check("govern-told").stderr
+
+
+def test_a_tracker_claims_what_it_delivers_and_what_happens_without_its_backend(check):
+    """Only its distribution knows both; an endpoint cannot be read, and says so."""
+    words = ["--only", "threads_lose_nothing", "--only", "a_backend_that_is_away_is_said", "--json"]
+    for settings, delivery in (([], "held"), (["--set", "url=http://127.0.0.1:9"], "unclaimed")):
+        said = check("track-openlineage", *settings, *words)
+        assert said.returncode == 0, said.stderr
+        fared = {row["test"]: row["status"] for row in json.loads(said.stdout)["promises"]}
+        assert fared == {
+            "test_threads_lose_nothing": delivery,
+            "test_a_backend_that_is_away_is_said": "held",
+        }
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,12 @@ import sys
 from interlock_hookspecs.conformance.__main__ import main
 
 only = ["--only", "it_keeps_to_the_form", "--json"]
-also = {"model-my-acme": ["--only", "equal_states_are_equal_bytes_in_every_process"]}
+observed = ["--only", "processes_lose_nothing", "--only", "a_backend_that_is_away_is_said"]
+also = {
+    "model-my-acme": ["--only", "equal_states_are_equal_bytes_in_every_process"],
+    "events-my-acme": observed,
+    "track-my-acme": observed,
+}
 sys.exit(max(main([name, *only, *also.get(name, [])]) for name in sys.argv[1:]))
 """
 

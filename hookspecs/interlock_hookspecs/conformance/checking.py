@@ -1,10 +1,12 @@
 """The suites of an installed plugin, run by pytest without a test file of the author's.
 
-A plugin that its settings alone do not make, since it needs a server or rows of its own, names
-the subclass that knows how, in its distribution:
+A plugin that needs more than its settings, a server or rows of its own, or whose suite has to be
+told something, names the subclass that knows, in its distribution:
 
     [project.entry-points."interlock.conformance"]
     registry-acme = "interlock_registry_acme.conformance:TestAcmeRegistry"
+
+One without a fixture `plugin` gets the plugin that the settings make.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import os
 import tempfile
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
 from importlib import metadata
+from inspect import getattr_static
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +68,7 @@ class Subject:
         cls: its class.
         distribution, version: who brought it.
         suites: the suites of its role and of every other whose hooks it implements.
-        named: the entry point of the suite that its distribution names, or None.
+        named: the entry point of the suite that its distribution names and that makes it, or None.
         plain: those of the suites for which its settings alone must make it.
         ending: what it uses of the contract that goes away, each in a line.
     """
@@ -92,8 +95,12 @@ def find(name: str) -> Subject:
     for entry_point in found:
         cls: type[Any] = _loaded(name, entry_point)
         named = next(iter(metadata.entry_points(group=GROUP, name=name)), None)
-        covered = _loaded(GROUP, named).role if named else None
-        suites = _suites(cls, role)
+        suites = own = _suites(cls, role)
+        if named:
+            its: type[Suite] = _loaded(GROUP, named)
+            makes = getattr_static(its, "plugin") is not getattr_static(Suite, "plugin")
+            own = tuple(suite for suite in suites if not issubclass(its, suite))
+            own, named = (own, named) if makes else ((its, *own), None)
         return Subject(
             name=name,
             cls=cls,
@@ -101,7 +108,7 @@ def find(name: str) -> Subject:
             version=entry_point.dist.version if entry_point.dist else "0",
             suites=suites,
             named=named,
-            plain=tuple(suite for suite in suites if suite.role != covered),
+            plain=own,
             ending=ending(cls),
         )
     installed = [

@@ -2,23 +2,19 @@
 
 import json
 
-import attrs
 import pytest
 
 from interlock_hookspecs.conformance import LocalWorkspace
-from interlock_hookspecs.conformance.events import EventsSuite, tell
+from interlock_hookspecs.conformance.delivery import tell
 from interlock_hookspecs.conformance.happenings import event_of, with_card
 from interlock_track_acme import AcmeTracker
+from interlock_track_acme_conformance import AcmeTrackerSuite
 
 
-class TestAcmeTracker(EventsSuite):
+class TestAcmeTracker(AcmeTrackerSuite):
     @pytest.fixture
     def plugin(self, tmp_path):
         return AcmeTracker(root=tmp_path)
-
-    def away(self, plugin):
-        (plugin.root / "taken").write_text("")
-        return attrs.evolve(plugin, folder="taken/experiments")
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import Any
 
@@ -14,6 +14,8 @@ from interlock.ledger.projections import Happened
 
 Wrong = tuple[str, str, Any, Any]
 """Table, column, what was found, what was expected."""
+
+new_tuple = tuple.__new__
 
 _COPIED = ("project", "sequence", "id", "kind", "at", "subject", "run", "key_id")
 
@@ -40,57 +42,64 @@ class Chain:
         self.digest = first
         self._project = project
         self._erased = erased
-        self._names: dict[str, str] = {}
+        self._actors: dict[str, tuple[Fragment, str]] = {}
 
-    def take(self, row: tuple[Any, ...]) -> Happened | None:
-        """The next event of the table, where it and its payload are as they must be.
+    def take(self, rows: Sequence[tuple[Any, ...]]) -> list[Happened]:
+        """The next events of the table, as far as they and their payloads are as they must be.
 
         Making the header again from the columns, the payload's digest and the digest before, and
         finding it byte for byte the one that is stored, proves all of them at once, and is faster
         than reading it to compare each.
 
         Returns:
-            The event; None where something is not as expected: `examine` says what.
+            The events of the first rows. What is not as expected of the row after them `examine`
+            says; then it goes on from there.
         """
-        (
-            sequence, identifier, kind, at, actor, subject, run, header, digest, signature, key_id,
-            event, salt, body, erased_at, reason,
-        ) = row  # fmt: skip
-        if (
-            sequence != self.sequence + 1
-            or event != identifier
-            or not (signature is key_id is erased_at is reason is None)
-            or identifier in self._erased
-        ):
-            return None
+        happened: list[Happened] = []
+        previous, number, erased = self.digest, self.sequence, self._erased
         try:
-            now = f"{PREFIX}{sha256(header).hexdigest()}"
-            expected = dumps(
-                {
-                    "actor": Fragment(actor),
-                    "at": at,
-                    "id": identifier,
-                    "key_id": None,
-                    "kind": kind,
-                    "payload": f"{PREFIX}{sha256(salt + body).hexdigest()}",
-                    "previous": self.digest,
-                    "project": self._project,
-                    "run": run,
-                    "sequence": sequence,
-                    "subject": subject,
-                    "v": HEADER_VERSION,
-                }
-            )
-            if header != expected or digest != now:
-                return None
-            name = self._names.get(actor)
-            if name is None:
-                name = self._names[actor] = loads(actor)["subject"]
-            happened = Happened(kind, at, name, subject, run, loads(body))
+            for (
+                sequence, identifier, kind, at, actor, subject, run, header, digest, signature,
+                key_id, event, salt, body, erased_at, reason,
+            ) in rows:  # fmt: skip
+                if (
+                    sequence != number + 1
+                    or event != identifier
+                    or not (signature is key_id is erased_at is reason is None)
+                    or identifier in erased
+                ):
+                    break
+                fragment, name = self._actors.get(actor) or self._actor(actor)
+                expected = dumps(
+                    {
+                        "actor": fragment,
+                        "at": at,
+                        "id": identifier,
+                        "key_id": None,
+                        "kind": kind,
+                        "payload": f"{PREFIX}{sha256(salt + body).hexdigest()}",
+                        "previous": previous,
+                        "project": self._project,
+                        "run": run,
+                        "sequence": sequence,
+                        "subject": subject,
+                        "v": HEADER_VERSION,
+                    }
+                )
+                if header != expected or digest != f"{PREFIX}{sha256(header).hexdigest()}":
+                    break
+                # What a NamedTuple's own constructor does, without the call in between.
+                happened.append(new_tuple(Happened, (kind, at, name, subject, run, loads(body))))
+                previous, number = digest, sequence
         except (KeyError, TypeError, ValueError):
-            return None
-        self.sequence, self.digest = sequence, now
+            pass  # a value of another kind than its column's: the row is examined
+        self.sequence, self.digest = number, previous
         return happened
+
+    def _actor(self, text: str) -> tuple[Fragment, str]:
+        """An actor as a part of a header, and the name; few actors write most events."""
+        found = self._actors[text] = Fragment(text), loads(text)["subject"]
+        return found
 
     def examine(self, row: tuple[Any, ...]) -> tuple[list[Wrong], Happened | None, bool]:
         """Find out what about a row is not as expected: nothing, perhaps, where it was erased.

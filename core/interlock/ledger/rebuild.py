@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -41,7 +42,7 @@ def _replay(connection: Connection, project: str) -> None:
     driver: Any = connection.connection
     cursor = driver.cursor()
     tables = TableWriter(Statements(connection.dialect), cursor, project)
-    for row in chain(connection, project):
+    for row in itertools.chain.from_iterable(chain(connection, project)):
         header = orjson.loads(row[_HEADER])
         body = row[_BODY]
         event = Happened(

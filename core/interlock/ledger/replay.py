@@ -1,15 +1,15 @@
 """Projections held against the events that they follow from, while those stream by.
 
-A row carries the sequence of the event that last wrote it. So when a replay comes to that event,
-the row is final: it is compared and forgotten. What is held in memory is only what later events
-still change.
+A row carries the sequence of the event that last wrote it. So when a replay has come to that event,
+the row is final: it is compared and forgotten, some events' rows at a time. What is held in memory
+is only what later events still change.
 """
 
 from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from interlock.ledger.projections import REDUCERS, Happened, Key, Values
@@ -41,46 +41,54 @@ class Replay:
             name: _Table(name, projection(connection, name, project)) for name in PROJECTIONS
         }
         self._sequence = 0
-        self._touched: list[_Table] = []
 
-    def apply(self, sequence: int, event: Happened) -> None:
-        """Take over an event's changes, then compare the rows that it wrote last.
+    def apply(self, rows: Iterable[tuple[Any, ...]], events: Iterable[Happened]) -> None:
+        """Take over what events change.
 
-        Raises:
-            TypeError: a value of its payload has another type than its column.
+        Args:
+            rows: of the events; the sequence and the id come first.
+            events: as many as are to be taken over.
         """
-        reducer = REDUCERS.get(event.kind)
-        if reducer is None:
-            return
-        self._sequence = sequence
-        reducer(event, self)
-        for table in self._touched:
+        for row, event in zip(rows, events, strict=False):
+            reducer = REDUCERS.get(event.kind)
+            if reducer is not None:
+                self._sequence = row[0]
+                try:
+                    reducer(event, self)
+                except TypeError as error:
+                    self._wrong(row[0], "payloads", str(row[1]), "body", str(error), "")
+
+    def settle(self, sequence: float) -> None:
+        """Compare the rows that events up to this one, all applied, wrote last."""
+        for table in self._tables.values():
             if table.due <= sequence:
                 self._settle(table, sequence)
-        self._touched.clear()
 
     def finish(self) -> None:
         """Compare what no event settled: rows that are missing, and rows that nothing made."""
+        self.settle(math.inf)
         for table in self._tables.values():
-            self._settle(table, math.inf)
             for key, expected in table.live.items():
                 self._missing(table, key, expected["sequence"])
 
     def upsert(self, table: str, key: Key, values: Values) -> None:
         """Expect these columns of a row, which may be new."""
         there = self._tables[table]
+        values["sequence"] = self._sequence
         row = there.live.get(key)
         if row is None:
-            row = there.live[key] = there.empty | values
+            there.live[key] = there.empty | values
         else:
             row.update(values)
-        row["sequence"] = self._sequence
-        self._touched.append(there)
 
     def update(self, table: str, key: Key, values: Values) -> None:
         """Expect these columns of a row, if there is such a row."""
         there = self._tables[table]
-        if key in there.live or self._stale(there, key):
+        row = there.live.get(key)
+        if row is not None:
+            values["sequence"] = self._sequence
+            row.update(values)
+        elif self._stale(there, key):
             self.upsert(table, key, values)
 
     def replace(self, table: str, group: Key, rows: list[Values]) -> None:
@@ -92,7 +100,6 @@ class Replay:
             row["sequence"] = self._sequence
             there.live[*group, ordinal] = row
         there.groups[group] = len(rows)
-        self._touched.append(there)
 
     def _stale(self, table: _Table, where: Key) -> bool:
         """Whether a row that this event should have changed says that it is older."""
@@ -114,14 +121,15 @@ class Replay:
     def _settle(self, table: _Table, sequence: float) -> None:
         """Hold the rows of a table that were last written until now against what they should be."""
         live, pick, width = table.live, table.pick, table.width
-        while table.due <= sequence and (row := table.next) is not None:
+        row = table.next
+        while row is not None and table.due <= sequence:
             key = row[:width]
             expected = live.pop(key, None)
             if expected is None or pick(expected) != row[width:]:
                 self._differs(table, key, row, expected)
             if table.groups:
                 table.groups.pop(key[:-1], None)
-            table.advance()
+            row = table.advance()
 
     def _differs(
         self, table: _Table, key: Key, row: tuple[Any, ...], expected: Values | None
@@ -131,10 +139,12 @@ class Replay:
             at = sequence if isinstance(sequence, int) else None
             self._wrong(at, table.name, _shown(key), "", "a row", "no row, or one written later")
             return
-        for name, value in zip(table.columns, row[table.width :], strict=True):
-            if expected[name] != value:
+        found = dict(zip(table.columns, row[table.width :], strict=True))
+        # A row of another event differs in more, and this says why.
+        for name in ("sequence", *table.columns):
+            if expected[name] != found[name]:
                 at = expected["sequence"]
-                self._wrong(at, table.name, _shown(key), name, value, expected[name])
+                self._wrong(at, table.name, _shown(key), name, found[name], expected[name])
                 return
 
     def _missing(self, table: _Table, key: Key, sequence: int) -> None:
@@ -175,10 +185,12 @@ class _Table:
         self.due: float = math.inf
         self.advance()
 
-    def advance(self) -> None:
+    def advance(self) -> tuple[Any, ...] | None:
+        """The row after this one, which is the next from now on."""
         row = self.next = next(self._rows, None)
         due = math.inf if row is None else row[self.sequence]
         self.due = due if type(due) is int else math.inf
+        return row
 
     def forget(self, group: Key) -> None:
         """Rows of a group are replaced: they are not expected any more."""

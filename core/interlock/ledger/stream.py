@@ -7,6 +7,7 @@ can make the reading fail.
 from __future__ import annotations
 
 import functools
+import itertools
 import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,10 @@ from interlock.ledger.tables import COLUMNS, PROJECTIONS, events, payloads
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Dialect
 
-_BATCH = 512
+_BATCH = {"sqlite": 64, "postgresql": 512}
+"""Rows. So few stay in the processor's cache until they are compared; a server is asked less often
+for more.
+"""
 
 _BESIDE = ("event", "salt", "body", "erased_at", "reason")
 _OF_EVENTS = tuple(name for name in events.c.keys() if name != "project")  # noqa: SIM118  (columns, no dict)
@@ -30,22 +34,22 @@ EVENT_COLUMNS = (
 """What `chain` gives, in order. The project is the one that was asked for."""
 
 
-def stream(connection: Connection, statement: Statement, **values: Any) -> Iterator[Any]:
-    """The rows of a compiled statement, without ever holding more than a batch of them."""
+def stream(connection: Connection, statement: Statement, **values: Any) -> Iterator[list[Any]]:
+    """The rows of a compiled statement, a batch at a time: no more are ever held."""
     driver: Any = connection.connection
     # A plain cursor of psycopg fetches everything at once; a named one stays in the server.
-    named = connection.dialect.name == "postgresql"
+    named, size = connection.dialect.name == "postgresql", _BATCH[connection.dialect.name]
     cursor = driver.cursor(name=f"ledger_{os.urandom(4).hex()}") if named else driver.cursor()
     try:
         run(cursor, statement, values)
-        while batch := cursor.fetchmany(_BATCH):
-            yield from batch
+        while batch := cursor.fetchmany(size):
+            yield batch
     finally:
         cursor.close()
 
 
-def chain(connection: Connection, project: str) -> Iterator[Any]:
-    """A project's events in order, each with its payload beside it."""
+def chain(connection: Connection, project: str) -> Iterator[list[Any]]:
+    """A project's events in order, in batches, each with its payload beside it."""
     return stream(connection, _chain(connection.dialect), wanted=project)
 
 
@@ -54,7 +58,8 @@ def projection(connection: Connection, table: str, project: str) -> Iterator[Any
 
     Each is the values of `COLUMNS`: the key first.
     """
-    return stream(connection, _projection(connection.dialect, table), wanted=project)
+    batches = stream(connection, _projection(connection.dialect, table), wanted=project)
+    return itertools.chain.from_iterable(batches)
 
 
 @functools.cache

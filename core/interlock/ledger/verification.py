@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Table, func, select
+from sqlalchemy import Table, func, literal_column, select, union_all
 from sqlalchemy.exc import SQLAlchemyError
 
 from interlock.ledger.canonical import genesis
-from interlock.ledger.checkpoint import Checkpoint, read_checkpoint
+from interlock.ledger.checkpoint import Checkpoint, Head, read_checkpoint
 from interlock.ledger.links import Chain, Tombstone
 from interlock.ledger.projections import Happened
 from interlock.ledger.replay import Replay
-from interlock.ledger.stream import chain
+from interlock.ledger.stream import EVENT_COLUMNS, chain
 from interlock.ledger.tables import events, heads, meta, metadata, payloads
 from interlock.ledger.values import Problem, Report
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from sqlalchemy import CompoundSelect, Connection
 
     from interlock.ledger.store import Ledger
 
 Progress = Callable[[int, int], None]
-_EVERY = 1000
+_DIGEST = EVENT_COLUMNS.index("events.digest")
 _SHOWN = 100
 _LIMIT = 20
 
@@ -199,18 +200,24 @@ class _Verification:
         links = Chain(project, genesis(self._ledger.id, project), erased)
         anchor = self._checkpoint.heads.get(project) if self._checkpoint else None
         replay = Replay(connection, project, self._wrong)
-        for row in chain(connection, project):
-            event = links.take(row) or self._examined(links, row)
-            if anchor and links.sequence == anchor.sequence and links.digest != anchor.digest:
-                self._wrong(links.sequence, "checkpoint", "digest", "", links.digest, anchor.digest)
-            if event is not None:
-                try:
-                    replay.apply(links.sequence, event)
-                except TypeError as error:
-                    self._wrong(links.sequence, "payloads", str(row[1]), "body", str(error), "")
-            self._events += 1
-            if self._events % _EVERY == 0:
-                step()
+        for batch in chain(connection, project):
+            self._events += len(batch)
+            rows = batch
+            while rows:
+                before, happened = links.sequence, links.take(rows)
+                replay.apply(rows, happened)
+                if anchor and before < anchor.sequence <= links.sequence:
+                    self._held(anchor, rows[anchor.sequence - before - 1][_DIGEST])
+                rows = rows[len(happened) :]
+                if rows:
+                    event = self._examined(links, rows[0])
+                    if event is not None:
+                        replay.apply([(links.sequence, *rows[0][1:])], [event])
+                    if anchor and links.sequence == anchor.sequence:
+                        self._held(anchor, links.digest)
+                    rows = rows[1:]
+            replay.settle(links.sequence)
+            step()
         self._ends(connection, project, links)
         if anchor and anchor.sequence > links.sequence:
             self._wrong(
@@ -218,6 +225,10 @@ class _Verification:
             )
         replay.finish()
         step()
+
+    def _held(self, anchor: Head, digest: str) -> None:
+        if digest != anchor.digest:
+            self._wrong(anchor.sequence, "checkpoint", "digest", "", digest, anchor.digest)
 
     def _examined(self, links: Chain, row: tuple[Any, ...]) -> Happened | None:
         """The event of a row that is not as expected, after what is wrong with it was noted."""
@@ -274,11 +285,17 @@ def _tombstones(connection: Connection, project: Any) -> dict[str, Tombstone]:
 def _projects(connection: Connection, checkpoint: Checkpoint | None) -> dict[Any, str]:
     """Every project that the checkpoint or a row of any table names, and such a table."""
     found: dict[Any, str] = dict.fromkeys(checkpoint.heads if checkpoint else (), "heads")
-    for table in metadata.tables.values():
-        if "project" in table.c:
-            for project in connection.execute(select(table.c.project).distinct()).scalars():
-                found.setdefault(project, table.name)
+    for table, project in connection.execute(_everywhere()):
+        found.setdefault(project, table)
     return dict(sorted(found.items(), key=lambda item: str(item[0])))
+
+
+@functools.cache
+def _everywhere() -> CompoundSelect[Any]:
+    tables = [table for table in metadata.tables.values() if "project" in table.c]
+    return union_all(
+        *(select(literal_column(f"'{table.name}'"), table.c.project).distinct() for table in tables)
+    )
 
 
 def _count(connection: Connection, table: Table, project: Any) -> int:

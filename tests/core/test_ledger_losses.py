@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from interlock.errors import LedgerError
 from interlock.ledger import Entry, Ledger, verify
@@ -134,6 +134,26 @@ def test_a_connection_that_died_while_it_was_idle_is_not_noticed(url):
                 connection.execute(text(ended + others))
             act()
         assert len(ledger.reads.events("p")) == 2
+
+
+def test_a_connection_that_is_lost_while_a_question_is_put_is_replaced(url):
+    """A question changes nothing, so it is put again; the second answers."""
+    ended = []
+    with Ledger.open(url, actor=ANA) as ledger, Ledger.open(url, actor=ANA) as other:
+        ledger.append("p", "a", "x", {})
+
+        def end(connection, *_):
+            pid = connection.connection.dbapi_connection.info.backend_pid
+            if not ended:
+                ended.append(pid)
+                with other.engine.begin() as killer:
+                    killer.execute(text(f"SELECT pg_terminate_backend({pid}, 60000)"))
+            else:
+                assert pid != ended[0]
+
+        event.listen(ledger.engine, "before_cursor_execute", end)
+        assert [row["kind"] for row in ledger.reads.events("p")] == ["a"]
+        assert len(ended) == 1
 
 
 @pytest.fixture

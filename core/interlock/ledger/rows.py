@@ -7,7 +7,6 @@ listing is newest first, by id; the next page is asked for with ``before`` the l
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Self
@@ -19,7 +18,8 @@ from sqlalchemy import Row as Fetched
 from interlock.ledger.tables import JSON_COLUMNS, PROJECTIONS, events, heads, payloads
 
 Row = Mapping[str, Any]
-Source = Callable[[], AbstractContextManager[Connection]]
+Ask = Callable[[Callable[[Connection], Any]], Any]
+"""Gives what a question gives that is put to a connection; the question may be put again."""
 
 PAGE = 20
 
@@ -38,21 +38,21 @@ class Rows:
     """Questions to a ledger.
 
     Args:
-        source: gives a connection for one question.
+        ask: puts a question.
     """
 
-    def __init__(self, source: Source) -> None:
-        self._source = source
+    def __init__(self, ask: Ask) -> None:
+        self._ask = ask
 
     @classmethod
     def of(cls, connection: Connection) -> Self:
         """Questions within a transaction that is under way."""
-        return cls(lambda: nullcontext(connection))
+        return cls(lambda question: question(connection))
 
     def rows(self, statement: Select[Any]) -> list[Row]:
         """The rows of a statement."""
-        with self._source() as connection:
-            return [as_row(fetched) for fetched in connection.execute(statement)]
+        found = self._ask(lambda connection: connection.execute(statement).all())
+        return [as_row(fetched) for fetched in found]
 
     def row(self, statement: Select[Any]) -> Row | None:
         """The first row of a statement, or None."""
@@ -133,14 +133,14 @@ class Rows:
             ordered = statement.where(column > after).order_by(column)
         else:
             ordered = statement.order_by(desc(column))
-        with self._source() as connection:
-            found = [_event(fetched) for fetched in connection.execute(ordered)]
+        rows = self._ask(lambda connection: connection.execute(ordered).all())
+        found = [_event(fetched) for fetched in rows]
         return found if after is not None else found[::-1]
 
     def event(self, identifier: str) -> Row | None:
         """The event with an id, or None."""
-        with self._source() as connection:
-            found = connection.execute(_EVENTS.where(events.c.id == identifier)).first()
+        wanted = _EVENTS.where(events.c.id == identifier)
+        found = self._ask(lambda connection: connection.execute(wanted).first())
         return None if found is None else _event(found)
 
 

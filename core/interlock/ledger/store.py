@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
     from sqlalchemy.engine import URL
 
+T = TypeVar("T")
 Guard = Callable[[Reads], None]
 _log = logging.getLogger(__name__)
 
@@ -54,7 +55,7 @@ class Ledger:
         except BaseException:
             self.engine.dispose()
             raise
-        self.reads = Reads(self._reading)
+        self.reads = Reads(self._asked)
         self._observers = observers
         self._writer = engines.for_writing(self.engine)
         self._errors = (SQLAlchemyError, self.engine.dialect.loaded_dbapi.Error)
@@ -193,35 +194,17 @@ class Ledger:
         except self._errors as error:
             raise engines.failed(self.url, "written", error) from error
 
-    @contextmanager
-    def _reading(self) -> Iterator[Connection]:
-        try:
-            with self._connected() as connection:
-                yield connection
-        except self._errors as error:
-            raise engines.failed(self.url, "read", error) from error
-
-    def _connected(self) -> Connection:
-        """A connection that answers; an append needs no such question, for it is done again."""
+    def _asked(self, question: Callable[[Connection], T]) -> T:
+        """What a question gives. It changes nothing: it is put again where its connection is lost."""
         while True:
             try:
-                connection = self.engine.connect()
-                try:
-                    self._ping(connection)
-                except BaseException:
-                    connection.invalidate()
-                    connection.close()
-                    raise
+                with self.engine.connect() as connection:
+                    answer = question(connection)
             except self._errors as error:
                 self._wait_or_raise("read", error)
             else:
                 self.patience.answered()
-                return connection
-
-    def _ping(self, connection: Connection) -> None:
-        driver = connection.connection.dbapi_connection
-        if connection.dialect.name != "sqlite" and driver is not None:
-            connection.dialect.do_ping(driver)
+                return answer
 
     def _wait_or_raise(self, doing: str, error: Exception) -> None:
         """Wait a little for a server that went away; of anything else there is nothing to wait."""

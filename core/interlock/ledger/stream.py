@@ -37,9 +37,13 @@ EVENT_COLUMNS = (
 def stream(connection: Connection, statement: Statement, **values: Any) -> Iterator[list[Any]]:
     """The rows of a compiled statement, a batch at a time: no more are ever held."""
     driver: Any = connection.connection
-    # A plain cursor of psycopg fetches everything at once; a named one stays in the server.
-    named, size = connection.dialect.name == "postgresql", _BATCH[connection.dialect.name]
-    cursor = driver.cursor(name=f"ledger_{os.urandom(4).hex()}") if named else driver.cursor()
+    size = _BATCH[connection.dialect.name]
+    if connection.dialect.name == "postgresql":
+        # A plain cursor of psycopg fetches everything at once; a named one stays in the server.
+        # In binary, bytes travel as they are and not as twice as many digits.
+        cursor = driver.cursor(name=f"ledger_{os.urandom(4).hex()}", binary=True)
+    else:
+        cursor = driver.cursor()
     try:
         run(cursor, statement, values)
         while batch := cursor.fetchmany(size):

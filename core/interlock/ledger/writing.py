@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import orjson
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import BigInteger, bindparam, func, insert, select, update
 
 from interlock.errors import LedgerError
 from interlock.ids import new_id
@@ -44,6 +45,9 @@ class Pen:
         )
         compile_ = self.projections.compile
         self.first_head = compile_(_insert_once(dialect.name))
+        # A server's clients queue for a chain here, in order. They would queue for the row of its
+        # head, too, but each change of that row sends all who wait for it in search of the new one.
+        self.turn = None if dialect.name == "sqlite" else compile_(_wait_for_turn())
         self.head = compile_(locked)
         self.move_head = compile_(moved)
         self.event = compile_(insert(events))
@@ -57,7 +61,7 @@ class ChainWriter:
     def __init__(self, pen: Pen, connection: Connection, project: str, actor: Actor) -> None:
         self._pen = pen
         self._cursor: Any = connection.connection.cursor()
-        self._driver = connection.connection.driver_connection
+        self._driver: Any = connection.connection.driver_connection
         self._project = project
         self._actor = actor
         self._actor_text = actor_text(actor)
@@ -67,6 +71,9 @@ class ChainWriter:
     def _lock(self) -> tuple[int, str]:
         pen, cursor = self._pen, self._cursor
         with batch(self._driver):
+            if pen.turn is not None:
+                # On a cursor of its own: in a batch, one tells the last of its answers only.
+                run(self._driver.cursor(), pen.turn, {"turn": _turn_of(self._project)})
             run(cursor, pen.head, {"wanted": self._project})
             found = cursor.fetchone()
         if found is None:
@@ -160,6 +167,16 @@ class ChainWriter:
         values = {"wanted": self._project, "sequence": self._sequence, "digest": self._digest}
         run(self._cursor, self._pen.move_head, values)
         self._cursor.close()
+
+
+def _wait_for_turn() -> Any:
+    return select(func.pg_advisory_xact_lock(bindparam("turn", type_=BigInteger)))
+
+
+def _turn_of(project: str) -> int:
+    """What stands for a project's chain among a database's advisory locks."""
+    seed = hashlib.sha256(f"interlock chain {project}".encode()).digest()
+    return int.from_bytes(seed[:8], "big", signed=True)
 
 
 def _unwritable(entry: Entry, error: Exception) -> LedgerError:

@@ -195,7 +195,7 @@ class Ledger:
             raise engines.failed(self.url, "written", error) from error
 
     def _asked(self, question: Callable[[Connection], T]) -> T:
-        """What a question gives. It changes nothing: it is put again where its connection is lost."""
+        """What a question gives; it changes nothing, so it is put again where a server was lost."""
         while True:
             try:
                 with self.engine.connect() as connection:

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+MEMBERS = ("hookspecs", "worker", "core", "plugins", "contrib")
+CONTRIB = sorted(path.parent.name for path in ROOT.glob("contrib/*/pyproject.toml"))
 MAKE_DATA = """
 import pyarrow as pa, pyarrow.parquet as pq
 from sklearn.datasets import load_breast_cancer
@@ -47,13 +49,14 @@ def wheels(tmp_path_factory):
     source = tmp_path_factory.mktemp("source")
     listed = run("git", "ls-files", "-co", "--exclude-standard", cwd=ROOT).splitlines()
     for name in listed:
-        member = "/" not in name or name.split("/")[0] in ("hookspecs", "worker", "core", "plugins")
+        member = "/" not in name or name.split("/")[0] in MEMBERS
         if member and (ROOT / name).is_file():
             (source / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, source / name)
     dist = tmp_path_factory.mktemp("dist")
     members = [source, *(path.parent for path in source.glob("*/pyproject.toml"))]
-    members += [path.parent for path in source.glob("plugins/*/pyproject.toml")]
+    for shelf in ("plugins", "contrib"):
+        members += [path.parent for path in source.glob(f"{shelf}/*/pyproject.toml")]
     builds = [
         subprocess.Popen(
             [sys.executable, "-m", "build", "-q", "--no-isolation", "--wheel", "-o", dist, member],
@@ -68,21 +71,33 @@ def wheels(tmp_path_factory):
     return dist
 
 
+def pip_install(python, wheels, *names, cwd):
+    """Install from the wheels, and from pinned versions of all else."""
+    options = ["-q", "--no-compile", "--find-links", wheels]
+    options += ["--constraint", ROOT / "constraints.txt"]
+    run(python, "-m", "pip", "install", *options, *names, cwd=cwd)
+
+
 @pytest.fixture(scope="module")
 def installed(wheels, tmp_path_factory):
     """A new environment with the distribution `interlock` in it, from the wheels."""
     folder = tmp_path_factory.mktemp("environment") / "venv"
     venv.create(folder, with_pip=True)
     python = folder / "bin/python"
-    options = [
-        "-q",
-        "--no-compile",
-        "--find-links",
-        wheels,
-        "--constraint",
-        ROOT / "constraints.txt",
-    ]
-    run(python, "-m", "pip", "install", *options, "interlock", cwd=folder)
+    pip_install(python, wheels, "interlock", cwd=folder)
+    return python
+
+
+@pytest.fixture(scope="module")
+def with_contrib(installed, wheels, tmp_path_factory):
+    """An environment over that one which has the plugins of contrib as well."""
+    folder = tmp_path_factory.mktemp("contrib") / "venv"
+    venv.create(folder)
+    (under,) = installed.parents[1].glob("lib/python*/site-packages")
+    (packages,) = folder.glob("lib/python*/site-packages")
+    (packages / "under.pth").write_text(f"import site; site.addsitedir({str(under)!r})\n")
+    python = folder / "bin/python"
+    pip_install(python, wheels, *(f"interlock-{name}" for name in CONTRIB), cwd=folder)
     return python
 
 
@@ -148,3 +163,28 @@ def test_a_plugin_is_installed_into_an_environment_of_its_own(installed, wheels,
     assert ours == {"interlock-govern-policy", "interlock-hookspecs", "interlock-worker"}
     shown = json.loads(run(interlock, "plugins", "show", "govern-policy", "--json", cwd=tmp_path))
     assert shown["python"] == str(python)
+
+
+def test_the_plugins_of_contrib_run_from_their_wheels(with_contrib, installed, tmp_path):
+    """Beside the embedded stack: each loads from its wheel, and a run goes through both."""
+    interlock = (with_contrib, "-m", "interlock")
+    run(with_contrib, "-m", "pip", "check", cwd=tmp_path)
+    listed = json.loads(run(*interlock, "plugins", "list", "--json", cwd=tmp_path))
+    found = {plugin["name"]: plugin for plugin in listed}
+    assert len(found) == 11 + len(CONTRIB)
+    for name in CONTRIB:
+        assert found[name]["loads"], found[name]["problem"]
+        shown = json.loads(run(*interlock, "plugins", "show", name, "--json", cwd=tmp_path))
+        assert Path(shown["source"]["location"]).is_relative_to(with_contrib.parents[1])
+    run(installed, "-c", MAKE_DATA, cwd=tmp_path)
+    told = ("--name", "cancer", "--data", "cancer.parquet", "--target", "benign")
+    run(*interlock, "init", *told, cwd=tmp_path)
+    stack = tmp_path / "interlock.toml"
+    text = stack.read_text().replace('registry = "sql"', 'registry = "git"\ntrack = "openlineage"')
+    stack.write_text(text)
+    run(*interlock, "run", "--until", "register", cwd=tmp_path)
+    (version,) = json.loads(run(*interlock, "models", "--from-registry", "--json", cwd=tmp_path))
+    tags = run("git", "tag", cwd=tmp_path / ".interlock/models.git").split()
+    assert tags == [f"models/cancer/v{version['number']}"]
+    lines = (tmp_path / "openlineage.jsonl").read_text().splitlines()
+    assert {"START", "COMPLETE"} <= {json.loads(line)["eventType"] for line in lines}

@@ -4,6 +4,7 @@ import itertools
 
 import attrs
 import pytest
+from deploy_mutants import changing
 
 import interlock_deploy_acme
 from interlock_deploy_acme import AcmeServer
@@ -20,19 +21,6 @@ def with_counts(function):
         @hookimpl
         def read_traffic(self, deployment):
             return function(AcmeServer.read_traffic(self, deployment))
-
-    Mutant.__name__ = function.__name__
-    return Mutant
-
-
-def changing(function):
-    """A server whose module was changed before it serves, in its own process."""
-
-    class Mutant(AcmeServer):
-        @hookimpl
-        def serve_endpoint(self, endpoint, feed, captures, ws):
-            function()
-            AcmeServer.serve_endpoint(self, endpoint, feed, captures, ws)
 
     Mutant.__name__ = function.__name__
     return Mutant

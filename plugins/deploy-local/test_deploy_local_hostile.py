@@ -3,7 +3,6 @@
 import contextlib
 import http.client
 import json
-import resource
 import socket
 import time
 
@@ -11,7 +10,6 @@ import pytest
 
 pytestmark = pytest.mark.real_backend
 
-IDLE = 2_100
 INFER = "/v2/models/employment/infer"
 ROW = {"age": 40, "income": 30_000.0, "city": "Lowell"}
 
@@ -340,51 +338,6 @@ def test_a_header_without_end_is_refused(serving, target):
                 link.sendall(b"a" * 30_000)
             assert everything(link).startswith(b"HTTP/1.1 431")
         assert time.monotonic() - began < 40
-
-
-def is_open(link):
-    link.setblocking(False)  # noqa: FBT003  (the socket's own way to say it)
-    try:
-        return link.recv(1) != b""
-    except BlockingIOError:
-        return True
-    except ConnectionError:
-        return False
-
-
-@contextlib.contextmanager
-def open_files(count):
-    """So many files may be open in this process meanwhile; both ends of a connection are."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    assert hard == resource.RLIM_INFINITY or hard >= count, f"this needs ulimit -Hn {count}"
-    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, count), hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-
-
-@pytest.mark.parametrize("taken", [100, 3_000])
-def test_thousands_of_idle_connections_hinder_nobody(serving, target, taken):
-    """More of them than the server takes, or all taken: those who ask are answered all the same."""
-    with (
-        open_files(2 * IDLE + 500),
-        serving(target(1), max_connections=taken) as client,
-        contextlib.ExitStack() as idle,
-        client.connect() as connection,
-    ):
-        assert client.infer(ROW, connection=connection)[0] == 200
-        links = [
-            idle.enter_context(socket.create_connection(client.at, timeout=60)) for _ in range(IDLE)
-        ]
-        began = time.monotonic()
-        for _ in range(20):
-            assert client.infer(ROW)[0] == 200
-        assert client.infer(ROW, connection=connection)[0] == 200
-        assert time.monotonic() - began < 40
-        held = sum(map(is_open, links))
-        assert held <= taken
-        assert held == IDLE or taken < IDLE
 
 
 def send_without_reading(link, sent, seconds):

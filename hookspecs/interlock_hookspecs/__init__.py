@@ -9,6 +9,7 @@ from interlock_hookspecs.artifacts import Artifact, Maker, Workspace
 from interlock_hookspecs.data import Dataset, Field, SourceFile, Task, fields_of, scalar
 from interlock_hookspecs.deploy import (
     Capture,
+    CaptureBatch,
     CaptureSink,
     Deployment,
     Endpoint,
@@ -141,6 +142,7 @@ __all__ = [
     "Bound",
     "Candidate",
     "Capture",
+    "CaptureBatch",
     "CaptureSink",
     "CardSection",
     "Check",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import attrs
@@ -88,7 +89,7 @@ def decide(predictions: pa.Table, signature: Signature, threshold: float) -> pa.
 
     if PREDICTION in predictions.column_names:
         return predictions
-    classes = pa.array(list(signature.classes))
+    classes = _class_array(*signature.classes)
     if signature.kind == "binary":
         positive = signature.classes.index(signature.positive)
         scores = predictions[SCORE].to_numpy()
@@ -97,6 +98,13 @@ def decide(predictions: pa.Table, signature: Signature, threshold: float) -> pa.
         columns = [predictions[name].to_numpy() for name in score_columns(signature)]
         chosen = np.argmax(np.column_stack(columns), axis=1)
     return predictions.append_column(PREDICTION, classes.take(pa.array(chosen)))
+
+
+@lru_cache(maxsize=64, typed=True)  # typed: 0 and 1 are no Booleans
+def _class_array(*classes: Label) -> pa.Array:
+    import pyarrow as pa
+
+    return pa.array(classes)
 
 
 @attrs.frozen(kw_only=True)
@@ -132,8 +140,11 @@ class Model:
 class Predictor(Protocol):
     """An opened model. Safe to call from several threads at once.
 
-    A predictor may have one more attribute, ``fitted``: the library's own object behind it, for a
+    A predictor may have two more attributes. ``fitted``: the library's own object behind it, for a
     plugin that converts the model to another format. One that has none does not convert.
+    ``prompt``: True where `predict` waits for nothing, and what it computes grows with the rows
+    only, whatever their values. A server may score few rows of it between two requests; without
+    the promise it keeps a thread for it, and gives one up that hangs.
     """
 
     @property

@@ -97,6 +97,10 @@ class Captures:
         self.all.append(capture)
         return True
 
+    def put_batch(self, batch):
+        self.all += batch.each()
+        return True
+
 
 class Feed:
     """A target feed that a test changes."""

@@ -16,7 +16,7 @@ from interlock_deploy_local import LocalServer
 from interlock_deploy_local.layers import layered
 from interlock_deploy_local.observe import route_of
 from interlock_deploy_local.private import PrivateCaptures, private
-from interlock_hookspecs import Capture, InvalidInput, Secret, Unavailable
+from interlock_hookspecs import Capture, CaptureBatch, InvalidInput, Secret, Unavailable
 
 MODEL = "/v2/models/employment"
 INFER = f"{MODEL}/infer"
@@ -244,6 +244,11 @@ class Kept:
         self.ids.append(capture.request_id)
         return True
 
+    def put_batch(self, batch):
+        self.ids += [capture.request_id for capture in batch.each()]
+        self.rows = batch.rows["x"].to_pylist()
+        return True
+
 
 def test_a_share_of_the_requests_is_recorded():
     """About the share, the same ones each time, and a mirror's answer with the one it mirrors."""
@@ -268,6 +273,19 @@ def test_a_share_of_the_requests_is_recorded():
     fifth = record(0.2)
     assert 300 < len(fifth) < 500
     assert record(0.2, mirror=True) == fifth
+    together = Kept()
+    ids = [f"call-{number}" for number in range(2_000)]
+    batch = CaptureBatch(
+        request_ids=ids,
+        counts=[2] * len(ids),
+        at=datetime.now(UTC),
+        release="release-1",
+        rows=pa.table({"x": [name for name in ids for _ in range(2)]}),
+        predictions=pa.table({"score": [0.5] * 4_000}),
+    )
+    assert private(LocalServer(capture_share=0.2), together).put_batch(batch)
+    assert together.ids == fifth
+    assert together.rows == [name for name in fifth for _ in range(2)]
     assert set(fifth) < set(record(0.5))
     assert record(0.0) == []
     assert len(record(1.0)) == 2_000

@@ -95,6 +95,10 @@ class NoCaptures:
         """Drop it."""
         return True
 
+    def put_batch(self, _: Any) -> bool:
+        """Drop them."""
+        return True
+
 
 def fitted(word: str) -> Any:
     """A fitted estimator, the same in every process."""

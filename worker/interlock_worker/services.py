@@ -18,6 +18,7 @@ import attrs
 from interlock_hookspecs import (
     Artifact,
     Capture,
+    CaptureBatch,
     CaptureSink,
     Model,
     OpenTarget,
@@ -167,6 +168,10 @@ class RemoteSink(Remote):
     def put(self, capture: Capture) -> bool:
         """As the contract says."""
         return bool(self._call("put", capture=capture))
+
+    def put_batch(self, batch: CaptureBatch) -> bool:
+        """As the contract says."""
+        return bool(self._call("put_batch", batch=batch))
 
     @property
     def lost(self) -> int:

@@ -15,13 +15,12 @@ from interlock.serving.capture_files import (
     stored_name,
     write_file,
 )
+from interlock_hookspecs import Capture, CaptureBatch
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import pyarrow as pa
-
-    from interlock_hookspecs import Capture
 
 __all__ = [
     "ABOUT",
@@ -63,8 +62,9 @@ class CaptureWriter:
         self._flush_rows = flush_rows
         self._flush_captures = queue_captures // 2
         self._changed = threading.Condition()
-        self._queue: deque[Capture] = deque()
+        self._queue: deque[CaptureBatch] = deque()
         self._rows = 0
+        self._captures = 0
         self._taken = 0
         self._settled = 0
         self._hurried = 0
@@ -86,18 +86,33 @@ class CaptureWriter:
 
     def put(self, capture: Capture) -> bool:
         """Queue a capture for writing; False where there is no room, or after the end."""
-        rows = capture.rows.num_rows
+        return self.put_batch(
+            CaptureBatch(
+                request_ids=(capture.request_id,),
+                counts=(capture.rows.num_rows,),
+                at=capture.at,
+                release=capture.release,
+                rows=capture.rows,
+                predictions=capture.predictions,
+                mirror=capture.mirror,
+            )
+        )
+
+    def put_batch(self, batch: CaptureBatch) -> bool:
+        """Queue captures for writing; False where there is no room, or after the end."""
+        rows, captures = batch.rows.num_rows, len(batch.counts)
         with self._changed:
             if (
                 self._closing
                 or self._rows + rows > self._queue_rows
-                or len(self._queue) >= self._queue_captures
+                or self._captures + captures > self._queue_captures
             ):
-                self._lost += 1
+                self._lost += captures
                 return False
-            self._queue.append(capture)
+            self._queue.append(batch)
             self._rows += rows
-            self._taken += 1
+            self._captures += captures
+            self._taken += captures
             if len(self._queue) == 1 or self._is_due():
                 self._changed.notify_all()
         return True
@@ -122,7 +137,7 @@ class CaptureWriter:
             self._closing
             or self._hurried > self._settled
             or self._rows >= self._flush_rows
-            or len(self._queue) >= self._flush_captures
+            or self._captures >= self._flush_captures
         )
 
     def _work(self) -> None:
@@ -132,55 +147,59 @@ class CaptureWriter:
                 self._changed.wait_for(self._is_due, timeout=self._flush_seconds)
                 waiting = list(self._queue)
                 self._queue.clear()
-                self._rows = 0
+                captures = self._captures
+                self._rows = self._captures = 0
                 if not waiting and self._closing:
                     return
             self._write(waiting)
             with self._changed:
-                self._settled += len(waiting)
+                self._settled += captures
                 self._changed.notify_all()
 
-    def _write(self, waiting: list[Capture]) -> None:
+    def _write(self, waiting: list[CaptureBatch]) -> None:
         problem = ""
-        for captures in _by_schema(waiting):
+        for batches in _by_schema(waiting):
             try:
-                write_file(self._folder, _as_table(captures), max(each.at for each in captures))
+                write_file(self._folder, _as_table(batches), max(each.at for each in batches))
             except Exception as error:  # noqa: BLE001  (counted and told; the writer must live on)
                 problem = f"captures were not written: {reason(error)}"
                 with self._changed:
-                    self._lost += len(captures)
+                    self._lost += sum(len(each.counts) for each in batches)
         self._problem = problem
 
 
-def _by_schema(captures: list[Capture]) -> list[list[Capture]]:
-    groups: list[list[Capture]] = []
-    for capture in captures:
+def _by_schema(waiting: list[CaptureBatch]) -> list[list[CaptureBatch]]:
+    groups: list[list[CaptureBatch]] = []
+    for batch in waiting:
         for group in groups:
-            same = group[0].rows.schema.equals(capture.rows.schema)
-            if same and group[0].predictions.schema.equals(capture.predictions.schema):
-                group.append(capture)
+            same = group[0].rows.schema.equals(batch.rows.schema)
+            if same and group[0].predictions.schema.equals(batch.predictions.schema):
+                group.append(batch)
                 break
         else:
-            groups.append([capture])
+            groups.append([batch])
     return groups
 
 
-def _as_table(captures: list[Capture]) -> pa.Table:
+def _as_table(batches: list[CaptureBatch]) -> pa.Table:
     """Captures of one schema as one table."""
     import numpy as np
     import pyarrow as pa
 
-    sent = pa.concat_tables([capture.rows for capture in captures])
-    answered = pa.concat_tables([capture.predictions for capture in captures])
-    counts = [capture.rows.num_rows for capture in captures]
-    which = pa.array(np.repeat(np.arange(len(captures)), counts))
+    sent = pa.concat_tables([batch.rows for batch in batches])
+    answered = pa.concat_tables([batch.predictions for batch in batches])
+    counts = [count for batch in batches for count in batch.counts]
+    ids = [request_id for batch in batches for request_id in batch.request_ids]
     starts = np.repeat(np.cumsum([0, *counts[:-1]]), counts)
+    # By the row for what a request has for itself, by the batch for what it shares.
+    request = pa.array(np.repeat(np.arange(len(counts)), counts))
+    shared = pa.array(np.repeat(np.arange(len(batches)), [each.rows.num_rows for each in batches]))
     about = {
-        "request_id": pa.array([capture.request_id for capture in captures]).take(which),
+        "request_id": pa.array(ids, pa.string()).take(request),
         "row": pa.array(np.arange(sent.num_rows) - starts, pa.int64()),
-        "at": pa.array([capture.at for capture in captures], pa.timestamp("us", "UTC")).take(which),
-        "release": pa.array([capture.release for capture in captures]).take(which),
-        "mirror": pa.array([capture.mirror for capture in captures]).take(which),
+        "at": pa.array([batch.at for batch in batches], pa.timestamp("us", "UTC")).take(shared),
+        "release": pa.array([batch.release for batch in batches]).take(shared),
+        "mirror": pa.array([batch.mirror for batch in batches]).take(shared),
     }
     taken = answered.column_names
     names = [stored_name(name, taken) for name in sent.column_names]

@@ -21,7 +21,14 @@ from typing import TYPE_CHECKING, Any, Self
 import attrs
 import pytest
 
-from interlock_hookspecs import Capture, Deployment, EndpointStatus, OpenTarget, Target
+from interlock_hookspecs import (
+    Capture,
+    CaptureBatch,
+    Deployment,
+    EndpointStatus,
+    OpenTarget,
+    Target,
+)
 from interlock_hookspecs.conformance.released import ENDPOINT, Share
 from interlock_hookspecs.conformance.suite import ask
 from interlock_hookspecs.conformance.workspace import LocalWorkspace
@@ -181,6 +188,10 @@ class _Sink:
         }
         self.tell("capture", said)
         return True
+
+    def put_batch(self, batch: CaptureBatch) -> bool:
+        taken = [self.put(capture) for capture in batch.each()]
+        return all(taken)
 
     def tell(self, kind: str, value: Any) -> None:
         self._messages.put((kind, value))

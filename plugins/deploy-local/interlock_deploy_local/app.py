@@ -56,7 +56,6 @@ class App:
         lost: says how many captures were lost.
         max_body: bytes.
         max_rows: rows of a request.
-        body_seconds: for a body to arrive.
         router: what is served now; replaced as a whole, on the event loop's thread.
         mirrors_skipped: copies of requests that no mirror took.
     """
@@ -67,7 +66,6 @@ class App:
     lost: Callable[[], int]
     max_body: int
     max_rows: int
-    body_seconds: float
     router: Router = attrs.field(factory=Router)
     mirrors_skipped: int = 0
 
@@ -125,7 +123,7 @@ class App:
         return _FOUND, orjson.dumps(value)
 
     async def _infer(self, exchange: Exchange, version: str | None, *, records: bool) -> bytes:
-        body = await exchange.read_json(at_most=self.max_body, seconds=self.body_seconds)
+        body = await exchange.read_json(at_most=self.max_body)
         envelope = read_envelope(body)
         if envelope.id is not None:
             exchange.request_id = envelope.id

@@ -2,7 +2,8 @@
 
 No timer decides how long to wait: while the model works, requests queue up, and what has queued
 up is the next batch. One request alone is scored at once. Queue and batches belong to the event
-loop; only scoring happens on the model's own thread, so that the loop keeps answering.
+loop; scoring happens on the model's own thread, so that the loop keeps answering. A batch of a
+prompt model that is known to be over soon is scored by the loop: cheaper than two hand-overs.
 """
 
 from __future__ import annotations
@@ -10,40 +11,29 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import attrs
-import pyarrow as pa
-import pyarrow.compute as pc
 
-from interlock_deploy_local.columns import Columns, output_datatypes
-from interlock_deploy_local.protocol import Answer, Query, output_names
+from interlock_deploy_local.private import PrivateCaptures
+from interlock_deploy_local.protocol import Answer, Query
+from interlock_deploy_local.scoring import ModelFailed, Pace, Scored, Scorer, captured
 from interlock_deploy_local.tally import Tally
-from interlock_hookspecs import (
-    Capture,
-    CaptureSink,
-    InvalidInput,
-    OpenTarget,
-    PluginError,
-    Unavailable,
-    decide,
-)
+from interlock_hookspecs import CaptureSink, InvalidInput, OpenTarget, PluginError, Unavailable
 
 if TYPE_CHECKING:
     import logging
 
-    from interlock_hookspecs import Release, Signature
+    from interlock_deploy_local.columns import Columns
+    from interlock_hookspecs import Predictor, Release, Signature
 
 
 class Overloaded(PluginError):  # noqa: N818  (read as a sentence: raise Overloaded)
     """The queue is full; the same request may be taken a moment later."""
-
-
-class ModelFailed(PluginError):  # noqa: N818
-    """The model could not answer, through no fault of the request."""
 
 
 @attrs.define(eq=False)
@@ -53,16 +43,6 @@ class _Waiting:
     query: Query
     future: asyncio.Future[Answer] | None
     since: float
-
-
-@attrs.frozen(eq=False)
-class _Scored:
-    """What came out of a batch for one request: its part of the tables."""
-
-    answer: Answer
-    rows: pa.Table
-    predictions: pa.Table
-    start: int
 
 
 class Batcher:
@@ -90,13 +70,15 @@ class Batcher:
         queue_rows: int,
         answer_seconds: float,
     ) -> None:
-        self.columns = Columns(target.predictor.signature)
+        self._scorer = Scorer(target)
+        self._pace = Pace()
+        self._prompt = getattr(target.predictor, "prompt", False) is True
         self.mirror = target.target.mirror
-        self.predictor = target.predictor
         self.release: Release = target.target.release
         self.format = target.target.model.format
         self.tally = Tally()
         self._captures = captures
+        self._hides = isinstance(captures, PrivateCaptures)  # hashing takes its time
         self._log = log
         self._batch_rows = batch_rows
         self._queue_rows = queue_rows
@@ -118,7 +100,17 @@ class Batcher:
     @property
     def signature(self) -> Signature:
         """What the model takes and gives."""
-        return self.predictor.signature
+        return self._scorer.signature
+
+    @property
+    def columns(self) -> Columns:
+        """What the model takes, as the protocol has it."""
+        return self._scorer.columns
+
+    @property
+    def predictor(self) -> Predictor:
+        """The opened model."""
+        return self._scorer.predictor
 
     def ask(self, query: Query) -> asyncio.Future[Answer]:
         """Queue a request; its answer comes through the future.
@@ -164,6 +156,9 @@ class Batcher:
             raise Overloaded(f"{self._queued} rows wait for {self.release.id}: try again soon")
         self._queue.append(waiting)
         self._queued += rows
+        self._schedule()
+
+    def _schedule(self) -> None:
         if not self._running and not self._scheduled:
             # At the end of this tick of the loop, so that all it brought goes together.
             self._scheduled = True
@@ -178,17 +173,34 @@ class Batcher:
             return
         batch = [self._queue.popleft()]
         rows = batch[0].query.rows
-        names = batch[0].query.columns.keys()
+        names = batch[0].query.names
         while self._queue:
             query = self._queue[0].query
-            if rows + query.rows > self._batch_rows or query.columns.keys() != names:
+            if rows + query.rows > self._batch_rows or query.names != names:
                 break
             rows += query.rows
             batch.append(self._queue.popleft())
         self._queued -= rows
+        if self._prompt and self._pace.is_short(rows) and self._scored_here(batch, rows):
+            return
         self._running = True
         timer = self._loop.call_later(self._answer_seconds, self._give_up, batch)
         self._jobs.put(lambda: self._run(batch, timer))
+
+    def _scored_here(self, batch: list[_Waiting], rows: int) -> bool:
+        """Score a short batch at once; False where it fails, and is for the thread to look into."""
+        try:
+            scored = self._timed(batch, rows)
+        except Exception:  # noqa: BLE001  (the thread meets it again, and tells)
+            return False
+        delivered, at = self._deliver(batch, scored), datetime.now(UTC)
+        if self._hides:
+            self._jobs.put(lambda: self._record(delivered, at))
+        else:
+            self._record(delivered, at)
+        if self._queue or self._closed:
+            self._schedule()
+        return True
 
     def _give_up(self, batch: list[_Waiting]) -> None:
         self.late = True
@@ -213,15 +225,15 @@ class Batcher:
     def _run(self, batch: list[_Waiting], timer: asyncio.TimerHandle) -> None:
         results = self._score_each(batch)
         try:
-            self._loop.call_soon_threadsafe(self._deliver, batch, results, timer)
+            self._loop.call_soon_threadsafe(self._take_over, batch, results, timer)
         except RuntimeError:
             # The loop is closed: the server stopped without waiting for this model.
             self._log.warning("%d requests were given up at the end", len(batch))
             self._jobs.put(None)
 
-    def _score_each(self, batch: list[_Waiting]) -> list[_Scored | PluginError]:
+    def _score_each(self, batch: list[_Waiting]) -> Sequence[Scored | PluginError]:
         try:
-            return [*self._score([waiting.query for waiting in batch])]
+            return self._timed(batch, sum(waiting.query.rows for waiting in batch))
         except InvalidInput as error:
             failure: PluginError = error
         except Exception as error:  # noqa: BLE001  (whatever a model raises is answered)
@@ -233,67 +245,54 @@ class Batcher:
         # One bad request must not spoil its neighbours': each is asked for alone.
         return [result for waiting in batch for result in self._score_each([waiting])]
 
-    def _score(self, queries: Sequence[Query]) -> list[_Scored]:
-        rows = self.columns.table([query.columns for query in queries])
-        given = self.predictor.predict(rows)
-        if given.num_rows != rows.num_rows:
-            raise ModelFailed(f"{given.num_rows} answers to {rows.num_rows} rows")
-        # Before deciding: a NaN would quietly become the negative class.
-        _check_finite(given)
-        predictions = decide(given, self.signature, self.release.threshold)
-        predictions = predictions.select(output_names(self.signature))
-        values = [column.to_pylist() for column in predictions.columns]
-        outputs = output_datatypes(predictions)
-        scored = []
-        start = 0
-        for query in queries:
-            end = start + query.rows
-            parts = tuple(
-                (name, datatype, column[start:end])
-                for (name, datatype), column in zip(outputs, values, strict=True)
-            )
-            scored.append(_Scored(Answer(parts), rows, predictions, start))
-            start = end
+    # On either.
+
+    def _timed(self, batch: list[_Waiting], rows: int) -> list[Scored]:
+        started = time.thread_time()
+        scored = self._scorer.score([waiting.query for waiting in batch])
+        self._pace.tell(rows, time.thread_time() - started)
         return scored
 
-    def _record(self, delivered: list[tuple[Query, _Scored]], at: datetime) -> None:
-        for query, scored in delivered:
-            self._captures.put(
-                Capture(
-                    request_id=query.id,
-                    at=at,
-                    release=self.release.id,
-                    rows=scored.rows.slice(scored.start, query.rows),
-                    predictions=scored.predictions.slice(scored.start, query.rows),
-                    mirror=self.mirror,
-                )
-            )
+    def _record(self, delivered: list[tuple[Query, Scored]], at: datetime) -> None:
+        for batch in captured(delivered, self.release, at, mirror=self.mirror):
+            self._captures.put_batch(batch)
 
     # On the loop again.
 
-    def _deliver(
+    def _take_over(
         self,
         batch: list[_Waiting],
-        results: list[_Scored | PluginError],
+        results: Sequence[Scored | PluginError],
         timer: asyncio.TimerHandle,
     ) -> None:
         timer.cancel()
         self._running = False
         given_up, self.late = self.late, False
-        now = self._loop.time()
-        delivered = []
-        for waiting, result in zip(batch, results, strict=True):
-            answer = result.answer if isinstance(result, _Scored) else result
-            if not given_up:
-                self.tally.add(answer, now - waiting.since)
-            if _resolve(waiting, answer) and isinstance(result, _Scored):
-                delivered.append((waiting.query, result))
+        delivered = self._deliver(batch, results, counted=not given_up)
         if self._queue:
             self._drain()
         if delivered:
             at = datetime.now(UTC)
             self._jobs.put(lambda: self._record(delivered, at))
         self._end_if_idle()
+
+    def _deliver(
+        self,
+        batch: list[_Waiting],
+        results: Sequence[Scored | PluginError],
+        *,
+        counted: bool = True,
+    ) -> list[tuple[Query, Scored]]:
+        """Hand over results; what was answered with."""
+        now = self._loop.time()
+        delivered = []
+        for waiting, result in zip(batch, results, strict=True):
+            answer = result.answer if isinstance(result, Scored) else result
+            if counted:
+                self.tally.add(answer, now - waiting.since)
+            if _resolve(waiting, answer) and isinstance(result, Scored):
+                delivered.append((waiting.query, result))
+        return delivered
 
 
 def _resolve(waiting: _Waiting, result: Answer | PluginError) -> bool:
@@ -313,11 +312,3 @@ def _resolve(waiting: _Waiting, result: Answer | PluginError) -> bool:
 def _in_short(error: Exception) -> str:
     """What may be told to a client: a message of our own, of any other exception its type only."""
     return str(error) if isinstance(error, PluginError) else type(error).__name__
-
-
-def _check_finite(predictions: pa.Table) -> None:
-    for name, column in zip(predictions.column_names, predictions.columns, strict=True):
-        if column.null_count:
-            raise ModelFailed(f"no value in {name!r}")
-        if pa.types.is_floating(column.type) and not pc.all(pc.is_finite(column)).as_py():
-            raise ModelFailed(f"a value in {name!r} that is no finite number")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -14,6 +13,9 @@ from interlock_deploy_local.protocol import is_request_id
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 Header = tuple[bytes, bytes]
+
+_PLAIN = (b"application/json", b"")
+_REFUSED = {b"inference-header-content-length", b"content-encoding"}
 
 
 class HTTPError(Exception):
@@ -51,39 +53,32 @@ class Exchange:
         """A header of the request, the last of its name; empty where it has none."""
         return self._headers.get(name, b"")
 
-    async def read_json(self, *, at_most: int, seconds: float) -> bytes:
-        """The body, once it arrived.
+    async def read_json(self, *, at_most: int) -> bytes:
+        """The body, once it arrived; how long that may take is the connection's to say.
 
         Raises:
-            HTTPError: 415, it is not plain JSON; 413, it is larger than ``at_most`` bytes; 408,
-                it took longer.
+            HTTPError: 415, it is not plain JSON; 413, it is larger than ``at_most`` bytes; 400,
+                it ends too early.
         """
         self._check_kind()
-        # A body that is too large is left to uvicorn, which swallows what still comes: closing
-        # while bytes arrive would reset the connection and may take the answer with it.
-        too_large = HTTPError(413, f"the body has more than {at_most} bytes")
+        # A body that is too large is left to the connection, which swallows what still comes:
+        # closing while bytes arrive would reset it and may take the answer with it.
+        too_large = f"the body has more than {at_most} bytes"
         if int(self.header(b"content-length") or b"0") > at_most:
-            raise too_large
-        body = b""
-        parts = []
+            raise HTTPError(413, too_large)
+        parts: list[bytes] = []
         size = 0
-        try:
-            async with asyncio.timeout(seconds):
-                while True:
-                    message = await self._receive()
-                    if message["type"] == "http.disconnect":
-                        raise HTTPError(400, "the body ends too early")
-                    body = message["body"]
-                    size += len(body)
-                    if size > at_most:
-                        raise too_large
-                    parts.append(body)
-                    if not message["more_body"]:
-                        break
-        except TimeoutError:
-            why = "the body did not arrive in time"
-            raise HTTPError(408, why, (b"connection", b"close")) from None
-        return body if len(parts) == 1 else b"".join(parts)
+        while True:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                raise HTTPError(400, "the body ends too early")
+            body: bytes = message["body"]
+            size += len(body)
+            if size > at_most:
+                raise HTTPError(413, too_large)
+            if not message["more_body"]:
+                return b"".join([*parts, body]) if parts else body
+            parts.append(body)
 
     async def answer(self, status: int, content: bytes, *headers: Header) -> None:
         """Send the answer, in JSON."""
@@ -102,10 +97,11 @@ class Exchange:
         await self.answer(status, orjson.dumps({"error": why}), *headers)
 
     def _check_kind(self) -> None:
-        if self.header(b"inference-header-content-length"):
-            raise HTTPError(415, "binary tensors are not understood: send the data as JSON")
-        if self.header(b"content-encoding") not in (b"", b"identity"):
-            raise HTTPError(415, "a compressed body is not understood: send it plain")
-        kind = self.header(b"content-type").partition(b";")[0].strip().lower()
-        if kind not in (b"", b"application/json"):
+        if self._headers.keys() & _REFUSED:
+            if self.header(b"inference-header-content-length"):
+                raise HTTPError(415, "binary tensors are not understood: send the data as JSON")
+            if self.header(b"content-encoding") not in (b"", b"identity"):
+                raise HTTPError(415, "a compressed body is not understood: send it plain")
+        kind = self.header(b"content-type")
+        if kind not in _PLAIN and kind.partition(b";")[0].strip().lower() not in _PLAIN:
             raise HTTPError(415, "the content type is not application/json")

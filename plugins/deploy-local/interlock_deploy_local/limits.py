@@ -10,8 +10,10 @@ from __future__ import annotations
 import asyncio
 import resource
 from typing import Any, ClassVar
+from urllib.parse import unquote
 
 import attrs
+import httptools
 from uvicorn.protocols.http.httptools_impl import (
     STATUS_LINE,
     HttpToolsProtocol,
@@ -19,6 +21,7 @@ from uvicorn.protocols.http.httptools_impl import (
 )
 
 from interlock_deploy_local.asgi import PEER
+from interlock_deploy_local.cycle import Cycle
 from interlock_deploy_local.tls import peer_name
 
 HEADER_BYTES = 64 * 1024
@@ -35,6 +38,7 @@ class Guard:
     """
 
     header_seconds: float
+    body_seconds: float
     write_seconds: float
     max_connections: int
     certificates: bool = False
@@ -57,7 +61,7 @@ class GuardedProtocol(HttpToolsProtocol):
         super().__init__(*args, **keywords)
         self._deadline: asyncio.TimerHandle | None = None
         self._write_deadline: asyncio.TimerHandle | None = None
-        self._in_header = self._header_is_new = False
+        self._in_header = self._header_is_new = self._in_body = False
         self._header_bytes = 0
         self._peer: str | None = None
 
@@ -74,7 +78,7 @@ class GuardedProtocol(HttpToolsProtocol):
             self._peer = peer_name(transport.get_extra_info("ssl_object"))
         if len(self.connections) > self.guard.connections:
             self._make_room()
-        self._start_deadline()
+        self._time(self.guard.header_seconds)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop what was timed."""
@@ -95,8 +99,10 @@ class GuardedProtocol(HttpToolsProtocol):
                 self._refuse(431, f"the header has more than {HEADER_BYTES} bytes")
                 return
         # Bytes that begin no request, line feeds say, stopped uvicorn's own timer too.
-        if self._in_header or (self.is_idle and self.timeout_keep_alive_task is None):
-            self._start_deadline()
+        if self._in_body:
+            self._time(self.guard.body_seconds)
+        elif self._in_header or (self.is_idle and self.timeout_keep_alive_task is None):
+            self._time(self.guard.header_seconds)
 
     def on_message_begin(self) -> None:
         """A request's first bytes are there."""
@@ -107,12 +113,34 @@ class GuardedProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """A request's header is there."""
         self._in_header = False
+        self._in_body = True
         self._stop_deadline()
         if len(self.pipeline) >= PIPELINED:
             raise ValueError(f"more than {PIPELINED} requests sent ahead")
         if self._peer is not None:
             self.scope[PEER] = self._peer  # type: ignore[literal-required]  # a key of ours
-        super().on_headers_complete()
+        version = self._complete_scope()
+        before: RequestResponseCycle | None = self.cycle  # None before the first request
+        keep_alive = version != "1.0" and self.parser.should_keep_alive()
+        self.cycle = Cycle(self.scope, self, keep_alive=keep_alive)
+        if before is None or before.response_complete:
+            self._start_asgi_task(self.cycle, self.app)
+        else:
+            self.flow.pause_reading()
+            self.pipeline.appendleft((self.cycle, self.app))
+
+    def on_message_complete(self) -> None:
+        """A request is there as a whole."""
+        self._in_body = False
+        self._stop_deadline()
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """An answer was given; where the next request was sent ahead, it has its time from now."""
+        self._stop_deadline()
+        super().on_response_complete()
+        if self._in_body and not self.transport.is_closing():
+            self._time(self.guard.body_seconds)
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what is no HTTP, in JSON as everything else."""
@@ -133,10 +161,22 @@ class GuardedProtocol(HttpToolsProtocol):
             self._write_deadline.cancel()
             self._write_deadline = None
 
-    def _start_deadline(self) -> None:
-        # Not started again by each byte: the whole header has this long.
+    def _complete_scope(self) -> str:
+        """Add the request line to the scope; the version of HTTP."""
+        url = httptools.parse_url(self.url)
+        path = url.path.decode("ascii")
+        version = self.parser.get_http_version()
+        self.scope["http_version"] = version
+        self.scope["method"] = self.parser.get_method().decode("ascii")
+        self.scope["path"] = unquote(path) if "%" in path else path
+        self.scope["raw_path"] = url.path
+        self.scope["query_string"] = url.query or b""
+        return version
+
+    def _time(self, seconds: float) -> None:
+        # Not started again by each byte: the whole header has this long, and so has the body.
         if self._deadline is None:
-            self._deadline = self.loop.call_later(self.guard.header_seconds, self._too_slow)
+            self._deadline = self.loop.call_later(seconds, self._too_slow)
 
     def _stop_deadline(self) -> None:
         if self._deadline is not None:
@@ -147,9 +187,11 @@ class GuardedProtocol(HttpToolsProtocol):
         self._deadline = None
         if self.transport.is_closing():
             return
-        if not self.is_idle or self.pipeline:
+        if self._in_body and not self.pipeline and not self.is_idle:
+            self._refuse(408, "the body did not arrive in time")
+        elif not self.is_idle or self.pipeline:
             # What comes next is not read while a request is answered: not the client's delay.
-            self._start_deadline()
+            self._time(self.guard.header_seconds)
         elif self._in_header:
             self._refuse(408, "the header did not arrive in time")
         else:

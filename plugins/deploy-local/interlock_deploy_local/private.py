@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import itertools
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal
 
 import attrs
+import numpy as np
 import pyarrow as pa
 
-from interlock_hookspecs import Capture, CaptureSink, InvalidInput, reveal
+from interlock_hookspecs import Capture, CaptureBatch, CaptureSink, InvalidInput, reveal
 
 if TYPE_CHECKING:
     from interlock_deploy_local import LocalServer
@@ -45,6 +47,25 @@ class PrivateCaptures:
         if self.share < 1 and _place(capture.request_id) >= self.share:
             return True
         return self.behind.put(attrs.evolve(capture, rows=self._hidden(capture.rows)))
+
+    def put_batch(self, batch: CaptureBatch) -> bool:
+        """Pass on captures, or leave some out."""
+        if self.share < 1:
+            batch = self._chosen(batch)
+        if not batch.request_ids:
+            return True
+        return self.behind.put_batch(attrs.evolve(batch, rows=self._hidden(batch.rows)))
+
+    def _chosen(self, batch: CaptureBatch) -> CaptureBatch:
+        kept = [_place(request_id) < self.share for request_id in batch.request_ids]
+        rows = pa.array(np.repeat(kept, batch.counts))
+        return attrs.evolve(
+            batch,
+            request_ids=tuple(itertools.compress(batch.request_ids, kept)),
+            counts=tuple(itertools.compress(batch.counts, kept)),
+            rows=batch.rows.filter(rows),
+            predictions=batch.predictions.filter(rows),
+        )
 
     def _hidden(self, rows: pa.Table) -> pa.Table:
         for name, how in self.columns.items():

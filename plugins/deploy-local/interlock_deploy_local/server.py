@@ -63,7 +63,6 @@ class LocalEndpoint:
             lost=lambda: captures.lost,
             max_body=settings.max_body,
             max_rows=settings.max_rows,
-            body_seconds=settings.body_seconds,
         )
         self._retired: list[Batcher] = []
         self._tls = server_context(settings)
@@ -96,6 +95,7 @@ class LocalEndpoint:
         settings = self._settings
         guard = Guard(
             header_seconds=settings.header_seconds,
+            body_seconds=settings.body_seconds,
             write_seconds=settings.write_seconds,
             max_connections=settings.max_connections,
             certificates=settings.tls_client_ca is not None,

@@ -1,8 +1,10 @@
-"""From an Arrow table to an ONNX model's inputs, and from its outputs to a table."""
+"""A predictor over an ONNX model: what a table holds, handed to the runtime and back."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+
+import attrs
 
 from interlock_hookspecs import Field, InvalidInput, Signature, logical_type
 from interlock_model_onnx.conversion import NULL, is_number
@@ -10,6 +12,22 @@ from interlock_model_onnx.conversion import NULL, is_number
 if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
+
+
+@attrs.frozen
+class _Plan:
+    """How tables of one schema become the model's inputs.
+
+    Attributes:
+        schema: theirs.
+        texts, numbers: for each input of text and of numbers, its column's place.
+        doubles: whether the numbers are doubles, which Arrow copies at once.
+    """
+
+    schema: pa.Schema
+    texts: tuple[int, ...]
+    numbers: tuple[int, ...]
+    doubles: bool
 
 
 class OnnxPredictor:
@@ -23,6 +41,9 @@ class OnnxPredictor:
     Raises:
         InvalidInput: the model's inputs or outputs are not the signature's.
     """
+
+    prompt = True
+    """The file's operators were checked: none waits, none repeats as often as the data says."""
 
     def __init__(self, signature: Signature, session: Any, classes: tuple[int, ...]) -> None:
         import numpy as np
@@ -40,10 +61,15 @@ class OnnxPredictor:
         if len(found) != len(inputs) or not {each.type for each in found} <= kinds.keys():
             raise InvalidInput("the model's inputs are not the ones of its signature")
         # By place: a name that is no identifier reads otherwise in the file.
-        self._inputs = [
+        planned = [
             (each.name, kinds[each.type], field) for each, field in zip(found, inputs, strict=True)
         ]
+        self._texts = [(name, field) for name, kind, field in planned if kind is None]
+        self._numbers = [(name, kind, field) for name, kind, field in planned if kind is not None]
+        self._kinds = {kind for _, kind, _ in self._numbers}
         self._output = [each.name for each in session.get_outputs()][-1]
+        self._names = [field.name for field in signature.outputs]
+        self._plan: _Plan | None = None
 
     @property
     def signature(self) -> Signature:
@@ -59,39 +85,61 @@ class OnnxPredictor:
         import numpy as np
         import pyarrow as pa
 
-        names = [field.name for field in self._signature.outputs]
-        columns = [(name, self._input(rows, field, kind)) for name, kind, field in self._inputs]
+        given = self._given(rows)
         if not rows.num_rows:
-            return pa.table({name: pa.array([], pa.float64()) for name in names})
-        given = dict(columns)
-        if self._matrix:
-            given = {self._matrix: np.hstack([column for _, column in columns])}
+            return pa.table({name: pa.array([], pa.float64()) for name in self._names})
         (found,) = self._session.run([self._output], given)
         values = np.asarray(found, np.float64).reshape(rows.num_rows, -1)
-        scores = [np.ascontiguousarray(values[:, place]) for place in self._classes]
-        return pa.Table.from_arrays([pa.array(column) for column in scores], names=names)
+        columns = [np.ascontiguousarray(values[:, place]) for place in self._classes]
+        return pa.Table.from_arrays([pa.array(column) for column in columns], names=self._names)
 
-    def _input(self, rows: pa.Table, field: Field, kind: Any) -> np.ndarray:
+    def _given(self, rows: pa.Table) -> dict[str, np.ndarray]:
+        """The model's inputs: [n, 1] each, or all of them in one [n, k]."""
         import numpy as np
+
+        plan = self._plan
+        if plan is None or not plan.schema.equals(rows.schema):
+            # Tables of a server are alike. Of two threads that plan at once, one is for nothing.
+            self._plan = plan = self._planned(rows.schema)
+        given = {
+            name: _text(rows.column(place), self._null)
+            for (name, _), place in zip(self._texts, plan.texts, strict=True)
+        }
+        if not self._numbers:
+            return given
+        numbers = _matrix(rows, plan)
+        self._check_finite(numbers)
+        if self._matrix:
+            (kind,) = self._kinds
+            return {self._matrix: np.ascontiguousarray(numbers.T, kind)}
+        numbers = numbers[:, :, None]
+        of_kind = {kind: numbers.astype(kind, copy=False) for kind in self._kinds}
+        given |= {name: of_kind[kind][row] for row, (name, kind, _) in enumerate(self._numbers)}
+        return given
+
+    def _planned(self, schema: pa.Schema) -> _Plan:
+        """The plan for a schema.
+
+        Raises:
+            InvalidInput: it lacks a column, or has one of another type.
+        """
         import pyarrow as pa
 
-        place = rows.schema.get_field_index(field.name)
-        if place < 0:
-            raise InvalidInput(f"the rows have no column {field.name!r}, which the model takes")
-        column = rows.column(place)
-        found = logical_type(column.type)
-        fits = found == "string" if kind is None else is_number(found)
-        if not fits and found != "null":
-            raise InvalidInput(f"column {field.name!r} is {found}, the model takes {field.type}")
-        if kind is None:
-            texts = column.cast(pa.string()).fill_null(self._null)
-            return np.asarray(texts.to_pylist(), object).reshape(-1, 1)
-        if found == "bool":
-            column = column.cast(pa.uint8())
-        values: np.ndarray = column.cast(pa.float64(), safe=False).to_numpy()
-        if np.isinf(values).any():
+        numbers = tuple(_place(schema, field) for _, _, field in self._numbers)
+        return _Plan(
+            schema=schema,
+            texts=tuple(_place(schema, field, text=True) for _, field in self._texts),
+            numbers=numbers,
+            doubles=all(schema.field(place).type == pa.float64() for place in numbers),
+        )
+
+    def _check_finite(self, numbers: np.ndarray) -> None:
+        import numpy as np
+
+        infinite = np.isinf(numbers)
+        if infinite.any():
+            _, _, field = self._numbers[int(infinite.any(axis=1).argmax())]
             raise InvalidInput(f"column {field.name!r} holds an infinite number")
-        return values.astype(kind, copy=False).reshape(-1, 1)
 
 
 def _is_matrix(found: list[Any], width: int) -> bool:
@@ -103,3 +151,46 @@ def _is_matrix(found: list[Any], width: int) -> bool:
         and found[0].shape[1] in (width, None)
         and found[0].type in ("tensor(double)", "tensor(float)")
     )
+
+
+def _place(schema: pa.Schema, field: Field, *, text: bool = False) -> int:
+    """Where a schema has an input."""
+    place: int = schema.get_field_index(field.name)
+    if place < 0:
+        raise InvalidInput(f"the rows have no column {field.name!r}, which the model takes")
+    found = logical_type(schema.field(place).type)
+    fits = found == "string" if text else is_number(found)
+    if not fits and found != "null":
+        raise InvalidInput(f"column {field.name!r} is {found}, the model takes {field.type}")
+    return place
+
+
+def _text(column: pa.ChunkedArray, null: str) -> np.ndarray:
+    import numpy as np
+    import pyarrow as pa
+
+    texts = column.cast(pa.string()).fill_null(null)
+    return np.asarray(texts.to_pylist(), object).reshape(-1, 1)
+
+
+def _matrix(rows: pa.Table, plan: _Plan) -> np.ndarray:
+    """The numbers of a table as doubles, a row for each column, null as NaN."""
+    import numpy as np
+    import pyarrow as pa
+
+    if plan.doubles and rows.num_rows:
+        in_order = plan.numbers == tuple(range(rows.num_columns))
+        chosen = rows if in_order else rows.select(plan.numbers)
+        batches = chosen.to_batches()
+        if len(batches) > 1:
+            batches = chosen.combine_chunks().to_batches()
+        tensor = batches[0].to_tensor(null_to_nan=True, row_major=False)
+        matrix: np.ndarray = tensor.to_numpy().T
+        return matrix
+    matrix = np.empty((len(plan.numbers), rows.num_rows))
+    for row, place in enumerate(plan.numbers):
+        column = rows.column(place)
+        if pa.types.is_boolean(column.type):
+            column = column.cast(pa.uint8())
+        matrix[row] = column.cast(pa.float64(), safe=False).to_numpy()
+    return matrix

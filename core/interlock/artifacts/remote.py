@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,6 +28,16 @@ _ALLOW = "the credentials in the environment must be allowed to list, read and w
 _MEND = "make it, or mend artifacts in the stack file"
 
 
+def _tries(protocol: str) -> dict[str, Any]:
+    """How often S3 is asked again: by botocore, each time that s3fs asks again by itself.
+
+    Both of them five times, at 15 s each, is seven minutes before a store that hangs is given up.
+    """
+    if protocol not in _S3 or "AWS_MAX_ATTEMPTS" in os.environ:
+        return {}
+    return {"config_kwargs": {"retries": {"total_max_attempts": 2}}}
+
+
 class FsspecBlobs:
     """Blobs in a store that fsspec knows; what was read or written is kept in a folder here, too.
 
@@ -44,6 +55,7 @@ class FsspecBlobs:
                 # A listing that is remembered does not know what others store.
                 url,
                 use_listings_cache=False,
+                **_tries(self._protocol),
             )
         except (ImportError, ValueError) as error:
             msg = f"artifacts: no file system for {self._protocol}:// ({error})"

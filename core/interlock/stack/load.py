@@ -23,6 +23,7 @@ from interlock.stack.model import DEFAULT_ARTIFACTS, DEFAULT_LEDGER, Project, St
 from interlock.stack.paths import absolute, absolute_sqlite, is_address
 from interlock.stack.policy import read_policy
 from interlock.stack.problems import Cell, Origin, Place, Problems, nearest
+from interlock.stack.rollout import read_rollout
 from interlock.stack.sources import Source, find_file, include_entries, read_sources
 from interlock.stack.tables import StackTable, check_top, extended, stack_tables, table_cells
 from interlock_hookspecs import ROLES, ModelFacts, Policy, Secret, Task, reveal
@@ -215,6 +216,8 @@ class _Reading:
             }
         endpoint, package = table.keys.get("endpoint"), table.keys.get("package")
         timeout = table.keys.get("hook_timeout")
+        self._note(f"{where}.rollout", table.rollout)
+        self._note(f"{where}.rollout.bounds", table.rollout_bounds)
         addresses = [table.keys[key].value for key in ("ledger", "artifacts") if key in table.keys]
         secrets = environment_secrets([*written.values(), *addresses], self.environ)
         artifacts = self._address(where, table, "artifacts", DEFAULT_ARTIFACTS, _artifacts)
@@ -228,6 +231,7 @@ class _Reading:
             "artifacts": artifacts,
             "endpoint": endpoint.value if endpoint else project.name,
             "package": package.value if package else "",
+            "rollout": read_rollout(table, roles, self.problems),
             "secrets": tuple(dict.fromkeys([*secrets, *store_secrets(artifacts, self.environ)])),
         }
 

@@ -11,6 +11,7 @@ import attrs
 
 from interlock.stack.hosting import Hosting
 from interlock.stack.problems import Origin
+from interlock.stack.rollout import RolloutPlan
 from interlock_hookspecs import ROLES, ModelFacts, Policy, Secret, Task
 
 DEFAULT_LEDGER = "sqlite:///.interlock/ledger.db"
@@ -64,6 +65,7 @@ class Stack:
         artifacts: an absolute folder, or an fsspec address.
         endpoint: the name of the endpoint.
         package: the format that a model is converted to before it is served; empty for its own.
+        rollout: how a new release takes it over.
         origins: where each value comes from, by dotted key: ``task.target``,
             ``policy.bounds.metrics.roc_auc``, ``stack.dev.train``,
             ``stack.dev.train-sklearn.estimator``.
@@ -91,6 +93,7 @@ class Stack:
     hosts: Mapping[str, Hosting] = attrs.field(factory=dict, converter=_read_only)
     hook_timeout: float | None = None
     package: str = ""
+    rollout: RolloutPlan = attrs.field(factory=RolloutPlan)
     includes: tuple[str, ...] = ()
     policies: tuple[str, ...] = ()
 

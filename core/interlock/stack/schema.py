@@ -11,6 +11,7 @@ import attrs
 
 from interlock.stack.fields import BOUND, MODEL, POLICY, PROJECT, TASK, WORD, Keys, stack_keys
 from interlock.stack.hosting import HOSTING
+from interlock.stack.rollout import ROLLOUT, ROLLOUT_BOUND
 from interlock.stack.structure import admits_secret, inner_of, members_of, settable
 from interlock_hookspecs import ROLES, Facts, Secret, type_hints
 
@@ -78,6 +79,7 @@ def stack_schema(plugin_classes: Mapping[str, type[Any]]) -> dict[str, Any]:
 
 def _stack(plugin_classes: Mapping[str, type[Any]]) -> dict[str, Any]:
     schema = _table(stack_keys())
+    schema["properties"]["rollout"] = _rollout()
     for name, cls in plugin_classes.items():
         # Settings may be spread over a stack and the one that it extends: none is required here.
         settings = _record(cls, partial=True)
@@ -88,6 +90,22 @@ def _stack(plugin_classes: Mapping[str, type[Any]]) -> dict[str, Any]:
     here = "|".join(map(re.escape, plugin_classes))
     there = f"^(?!({here})$)({'|'.join(ROLES)})-{WORD}$"
     return {**schema, "patternProperties": {there: elsewhere}}
+
+
+def _rollout() -> dict[str, Any]:
+    """Parts of it may be said by the stack that this one extends: none is required here."""
+    schema = _table(ROLLOUT)
+    del schema["required"]
+    schema["description"] = "how a new release takes over the endpoint"
+    schema["properties"]["bounds"] = {
+        "type": "object",
+        "description": 'limits on what is seen of it, as "rollout.error_rate" = "<= 0.01"',
+        "propertyNames": {"pattern": r"^[A-Za-z0-9][A-Za-z0-9_-]*\.\S"},
+        "additionalProperties": {
+            "anyOf": [{"type": "string", "minLength": 1}, _table(ROLLOUT_BOUND)]
+        },
+    }
+    return schema
 
 
 def _table(keys: Keys) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import attrs
 from interlock.stack.environment import mentions_environment
 from interlock.stack.model import Stack
 from interlock.stack.problems import Origin
+from interlock.stack.rollout import RolloutPlan
 from interlock_hookspecs import ROLES, Bound
 
 _DEFAULT = Origin(label="default", via="default")
@@ -53,10 +54,23 @@ def _values(stack: Stack) -> Iterator[tuple[str, str]]:
         yield f"{here}.package", shown(stack.package)
     if stack.hook_timeout is not None:
         yield f"{here}.hook_timeout", f"{stack.hook_timeout:g}"
+    yield from _rollout(f"{here}.rollout", stack.rollout)
     for plugin, settings in stack.written.items():
         for key, value in settings.items():
             text = "***" if mentions_environment(value) else shown(value)
             yield f"{here}.{plugin}.{key}", text
+
+
+def _rollout(here: str, plan: RolloutPlan) -> Iterator[tuple[str, str]]:
+    yield f"{here}.strategy", shown(plan.strategy)
+    if plan.strategy == "all-at-once":
+        return
+    for key in ("steps", "window", "min_requests", "patience", "finish"):
+        value = getattr(plan, key)
+        if value != ():
+            yield f"{here}.{key}", shown(value)
+    for bound in plan.bounds:
+        yield f"{here}.bounds.{bound.key}", f"{bound.text} (else {bound.breach})"
 
 
 def shown(value: Any) -> str:
@@ -94,6 +108,7 @@ def _origin_text(stack: Stack, key: str) -> str:
         parts.append(f"by {origin.via}")
     parts += [f"${{{name}}}" for name in origin.variables]
     table = key.split(".")
-    if len(table) > 3 and table[0] == "stack" and table[2] not in stack.plugin_names():  # noqa: PLR2004  (stack.NAME.PLUGIN.key)
+    settings = len(table) > 3 and table[0] == "stack" and table[2] != "rollout"  # noqa: PLR2004  (stack.NAME.PLUGIN.key)
+    if settings and table[2] not in stack.plugin_names():
         parts.append("not in use")
     return ", ".join(parts)

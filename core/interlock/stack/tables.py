@@ -11,6 +11,7 @@ from interlock.stack.environment import BadReferenceError, expand
 from interlock.stack.fields import NAME, MisfitError, elsewhere, is_number, read_value, stack_keys
 from interlock.stack.hosting import HOSTING
 from interlock.stack.problems import Cell, Place, Problems, nearest, shown
+from interlock.stack.rollout import rollout_cells
 from interlock.stack.sources import Source
 from interlock_hookspecs import ROLES
 
@@ -28,26 +29,40 @@ class StackTable:
         keys: roles and other keys.
         settings: the settings of plugins, by the plugin's name.
         settings_places: where each plugin's table stands.
+        rollout, rollout_bounds: what ``[stack.NAME.rollout]`` says.
+        rollout_place: where that stands; None where nothing is said.
     """
 
     place: Place
     keys: dict[str, Cell] = attrs.field(factory=dict)
     settings: dict[str, dict[str, Cell]] = attrs.field(factory=dict)
     settings_places: dict[str, Place] = attrs.field(factory=dict)
+    rollout: dict[str, Cell] = attrs.field(factory=dict)
+    rollout_bounds: dict[str, Cell] = attrs.field(factory=dict)
+    rollout_place: Place | None = None
 
     def over(self, base: StackTable) -> StackTable:
         """This table laid over the one that it extends."""
-        keys = {name: _inherited(cell) for name, cell in base.keys.items()} | self.keys
+        keys = _inherited_all(base.keys) | self.keys
         keys.pop("extends", None)
         if "extends" in self.keys:
             keys["extends"] = self.keys["extends"]
-        settings = {
-            plugin: {name: _inherited(cell) for name, cell in cells.items()}
-            for plugin, cells in base.settings.items()
-        }
+        settings = {plugin: _inherited_all(cells) for plugin, cells in base.settings.items()}
         for plugin, cells in self.settings.items():
             settings[plugin] = settings.get(plugin, {}) | cells
-        return StackTable(self.place, keys, settings, base.settings_places | self.settings_places)
+        return StackTable(
+            self.place,
+            keys,
+            settings,
+            base.settings_places | self.settings_places,
+            _inherited_all(base.rollout) | self.rollout,
+            _inherited_all(base.rollout_bounds) | self.rollout_bounds,
+            self.rollout_place or base.rollout_place,
+        )
+
+
+def _inherited_all(cells: Mapping[str, Cell]) -> dict[str, Cell]:
+    return {name: _inherited(cell) for name, cell in cells.items()}
 
 
 def _inherited(cell: Cell) -> Cell:
@@ -116,11 +131,13 @@ def _read_stack(
                 stack.keys[name] = Cell(value, here)
         elif not isinstance(value, dict):
             problems.add(here, f"unknown key{elsewhere(name, keys)}")
+        elif name == "rollout":
+            rollout_cells(stack, value, here, problems)
         elif not is_plugin_name(name):
             problems.add(
                 here,
                 "unknown table: settings stand under a plugin's name, for example "
-                f"[stack.{place.path[-1]}.train-sklearn]{_nearest_role(name)}",
+                f"[stack.{place.path[-1]}.train-sklearn]{_nearest_table(name)}",
             )
         else:
             cells = stack.settings.setdefault(name, {})
@@ -139,7 +156,9 @@ def is_plugin_name(name: str) -> bool:
     return role in ROLES and bool(dash) and bool(word)
 
 
-def _nearest_role(name: str) -> str:
+def _nearest_table(name: str) -> str:
+    if near := nearest(name, ["rollout"]):
+        return near
     role, dash, word = name.partition("-")
     if role in ROLES:
         return ""

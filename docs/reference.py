@@ -44,7 +44,7 @@ def part(name: str, argument: str | None = None) -> str:
 
 def stack_keys(table: str) -> Iterator[str]:
     """The keys of one table of the stack file."""
-    from interlock.stack import fields
+    from interlock.stack import fields, rollout
     from interlock.stack.hosting import HOSTING
 
     known: Mapping[str, Any] = {
@@ -55,6 +55,8 @@ def stack_keys(table: str) -> Iterator[str]:
         "bound": fields.BOUND,
         "stack": fields.stack_keys(),
         "hosting": HOSTING,
+        "rollout": rollout.ROLLOUT,
+        "rollout_bound": rollout.ROLLOUT_BOUND,
     }[table]
     homes = {"task": contract.Task, "policy": contract.Policy, "bound": contract.Bound}
     defaults = attrs.fields_dict(homes[table]) if table in homes else {}
@@ -63,6 +65,15 @@ def stack_keys(table: str) -> Iterator[str]:
         default = defaults[name].default if name in defaults else attrs.NOTHING
         usual = "" if default is attrs.NOTHING or key.required else _toml_default(default)
         yield f"- `{name}`: {key.doc}. {need}Takes {key.kind.expected}.{usual}"
+
+
+def rollout_measures() -> Iterator[str]:
+    """What core measures of a release that is being rolled out."""
+    from interlock.stack.rollout import MEASURES, SUBJECTS
+
+    for name, text in MEASURES.items():
+        of = "[OUTPUT]" if name in SUBJECTS else ""
+        yield f"- `rollout.{name}{of}`: {text}."
 
 
 def _toml_default(default: Any) -> str:
@@ -195,6 +206,7 @@ PARTS: Mapping[str, Callable[..., Iterable[str]]] = {
     "payloads": payloads,
     "mutants": mutants,
     "stack_keys": stack_keys,
+    "rollout_measures": rollout_measures,
     "settings": settings,
     "command_line": command_line,
     "projections": projections,

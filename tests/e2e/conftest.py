@@ -133,6 +133,17 @@ def project(start, rows):
 
 
 @pytest.fixture(scope="session")
+def write_project_at(rows):
+    """Write a project into a folder that outlives a test; no command of it may leave a server."""
+
+    def write(folder, **stack):
+        write_project(folder, rows, **stack)
+        return Project(folder)
+
+    return write
+
+
+@pytest.fixture(scope="session")
 def lived_once(tmp_path_factory, rows):
     """The folder of a project with a released run of ana's and a refused one of ben's."""
     made = Project(tmp_path_factory.mktemp("lived"))

@@ -17,16 +17,17 @@ if TYPE_CHECKING:
 def rollback(chosen: Chosen) -> int:
     """Go back to the latest release that was live before and is still good.
 
-    Revoked and expired releases, and those rolled back from, are passed over.
+    Revoked and expired releases, and those rolled back from, are passed over. A release that is
+    being rolled out is taken out.
     """
     from interlock.cli.report import TerminalReporter
     from interlock.ids import new_id, short
-    from interlock.lifecycle import endpoints
+    from interlock.lifecycle.rollback import rollback as go_back
 
     with TerminalReporter() as reporter:
         session = chosen.session(reporter)
         with session.workspace(new_id("rollback")) as workspace:
-            deployment = endpoints.rollback(session, workspace)
+            deployment = go_back(session, workspace)
     release = deployment.targets[0].release
     click.echo(
         f"{deployment.endpoint.name} is back on {short(release.id)} "
@@ -142,12 +143,17 @@ def _with_status(session: Session, row: Any) -> dict[str, Any]:
 def undeploy(chosen: Chosen) -> int:
     """End the endpoint of a stack, after its requests in flight."""
     from interlock.lifecycle.endpoints import current_deployment, end_deployment
+    from interlock.lifecycle.rollouts.begin import close
+    from interlock.lifecycle.rollouts.state import open_rollout
 
     session = chosen.session()
     current = current_deployment(session)
     if current is None:
         click.echo(f"Nothing is deployed at {session.stack.endpoint}.")
         return 0
+    rollout = open_rollout(session)
+    if rollout is not None:
+        close(session, rollout, "undeployed")
     end_deployment(session, current, reason="undeploy")
     click.echo(f"{current.endpoint.name} at {current.address} is ended.")
     return 0

@@ -31,6 +31,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "reject": ("people:reject", "Say no to a dossier, with a reason."),
         "revoke": ("people:revoke", "Withdraw a release."),
         "promote": ("promote:promote", "Bring a version to another stack, with its evidence."),
+        "rollout": ("rollout:rollout", "Watch a release take over, step by step."),
         "rollback": ("endpoints:rollback", "Go back to the last good release."),
         "serve": ("endpoints:serve", "Serve the endpoint of a stack from this terminal."),
         "runs": ("listings:runs", "List runs."),

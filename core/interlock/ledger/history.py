@@ -13,7 +13,8 @@ def endpoint_history(reads: Reads, project: str, stack: str, endpoint: str) -> l
     """Each time that a release went live at an endpoint, oldest first.
 
     A change of targets is live when it is written, for the server follows the ledger; a
-    deployment that was intended is live when it was applied, and not where it failed.
+    deployment that was intended is live when it was applied, and not where it failed. A step of
+    a rollout that leaves the release in its place is no line of its own.
     """
     found: list[dict[str, Any]] = []
     deployments = reads.deployments(project, stack=stack, endpoint=endpoint, limit=None)
@@ -27,7 +28,12 @@ def endpoint_history(reads: Reads, project: str, stack: str, endpoint: str) -> l
                 found.append(_line(event, intended))
             elif event["kind"] == "deployment.targets" and said:
                 found.append(_line(event, said))
-    return sorted(found, key=lambda line: line["sequence"])
+    lived: list[Row] = []
+    for line in sorted(found, key=lambda line: line["sequence"]):
+        stays = lived and lived[-1]["release"] == line["release"]
+        if not (stays and line["reason"] == "rollout"):
+            lived.append(line)
+    return lived
 
 
 def _line(event: Row, said: dict[str, Any]) -> dict[str, Any]:

@@ -185,6 +185,21 @@ class Reads(Rows):
 
         return endpoint_history(self, project, stack, endpoint)
 
+    def rollouts(self, project: str | None = None, **filters: Any) -> list[Row]:
+        """Rollouts, newest first; ``stack``, ``endpoint``, ``release`` and ``status`` filter."""
+        return self.listing("rollouts", project, **filters)
+
+    def rollout(self, identifier: str) -> Row | None:
+        """A rollout, or None."""
+        return self.one("rollouts", identifier)
+
+    def open_rollout(self, project: str, stack: str, endpoint: str) -> Row | None:
+        """What is being rolled out at an endpoint, or None."""
+        found = self.listing(
+            "rollouts", project, stack=stack, endpoint=endpoint, status="open", limit=1
+        )
+        return found[0] if found else None
+
     def labels(self, project: str | None = None, **filters: Any) -> list[Row]:
         """Labels that arrived, newest first; ``digest`` filters."""
         return self.listing("labels", project, **filters)

@@ -20,7 +20,7 @@ from interlock.ledger.tables import meta, metadata
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-REVISION = "0003"
+REVISION = "0004"
 """The newest revision of the schema that this version knows. Revisions are numbered in order."""
 
 LOCK = 0x1A7E710C

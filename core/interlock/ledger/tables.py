@@ -25,7 +25,7 @@ metadata = MetaData(
     naming_convention={"pk": "pk_%(table_name)s", "ix": "ix_%(table_name)s_%(column_0_N_name)s"}
 )
 
-JSON_COLUMNS = frozenset({"body", "end", "outputs", "reasons", "start", "targets"})
+JSON_COLUMNS = frozenset({"baseline", "body", "end", "outputs", "reasons", "start", "targets"})
 """Columns of projections that hold JSON, whichever table they are in."""
 
 
@@ -196,6 +196,13 @@ _listed(
     *_texts("stack", "endpoint", "status", "release", "live", "address", "reason", "message"),
     *_texts("at", "targets", "body"),
     by=("stack", "endpoint", "status"),
+)
+_listed(
+    "rollouts",
+    *_texts("stack", "endpoint", "release", "champion", "strategy", "status", "phase"),
+    *_counts("step"),
+    *_texts("reason", "at", "entered_at", "ended_at", "baseline", "body"),
+    by=("stack", "endpoint", "release", "status"),
 )
 _listed(
     "labels",

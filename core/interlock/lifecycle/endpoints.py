@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from interlock.codec import decode, encode
-from interlock.errors import GateRefused, InterlockError, UsageError
+from interlock.errors import InterlockError, UsageError
 from interlock.ids import new_id
 from interlock.ledger import Entry
 from interlock.lifecycle.aliases import move_champion
 from interlock.lifecycle.releases import (
-    record_refusal,
-    rejected_since,
     served_model,
-    unfit,
     verified_release,
 )
 from interlock.processes import this_process
@@ -28,11 +24,13 @@ from interlock_hookspecs import (
     EndpointStatus,
     Facts,
     Maker,
+    Release,
     Target,
 )
 
 if TYPE_CHECKING:
     from interlock.artifacts.workspace import CoreWorkspace
+    from interlock.ledger.store import Guard
     from interlock.session import Session
 
 
@@ -58,20 +56,53 @@ def serve_release(
         ArtifactError, Tampered: the model's bytes are gone, or others.
         InterlockError: the endpoint did not come to serve it.
     """
-    endpoint = endpoint_of(session)
-    release = verified_release(session, release_id, endpoint, what=reason)
+    release = verified_release(session, release_id, endpoint_of(session), what=reason)
+    targets = (target_for(session, release),)
+    deployment = serve_targets(session, targets, reason=reason, workspace=workspace)
+    move_champion(session, release)
+    return deployment
+
+
+def target_for(session: Session, release: Release) -> Target:
+    """A release with the model that is served of it.
+
+    Raises:
+        ArtifactError, Tampered: the model's bytes are gone, or others.
+    """
     model = served_model(session, release)
     # Asked here, not by the server that fails to open it: nothing is to change then.
     session.store.check(model.artifact)
-    targets = (Target(release=release, model=model),)
-    current = current_deployment(session)
+    return Target(release=release, model=model)
+
+
+def serve_targets(
+    session: Session,
+    targets: tuple[Target, ...],
+    *,
+    reason: str,
+    workspace: CoreWorkspace,
+    guard: Guard | None = None,
+) -> Deployment:
+    """Make this stack's endpoint serve exactly these; the first is the one that is live.
+
+    Args:
+        session: the opened stack.
+        targets: what to serve.
+        reason: for the record.
+        workspace: for a backend that takes artifacts.
+        guard: asked in the transaction that writes the intention, so that what was overtaken
+            meanwhile changes nothing.
+
+    Raises:
+        InterlockError: the endpoint did not come to serve them.
+    """
+    endpoint, current = endpoint_of(session), current_deployment(session)
     maker, ours = _backend(session, current, reason)
     if ours:
-        deployment = _serve(session, maker, endpoint, targets, current, reason)
+        deployment = _serve(session, maker, endpoint, targets, current, reason, guard)
     else:
-        deployment = _apply(session, maker, endpoint, targets, current, reason, workspace)
+        deployment = _apply(session, maker, endpoint, targets, current, reason, workspace, guard)
     _end_others(session, deployment)
-    move_champion(session, release)
     return deployment
 
 
@@ -79,9 +110,9 @@ def _backend(session: Session, current: Deployment | None, reason: str) -> tuple
     """Who is to make the endpoint, and whether it is a server that core runs.
 
     A rollback is an emergency: whoever made what serves now takes it back, although the stack may
-    name another tool since. The next deployment is that tool's.
+    name another tool since. The next deployment is that tool's. So with the steps of a rollout.
     """
-    if reason == "rollback" and current is not None and current.maker is not None:
+    if reason in ("rollback", "rollout") and current is not None and current.maker is not None:
         return current.maker, process.is_ours(current)
     elsewhere = session.funnel.makers("apply_endpoint")
     if elsewhere:
@@ -122,10 +153,11 @@ def _apply(
     current: Deployment | None,
     reason: str,
     workspace: CoreWorkspace,
+    guard: Guard | None,
 ) -> Deployment:
     same = current is not None and current.maker is not None and _is_same(current.maker, maker)
     deployment_id = current.id if current and same else new_id("deployment")
-    _intend(session, maker, deployment_id, endpoint, targets, reason)
+    _intend(session, maker, deployment_id, endpoint, targets, reason, guard)
     try:
         applied: Deployment = session.funnel.owner(
             "apply_endpoint",
@@ -154,6 +186,7 @@ def _serve(
     targets: tuple[Target, ...],
     current: Deployment | None,
     reason: str,
+    guard: Guard | None,
 ) -> Deployment:
     """A server of ours: point the living one at the targets, or start one."""
     if current is not None and current.maker != maker:
@@ -162,12 +195,15 @@ def _serve(
     deployment_id = current.id if current else new_id("deployment")
     if current is None or not process.is_running(current):
         return _start(session, maker, deployment_id, endpoint, targets, reason)
-    served = [target.release.id for target in current.targets]
-    if served != [target.release.id for target in targets]:
-        _retarget(session, current, targets, reason)
+    if _shares(current.targets) != _shares(targets):
+        _retarget(session, current, targets, reason, guard)
     deployment = current_deployment(session) or current
-    process.wait_until_serving(session, deployment, targets[0].release.id)
+    process.wait_until_serving(session, deployment, targets)
     return deployment
+
+
+def _shares(targets: tuple[Target, ...]) -> list[tuple[str, float, bool]]:
+    return [(target.release.id, target.weight, target.mirror) for target in targets]
 
 
 def _start(
@@ -182,7 +218,7 @@ def _start(
     wanted = Deployment(id=deployment_id, endpoint=endpoint, targets=targets, maker=maker)
     try:
         started = process.start(session, wanted)
-        process.wait_until_serving(session, started, targets[0].release.id)
+        process.wait_until_serving(session, started, targets)
     except InterlockError as error:
         _failed(session, deployment_id, error)
         raise
@@ -251,58 +287,6 @@ def status_of(session: Session, deployment: Deployment) -> EndpointStatus:
     return status
 
 
-def rollback(session: Session, workspace: CoreWorkspace) -> Deployment:
-    """Go back to the last good release of this endpoint.
-
-    That is the latest that was live here before the present one, and is not revoked, expired,
-    rejected since or rolled back from.
-
-    Raises:
-        UsageError: nothing is deployed.
-        GateRefused: there is no good release to go back to.
-    """
-    current = current_deployment(session)
-    if current is None:
-        msg = f"nothing is deployed at {session.stack.endpoint}"
-        raise UsageError(msg, hint="interlock deployments")
-    history = session.ledger.reads.endpoint_history(
-        session.project, session.stack.name, session.stack.endpoint
-    )
-    release_id = last_good_release(session, history)
-    return serve_release(session, release_id, reason="rollback", workspace=workspace)
-
-
-def last_good_release(session: Session, history: list[Mapping[str, Any]]) -> str:
-    """The release to go back to.
-
-    Args:
-        session: the opened stack.
-        history: what was live here, oldest first: ``release`` and ``reason``.
-
-    Raises:
-        GateRefused: there is none.
-    """
-    from datetime import UTC, datetime
-
-    left: set[str] = set()
-    for before, after in itertools.pairwise(history):
-        if after["reason"] == "rollback":
-            left.add(before["release"])
-    present = history[-1]["release"] if history else ""
-    reads = session.ledger.reads
-    endpoint, now = endpoint_of(session), datetime.now(UTC)
-    for entry in reversed(history):
-        release_id = str(entry["release"])
-        row = reads.release(release_id)
-        if release_id in left | {present} or row is None:
-            continue
-        if not unfit(reads, row, endpoint, now) and not rejected_since(reads, row):
-            return release_id
-    msg = f"no good release was live at {endpoint.name} before the present one"
-    record_refusal(session, present or endpoint.name, what="rollback", reason=msg)
-    raise GateRefused(msg, hint="interlock deployments --history")
-
-
 def _intend(
     session: Session,
     maker: Maker,
@@ -310,6 +294,7 @@ def _intend(
     endpoint: Endpoint,
     targets: tuple[Target, ...],
     reason: str,
+    guard: Guard | None = None,
 ) -> None:
     record = Deployment(id=deployment_id, endpoint=endpoint, targets=targets, maker=maker)
     payload = {
@@ -317,18 +302,22 @@ def _intend(
         "release": targets[0].release.id,
         "reason": reason,
     }
-    _append(session, "deployment.intended", deployment_id, payload)
+    _append(session, "deployment.intended", deployment_id, payload, guard)
 
 
 def _retarget(
-    session: Session, deployment: Deployment, targets: tuple[Target, ...], reason: str
+    session: Session,
+    deployment: Deployment,
+    targets: tuple[Target, ...],
+    reason: str,
+    guard: Guard | None,
 ) -> None:
     payload = {
         "targets": encode(targets),
         "release": targets[0].release.id,
         "reason": reason,
     }
-    _append(session, "deployment.targets", deployment.id, payload)
+    _append(session, "deployment.targets", deployment.id, payload, guard)
 
 
 def _failed(session: Session, deployment_id: str, error: InterlockError) -> None:
@@ -336,5 +325,12 @@ def _failed(session: Session, deployment_id: str, error: InterlockError) -> None
     _append(session, "deployment.failed", deployment_id, {"message": message})
 
 
-def _append(session: Session, kind: str, subject: str, payload: Mapping[str, Any]) -> None:
-    session.ledger.append_all(session.project, [Entry(kind, subject, dict(payload))])
+def _append(
+    session: Session,
+    kind: str,
+    subject: str,
+    payload: Mapping[str, Any],
+    guard: Guard | None = None,
+) -> None:
+    entry = Entry(kind, subject, dict(payload))
+    session.ledger.append_all(session.project, [entry], guard=guard)

@@ -94,27 +94,14 @@ def _look(
 ) -> SeenWindow:
     rows, count = labelled
     task = session.task
-    row = session.ledger.reads.release(release_id)
-    if row is None:
-        msg = f"captures name {release_id}, which the ledger does not know"
-        raise UsageError(msg, hint="interlock audit verify")
-    release = decode(Release, row["body"])
-    outputs = outputs_behind(session, release)
-    profiles = decode(tuple[Profile, ...], outputs.get("profiles", []))
-    window = Window(
-        rows=rows,
-        start=served.start,
-        end=served.end,
-        as_of=served.as_of,
-        release=release_id,
-        signature=model_of(session, release).signature,
-        labelled=count,
+    window, profiles = window_of(
+        session, release_id, labelled, start=served.start, end=served.end, as_of=served.as_of
     )
     key = _key(session, window, profiles)
     known = session.ledger.reads.window_by_key(session.project, key)
     if known is not None:
         return _recorded(known)
-    findings = _findings(session, workspace, window, profiles, task)
+    findings = findings_of(session, workspace, window, profiles, task)
     seen = SeenWindow(
         id=new_id("window"),
         release=release_id,
@@ -125,7 +112,8 @@ def _look(
         findings=findings,
     )
     record = encode(seen)
-    payload = {**record, "key": key, "stack": release.stack, "endpoint": release.endpoint}
+    stack = session.stack
+    payload = {**record, "key": key, "stack": stack.name, "endpoint": stack.endpoint}
     session.ledger.append_all(session.project, [Entry("window.monitored", seen.id, payload)])
     return seen
 
@@ -149,13 +137,53 @@ def _key(session: Session, window: Window, profiles: tuple[Profile, ...]) -> str
     )
 
 
-def _findings(
+def window_of(
+    session: Session,
+    release_id: str,
+    labelled: tuple[pa.Table, int],
+    *,
+    start: Instant,
+    end: Instant,
+    as_of: Instant,
+) -> tuple[Window, tuple[Profile, ...]]:
+    """A window of what one release answered, and the profiles that it is compared with.
+
+    Args:
+        session: the opened stack.
+        release_id: who answered.
+        labelled: its rows with what labels there are, and how many those are.
+        start, end, as_of: as a `Window` has them.
+
+    Raises:
+        UsageError: the ledger does not know the release.
+    """
+    rows, count = labelled
+    row = session.ledger.reads.release(release_id)
+    if row is None:
+        msg = f"captures name {release_id}, which the ledger does not know"
+        raise UsageError(msg, hint="interlock audit verify")
+    release = decode(Release, row["body"])
+    profiles = outputs_behind(session, release).get("profiles", [])
+    window = Window(
+        rows=rows,
+        start=start,
+        end=end,
+        as_of=as_of,
+        release=release_id,
+        signature=model_of(session, release).signature,
+        labelled=count,
+    )
+    return window, decode(tuple[Profile, ...], profiles)
+
+
+def findings_of(
     session: Session,
     workspace: CoreWorkspace,
     window: Window,
     profiles: tuple[Profile, ...],
     task: Task,
 ) -> tuple[Finding, ...]:
+    """What the stack's monitors find in a window."""
     found: list[Any] = []
     watching = {maker.plugin for maker in session.funnel.makers("compare_window")}
     for profile in profiles:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -138,6 +139,39 @@ def rejected_since(reads: Reads, row: Mapping[str, Any]) -> str:
         if at > made and not answered:
             return f"is of a model that {no['actor']} rejected since: {no['reason']}"
     return ""
+
+
+def last_good_release(session: Session, endpoint: Endpoint, *, but: str = "") -> str:
+    """The latest release that was live at an endpoint before the present one, and is still good.
+
+    That is one that is not revoked, expired, rejected since or rolled back from.
+
+    Args:
+        session: the opened stack.
+        endpoint: where it was live.
+        but: one more release that it is not.
+
+    Raises:
+        GateRefused: there is none. The refusal is recorded.
+    """
+    reads, now = session.ledger.reads, datetime.now(UTC)
+    history = reads.endpoint_history(endpoint.project, endpoint.stack, endpoint.name)
+    left = {
+        before["release"]
+        for before, after in itertools.pairwise(history)
+        if after["reason"] == "rollback"
+    }
+    present = history[-1]["release"] if history else ""
+    for entry in reversed(history):
+        release_id = str(entry["release"])
+        row = reads.release(release_id)
+        if release_id in left | {present, but} or row is None:
+            continue
+        if not unfit(reads, row, endpoint, now) and not rejected_since(reads, row):
+            return release_id
+    msg = f"no good release was live at {endpoint.name} before the present one"
+    record_refusal(session, present or endpoint.name, what="rollback", reason=msg)
+    raise GateRefused(msg, hint="interlock deployments --history")
 
 
 def rejections(reads: Reads, project: str, stack: str, model: str) -> Iterator[Mapping[str, Any]]:

@@ -46,9 +46,25 @@ class ServedWindow:
 
         returned = self.captures.filter(pc.invert(self.captures["mirror"]))
         for release in sorted(pc.unique(returned["release"]).to_pylist()):
-            rows = returned.filter(pc.equal(returned["release"], release))
-            rows = rows.drop_columns([name for name in ABOUT if name in rows.column_names])
-            yield release, rows.rename_columns([sent_name(name) for name in rows.column_names])
+            yield release, named_as_sent(returned.filter(pc.equal(returned["release"], release)))
+
+
+def named_as_sent(captures: pa.Table) -> pa.Table:
+    """What was sent and answered under its own names, without what is about the request."""
+    rows = captures.drop_columns([name for name in ABOUT if name in captures.column_names])
+    return rows.rename_columns([sent_name(name) for name in rows.column_names])
+
+
+def captured_since(
+    session: Session, deployment: Deployment, start: datetime, end: datetime
+) -> pa.Table:
+    """What an endpoint answered between two times of capture, whatever clock its windows have."""
+    if deployment.maker and "pid" not in deployment.facts:
+        captures: pa.Table = session.funnel.owner(
+            "read_captures", deployment.maker, deployment=deployment, start=start, end=end
+        )
+        return captures
+    return read_captures(captures_folder(session, endpoint_of(session)), start, end)
 
 
 def served_window(

@@ -19,7 +19,7 @@ import attrs
 
 from interlock.errors import InterlockError
 from interlock.processes import ProcessIdentity, is_alive
-from interlock_hookspecs import Deployment, Facts
+from interlock_hookspecs import Deployment, Facts, Target
 
 if TYPE_CHECKING:
     from interlock.session import Session
@@ -147,8 +147,10 @@ def _late(log: Path) -> InterlockError:
     return _failed(f"the server did not listen within {_START_SECONDS:.0f} s", log)
 
 
-def wait_until_serving(session: Session, deployment: Deployment, release_id: str) -> None:
-    """Wait until an endpoint says that it serves a release.
+def wait_until_serving(
+    session: Session, deployment: Deployment, targets: tuple[Target, ...]
+) -> None:
+    """Wait until an endpoint says that it serves these targets, and nothing that is not one.
 
     Raises:
         InterlockError: it ended, or did not come to it in time.
@@ -157,17 +159,18 @@ def wait_until_serving(session: Session, deployment: Deployment, release_id: str
     if maker is None:
         msg = f"nobody made {deployment.id}"
         raise InterlockError(msg)
+    wanted = {target.release.id for target in targets if not target.mirror}
     deadline = time.monotonic() + _START_SECONDS
     detail = ""
     while time.monotonic() < deadline:
         status = session.funnel.owner("endpoint_status", maker, deployment=deployment)
-        if status.ready and release_id in status.serving:
+        if status.ready and wanted == set(status.serving):
             return
         detail = status.detail
         if not is_running(deployment):
             raise _failed("the server ended", Path(str(deployment.facts["log"])))
         time.sleep(_POLL_SECONDS)
-    msg = f"{deployment.address} did not come to serve {release_id}: {detail}"
+    msg = f"{deployment.address} did not come to serve {', '.join(sorted(wanted))}: {detail}"
     raise InterlockError(msg, hint=f"see {deployment.facts['log']}")
 
 

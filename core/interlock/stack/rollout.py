@@ -35,7 +35,7 @@ MEASURES: Mapping[str, str] = MappingProxyType(
 """What core measures itself, for bounds as ``rollout.error_rate``."""
 
 _OWN = "rollout"
-_SUBJECTS = ("difference", "score_psi")
+SUBJECTS = ("difference", "score_psi")
 """Measures of one output each, as ``rollout.score_psi[score]``."""
 
 
@@ -210,9 +210,9 @@ def _wrong_key(key: str, monitors: Sequence[str]) -> str:
     name, bracket, _ = label.partition("[")
     if name not in MEASURES:
         return f"a rollout measures no {name!r}{_or(name, tuple(MEASURES))}"
-    if name in _SUBJECTS and not (bracket and label.endswith("]")):
+    if name in SUBJECTS and not (bracket and label.endswith("]")):
         return f'{name} is of one output: write "{key}[score]"'
-    if name not in _SUBJECTS and bracket:
+    if name not in SUBJECTS and bracket:
         return f'{name} is of the whole: write "{_OWN}.{name}"'
     return ""
 

@@ -10,12 +10,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from interlock.ledger.projections import governance, runs, serving
+from interlock.ledger.projections import governance, rollouts, runs, serving
 from interlock.ledger.projections.changes import Happened, Key, Reducer, Values, Writer
 
 __all__ = ["REDUCERS", "Happened", "Key", "Values", "Writer", "reduce"]
 
-REDUCERS: Mapping[str, Reducer] = {**runs.REDUCERS, **governance.REDUCERS, **serving.REDUCERS}
+REDUCERS: Mapping[str, Reducer] = {
+    **runs.REDUCERS,
+    **governance.REDUCERS,
+    **serving.REDUCERS,
+    **rollouts.REDUCERS,
+}
 """By the kind of the event; a kind that is not here changes nothing."""
 
 

@@ -1,0 +1,124 @@
+"""How a release comes to an endpoint: at once, or by the first step of a rollout."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+
+from interlock.codec import encode
+from interlock.errors import UsageError
+from interlock.ids import new_id, short
+from interlock.lifecycle import endpoints
+from interlock.lifecycle.releases import unfit, verified_release
+from interlock.lifecycle.rollouts.state import Rollout, open_rollout, unmoved
+from interlock_hookspecs import Deployment
+
+if TYPE_CHECKING:
+    from interlock.artifacts.workspace import CoreWorkspace
+    from interlock.ledger import Reads
+    from interlock.session import Session
+
+
+@attrs.frozen(kw_only=True)
+class Deployed:
+    """What a deployment came to.
+
+    Attributes:
+        deployment: of the endpoint.
+        rollout: what is on its way; None where the release has taken over.
+    """
+
+    deployment: Deployment
+    rollout: Rollout | None = None
+
+
+def deploy_release(session: Session, release_id: str, *, workspace: CoreWorkspace) -> Deployed:
+    """Bring a release to this stack's endpoint, as the stack's rollout says.
+
+    Where nothing is live yet, or what is live may be served no longer, there is nothing to go
+    back to and nothing to compare with: the release takes over at once. A rollout of another
+    release that is under way is superseded.
+
+    Raises:
+        GateRefused: the ledger does not let the release be served here.
+        UsageError: the stack's deploy plugin cannot roll out.
+        InterlockError: the endpoint did not come to serve it.
+    """
+    from datetime import UTC, datetime
+
+    endpoint = endpoints.endpoint_of(session)
+    verified_release(session, release_id, endpoint, what="deploy")
+    refuse_unable(session)
+    under_way = open_rollout(session)
+    if under_way is not None and under_way.release != release_id:
+        close(session, under_way, f"superseded by {short(release_id)}")
+        under_way = None
+    if under_way is not None:
+        return Deployed(deployment=_standing(session), rollout=under_way)
+    reads = session.ledger.reads
+    live = reads.champion(session.project, endpoint.stack, endpoint.name)
+    fit = live is not None and not unfit(reads, live, endpoint, datetime.now(UTC))
+    at_once = session.stack.rollout.strategy == "all-at-once"
+    if at_once or live is None or not fit or live["id"] == release_id:
+        served = endpoints.serve_release(session, release_id, reason="deploy", workspace=workspace)
+        return Deployed(deployment=served)
+    # The champion is brought to where the release is to join it: its server may have ended, or
+    # the stack may name another.
+    endpoints.serve_release(session, str(live["id"]), reason="deploy", workspace=workspace)
+    _begin(session, release_id, str(live["id"]))
+    return Deployed(deployment=_standing(session), rollout=open_rollout(session))
+
+
+def refuse_unable(session: Session) -> None:
+    """Refuse a rollout in steps through a plugin that does not claim to be able to.
+
+    Raises:
+        UsageError: it does not tell what each release was asked.
+    """
+    strategy = session.stack.rollout.strategy
+    if strategy == "all-at-once" or session.funnel.has("read_traffic"):
+        return
+    words = ", ".join(session.stack.selected("deploy")) or "none"
+    msg = (
+        f'[stack.{session.stack.name}.rollout] strategy = "{strategy}": the deploy plugin '
+        f"({words}) does not tell what each release is asked (read_traffic)"
+    )
+    raise UsageError(msg, hint='strategy = "all-at-once", or deploy = "local"')
+
+
+def close(session: Session, rollout: Rollout, reason: str) -> None:
+    """End a rollout because of what comes instead; that says what is served."""
+    session.ledger.append(
+        session.project,
+        "rollout.ended",
+        rollout.id,
+        {"outcome": "superseded", "reason": reason},
+        guard=unmoved(rollout),
+    )
+
+
+def _begin(session: Session, release_id: str, champion: str) -> None:
+    endpoint = endpoints.endpoint_of(session)
+    payload = {
+        "stack": endpoint.stack,
+        "endpoint": endpoint.name,
+        "release": release_id,
+        "champion": champion,
+        "record": encode(session.stack.rollout),
+    }
+
+    def alone(reads: Reads) -> None:
+        if reads.open_rollout(session.project, endpoint.stack, endpoint.name):
+            msg = f"another process began a rollout at {endpoint.name} meanwhile"
+            raise UsageError(msg, hint="interlock rollout status")
+
+    session.ledger.append(session.project, "rollout.begun", new_id("rollout"), payload, guard=alone)
+
+
+def _standing(session: Session) -> Deployment:
+    deployment = endpoints.current_deployment(session)
+    if deployment is None:
+        msg = f"nothing is deployed at {session.stack.endpoint}"
+        raise UsageError(msg, hint="interlock run")
+    return deployment

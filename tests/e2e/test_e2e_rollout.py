@@ -1,0 +1,318 @@
+"""A new release takes over in steps, judged by what it does on real traffic of a real server."""
+
+import contextlib
+import http.client
+import json
+import shutil
+from collections import Counter
+from urllib.parse import urlsplit
+
+import pytest
+
+pytestmark = pytest.mark.real_backend
+
+LIKE = ("--set", "train-sklearn.parameters.min_samples_leaf=2")
+"""A model that answers nearly as the first one."""
+COARSE = ("--set", "train-sklearn.parameters.max_depth=1")
+"""A model whose scores lie elsewhere."""
+STRICT = ("--set", "task.threshold=0.999")
+"""The same model, deciding otherwise."""
+WATCH = ("rollout", "watch", "--every", "0.1")
+WAITING, BACK = 4, 5
+
+
+@pytest.fixture(scope="module")
+def released_once(tmp_path_factory, write_project_at):
+    """The folder of a project with a release that is not deployed yet."""
+    folder = tmp_path_factory.mktemp("released")
+    write_project_at(folder, bounds='"metrics.roc_auc" = ">= 0.5"')("run", "--until", "review")
+    return folder
+
+
+@pytest.fixture
+def rolled(start, released_once):
+    """A project whose first release is live, and what a rollout of the next one needs."""
+
+    def begin(strategy, bounds=None, **keys):
+        made = start()
+        skipped = shutil.ignore_patterns("*-shm")
+        shutil.copytree(released_once, made.folder, dirs_exist_ok=True, ignore=skipped)
+        made("run")
+        text = [f'\n[stack.dev.rollout]\nstrategy = "{strategy}"\n']
+        text += [f"{key} = {value}\n" for key, value in {"window": 0, **keys}.items()]
+        text.append("[stack.dev.rollout.bounds]\n" if bounds else "")
+        text += [f'"{key}" = {value}\n' for key, value in (bounds or {}).items()]
+        with (made.folder / "interlock.toml").open("a") as file:
+            file.writelines(text)
+        return made
+
+    return begin
+
+
+@pytest.fixture
+def send(rows):
+    """Ask an endpoint about so many rows, one a request: which release answered, and what."""
+
+    def ask(project, count, *, key=None, null=False):
+        endpoint = project.endpoint
+        url = urlsplit(endpoint["address"])
+        link = http.client.HTTPConnection(url.hostname, url.port, timeout=60)
+        answers = []
+        with contextlib.closing(link):
+            for row in rows.slice(0, count).to_pylist():
+                inputs = [
+                    {"name": "id", "datatype": "INT64", "shape": [1], "data": [row["id"]]},
+                    {"name": "x", "datatype": "FP64", "shape": [1],
+                     "data": [None if null else row["x"]]},
+                    {"name": "z", "datatype": "FP64", "shape": [1], "data": [row["z"]]},
+                    {"name": "group", "datatype": "BYTES", "shape": [1], "data": [row["group"]]},
+                ]  # fmt: skip
+                headers = {"x-sticky-key": key} if key else {}
+                path = f"/v2/models/{endpoint['endpoint']}/infer"
+                link.request("POST", path, json.dumps({"inputs": inputs}), headers)
+                said = json.loads(link.getresponse().read())
+                answers.append(said.get("model_version", said.get("error")))
+        return Counter(answers)
+
+    return ask
+
+
+def open_rollout(project):
+    """The latest rollout."""
+    return project.listed("rollout", "status", "--limit", 1)[0]
+
+
+def test_a_good_canary_goes_to_the_whole(rolled, send, until):
+    """By itself, step by step; champion and alias follow, and each decision has its numbers."""
+    project = rolled(
+        "canary",
+        {"rollout.error_rate": '"<= 0.05"', "rollout.agreement": '">= 0.7"',
+         "rollout.latency_p99": '"<= 60"'},
+        steps=[0.3, 0.6], min_requests=20,
+    )  # fmt: skip
+    champion = project.endpoint["release"]
+    said = project("run", *LIKE)
+    assert "rolling out, step 1 of 2: 30 % of the requests" in said.err
+    begun = open_rollout(project)
+    assert (begun["phase"], begun["champion"]) == ("watching", champion)
+    challenger = begun["release"]
+    waits = project.listed("rollout", "advance")
+    assert (waits["phase"], waits["waits_for"]) == ("watching", "0 of 20 requests came")
+    shares = send(project, 200)
+    assert shares.keys() == {champion, challenger}
+    assert 20 < shares[challenger] < 110
+    # What was answered is captured a moment later.
+    until(lambda: project.listed("rollout", "advance")["step"] == 1)
+    send(project, 200)
+    until(lambda: project.listed("rollout", "advance")["status"] == "promoted")
+    assert send(project, 30) == {challenger: 30}
+    assert project.endpoint["release"] == challenger
+    judged = project.events("rollout.judged")
+    assert [(one["step"], one["decision"], one["to"]) for one in judged] == [
+        (0, "promote", 1),
+        (1, "promote", None),
+    ]
+    for one in judged:
+        assert {line["key"] for line in one["evidence"]} == {
+            "rollout.error_rate", "rollout.agreement", "rollout.latency_p99"
+        }  # fmt: skip
+        assert all(line["holds"] and line["n"] >= 20 for line in one["evidence"])
+    model = project.listed("show", challenger)["model"]
+    assert project.events("alias.moved")[-1]["model"] == model
+    project("audit", "verify")
+
+
+@pytest.mark.parametrize(
+    ("bound", "model"),
+    [
+        ({"rollout.agreement": '">= 0.9"'}, STRICT),
+        ({"rollout.score_psi[score]": '"<= 0.25"'}, COARSE),
+        ({"rollout.difference[score]": '"<= 0.01"'}, COARSE),
+    ],
+    ids=["disagreeing", "drifting", "distant"],
+)
+def test_a_bad_canary_goes_back_by_itself(rolled, send, bound, model):
+    """It is taken out, and from then on the champion alone answers; the reason has the numbers."""
+    project = rolled("canary", bound, steps=[0.5], min_requests=30)
+    champion = project.endpoint["release"]
+    project("run", *model)
+    challenger = open_rollout(project)["release"]
+    assert challenger != champion
+    send(project, 200)
+    said = project(*WATCH, expect=BACK)
+    assert "rolled-back" in said.out
+    assert send(project, 50) == {champion: 50}
+    found = open_rollout(project)
+    assert (found["status"], found["step"]) == ("rolled-back", 0)
+    assert f"{next(iter(bound))} is " in found["reason"]
+    (judged,) = project.events("rollout.judged")
+    assert judged["decision"] == "rollback"
+    assert judged["evidence"][0]["holds"] is False
+    assert project.endpoint["serving"] == [champion]
+    project("audit", "verify")
+
+
+def test_a_release_that_refuses_what_the_champion_takes_goes_back(rolled, send, rows):
+    """Fitted without missing values, it refuses requests with one; that is seen at once."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    project = rolled("canary", {"rollout.refusal_rate": '"<= 0.01"'}, steps=[0.5], window=3600)
+    gaps = pa.array(
+        [None if place % 7 == 0 else x for place, x in enumerate(rows["x"].to_pylist())]
+    )
+    pq.write_table(rows.set_column(1, "x", gaps), project.folder / "rows.parquet")
+    project.edit('strategy = "canary"\nwindow = 3600\nsteps = [0.5]', 'strategy = "all-at-once"')
+    text = (project.folder / "interlock.toml").read_text()
+    head, _, bounds = text.partition("[stack.dev.rollout.bounds]")
+    (project.folder / "interlock.toml").write_text(head)
+    project("run")
+    champion = project.endpoint["release"]
+    assert send(project, 5, null=True) == {champion: 5}
+    project.edit(
+        'strategy = "all-at-once"',
+        'strategy = "canary"\nwindow = 3600\nsteps = [0.5]\n[stack.dev.rollout.bounds]' + bounds,
+    )
+    pq.write_table(rows, project.folder / "rows.parquet")
+    project("run", *LIKE)
+    send(project, 100, null=True)
+    project(*WATCH, expect=BACK)
+    assert open_rollout(project)["reason"].startswith("rollout.refusal_rate is 1 ")
+    assert send(project, 50, null=True) == {champion: 50}
+
+
+def test_a_shadow_answers_nobody_and_is_compared(rolled, send):
+    """It gets copies, its answers are held against the champion's, and then it takes over."""
+    project = rolled("shadow", {"rollout.agreement": '">= 0.7"'}, min_requests=40)
+    champion = project.endpoint["release"]
+    project("run", *LIKE)
+    found = open_rollout(project)
+    assert send(project, 100) == {champion: 100}
+    said = project.listed(*WATCH)
+    assert said["status"] == "promoted"
+    (judged,) = project.events("rollout.judged")
+    (line,) = judged["evidence"]
+    assert line["n"] >= 40
+    assert 0.7 <= line["value"] <= 1
+    assert send(project, 20) == {found["release"]: 20}
+
+
+def test_a_bad_shadow_never_answered(rolled, send):
+    """Its disagreement is seen without one client having met it."""
+    project = rolled("shadow", {"rollout.agreement": '">= 0.9"'}, min_requests=40)
+    champion = project.endpoint["release"]
+    project("run", *STRICT)
+    answered = send(project, 100)
+    project(*WATCH, expect=BACK)
+    assert answered + send(project, 50) == {champion: 150}
+
+
+def test_blue_stands_by_while_green_is_watched(rolled, send):
+    """Green takes all at once; a green that disagrees gives way, and is not gone back to."""
+    project = rolled("blue-green", {"rollout.agreement": '">= 0.9"'}, min_requests=40)
+    blue = project.endpoint["release"]
+    project("run", *STRICT)
+    green = open_rollout(project)["release"]
+    assert send(project, 60) == {green: 60}
+    assert sorted(project.endpoint["serving"]) == sorted([blue, green])
+    project(*WATCH, expect=BACK)
+    assert send(project, 30) == {blue: 30}
+    history = project.listed("deployments", "--history")
+    assert [(one["release"], one["reason"]) for one in history] == [
+        (blue, "rollback"),
+        (green, "rollout"),
+        (blue, "deploy"),
+    ]
+    said = project("rollback", expect=3)
+    assert "no good release" in said.err
+
+
+def test_a_split_keeps_keys_and_waits_for_a_person(rolled, send):
+    """Champion and challenger share the keys until somebody decides."""
+    project = rolled("champion-challenger", {"rollout.error_rate": '"<= 0.5"'}, min_requests=20)
+    champion = project.endpoint["release"]
+    project("run", *LIKE)
+    challenger = open_rollout(project)["release"]
+    went = {key: send(project, 3, key=key) for key in map(str, range(30))}
+    assert all(len(releases) == 1 for releases in went.values())
+    assert {next(iter(releases)) for releases in went.values()} == {champion, challenger}
+    said = project(*WATCH, expect=WAITING)
+    assert "next: interlock rollout promote --reason TEXT" in said.out
+    assert open_rollout(project)["phase"] == "holding"
+    project("rollout", "advance", expect=WAITING)
+    project("rollout", "promote", "--reason", "more money", actor="ben")
+    assert open_rollout(project)["status"] == "promoted"
+    assert send(project, 10) == {challenger: 10}
+    judged = project.events("rollout.judged")
+    assert [(one["decision"], one["by"]) for one in judged] == [
+        ("hold", "analysis"),
+        ("promote", "person"),
+    ]
+    assert judged[-1]["reason"] == "more money"
+
+
+def test_what_cannot_be_judged_holds_and_may_be_aborted(rolled, send):
+    """No evidence is no promotion: when patience is out it holds; a person takes it out."""
+    project = rolled("canary", {"performance.f1": '">= 0.5"'}, steps=[0.5], patience=0)
+    champion = project.endpoint["release"]
+    project("run", *LIKE)
+    said = project(*WATCH, expect=WAITING)
+    assert "0 of 100 requests came after" in said.out
+    project("rollout", "abort", "--reason", "no traffic tonight")
+    found = open_rollout(project)
+    assert (found["status"], found["reason"]) == ("aborted", "no traffic tonight")
+    assert send(project, 20) == {champion: 20}
+
+
+def test_a_release_that_is_revoked_is_taken_out_at_once(rolled, send, until):
+    """The server drops it before any controller looks; the next look ends the rollout."""
+    project = rolled("canary", {"rollout.error_rate": '"<= 0.05"'}, steps=[0.5], window=3600)
+    champion = project.endpoint["release"]
+    project("run", *LIKE)
+    challenger = open_rollout(project)["release"]
+    project("revoke", challenger, "--reason", "wrong rows")
+    until(lambda: project.endpoint["serving"] == [champion])
+    assert send(project, 50) == {champion: 50}
+    project(*WATCH, expect=BACK)
+    assert "was revoked by" in open_rollout(project)["reason"]
+    project("run", "--resume", project.run["id"], expect=None)
+    assert send(project, 20) == {champion: 20}
+
+
+def test_a_rollback_by_hand_takes_out_what_is_being_rolled_out(rolled, send):
+    """The champion is the last good release."""
+    project = rolled("canary", {"rollout.error_rate": '"<= 0.05"'}, steps=[0.5], window=3600)
+    champion = project.endpoint["release"]
+    project("run", *LIKE)
+    project("rollback")
+    assert send(project, 20) == {champion: 20}
+    assert open_rollout(project)["status"] == "aborted"
+
+
+def test_a_newer_release_supersedes_the_one_on_its_way(rolled, send):
+    """One rollout an endpoint; the champion stays what it is gone back to."""
+    project = rolled("canary", {"rollout.error_rate": '"<= 0.05"'}, steps=[0.5], window=3600)
+    champion = project.endpoint["release"]
+    project("run", *LIKE)
+    first = open_rollout(project)
+    project("run", *COARSE)
+    second = open_rollout(project)
+    assert second["id"] != first["id"]
+    assert second["champion"] == champion
+    statuses = [one["status"] for one in project.listed("rollout", "status")]
+    assert statuses == ["open", "superseded"]
+    assert send(project, 60).keys() == {champion, second["release"]}
+
+
+def test_commands_say_what_there_is_not(rolled):
+    """Nothing to look after, and a plugin that cannot, are told in a line."""
+    project = rolled("canary", {"rollout.error_rate": '"<= 0.05"'}, steps=[0.5])
+    for words in (
+        ("advance",),
+        ("watch",),
+        ("promote", "--reason", "x"),
+        ("abort", "--reason", "x"),
+    ):
+        said = project("rollout", *words, expect=2)
+        assert "nothing is being rolled out at small" in said.err
+    assert project("rollout", "status").out.startswith("Nothing was rolled out here.")

@@ -222,6 +222,7 @@ def test_a_stack_file_on_a_page_has_only_keys_that_there_are(path):
     """Every TOML block parses; its tables, keys and settings are known."""
     from interlock.stack import fields
     from interlock.stack.hosting import HOSTING
+    from interlock.stack.rollout import ROLLOUT
 
     known = {"project": fields.PROJECT, "model": fields.MODEL, "task": fields.TASK}
     for block in re.findall(
@@ -237,7 +238,9 @@ def test_a_stack_file_on_a_page_has_only_keys_that_there_are(path):
         assert set(data.get("policy", {})) <= {*fields.POLICY, "bounds"}
         for stack in data.get("stack", {}).values():
             for key, value in stack.items():
-                if isinstance(value, dict):
+                if key == "rollout":
+                    assert set(value) <= {*ROLLOUT, "bounds"}
+                elif isinstance(value, dict):
                     assert set(value) <= settings(key) | HOSTING.keys(), key
                 else:
                     assert key in fields.stack_keys()

@@ -103,8 +103,8 @@ class Policy:
         release_days: days after which a release expires; None for never.
         offline_grace: seconds a server goes on with what it last verified when it cannot reach
             the ledger.
-        external_aliases: what a deployment does where somebody moved the champion alias in the
-            registry by hand: ``refuse``, or ``report`` and go on.
+        external_aliases: what a review and a deployment do where somebody moved the champion
+            alias in the registry by hand: ``refuse``, or ``report`` and go on.
         origins: the origins of a model that may be released.
         bounds: the limits on checks.
         validate, govern: words of plugins that an included policy requires.

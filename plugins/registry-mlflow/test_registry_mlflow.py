@@ -14,6 +14,7 @@ from mlflow.entities.model_registry import RegisteredModelTag
 
 from interlock_hookspecs import Conflict, Facts, Field, InvalidInput, ModelVersion, NotFound
 from interlock_hookspecs.conformance import LocalWorkspace
+from interlock_hookspecs.conformance.happenings import event_of
 from interlock_hookspecs.conformance.versions import NAME, listed, model_of, move, register
 from interlock_model_skops import SkopsModel
 from interlock_registry_mlflow import MlflowRegistry, lock
@@ -52,6 +53,21 @@ def test_lineage_is_in_tags_and_in_a_run_with_its_data(registry, ws):
     assert DATA in dataset.dataset.source
     assert run.info.status == "FINISHED"
     assert run.data.tags["interlock.run"] == "run-1"
+
+
+def test_a_release_and_its_end_are_tags_of_the_version(registry, ws):
+    """Whoever looks at MLflow sees which version was released; what is of no version is passed."""
+    made, other = register(registry, "a", ws), register(registry, "b", ws)
+    about = {"project": NAME, "subject": "release-7"}
+    registry.on_event(event_of("release.made", {"record": {"model": made.model.digest}}, **about))
+    assert version_in(registry, made.number).tags["interlock.release"] == "release-7"
+    registry.on_event(event_of("release.revoked", {"reason": "drift"}, **about))
+    assert version_in(registry, made.number).tags["interlock.revoked"] == "release-7"
+    for payload in ({}, {"record": 3}, {"record": {"model": DATA}}, {"record": {"model": "' or"}}):
+        registry.on_event(event_of("release.made", payload, project=NAME, subject="release-8"))
+    registry.on_event(event_of("release.revoked", {}, project="no ' such", subject="it's"))
+    assert "interlock.release" not in version_in(registry, other.number).tags
+    assert registry.get_version(NAME, made.number).model == made.model
 
 
 def test_versions_of_one_run_share_a_run_of_mlflows(registry, ws):

@@ -65,23 +65,20 @@ def test_a_version_added_by_hand_is_told_and_left_alone(two_versions):
     assert registry.get_version("small", "by-hand") is not None
 
 
-def test_the_policy_says_whether_a_foreign_move_stops_a_deployment(two_versions):
-    """By default it refuses, and names the command that mends; `report` warns and goes on."""
+def test_the_policy_says_whether_a_foreign_move_stops_a_release_and_a_deployment(two_versions):
+    """By default both refuse, and name the command that mends; `report` warns and goes on."""
     project, registry = two_versions
     registry.set_alias("small", "champion", "2", "1")
+    released = project.events("release.made")
     project.edit("max_depth = 2", "max_depth = 4")
-    refused = project("run", expect=1)
+    refused = project("run", expect=3)
     assert "moved outside Interlock" in refused.err
     assert "interlock models reconcile --mend" in refused.err
+    assert project.events("release.made") == released
+    again = project("deploy", project.endpoint["release"], expect=1)
+    assert "moved outside Interlock" in again.err
     project.edit("approvals = 0", 'approvals = 0\nexternal_aliases = "report"')
     project.edit("max_depth = 4", "max_depth = 5")
     gone_on = project("run")
     assert "moved outside Interlock" in gone_on.err
     assert registry.get_version("small", "@champion").number == "4"
-
-
-def test_models_alone_still_lists(two_versions):
-    """The group that is typed without a command is the listing that it was."""
-    project, _ = two_versions
-    listed = project.listed("models")
-    assert [(row["number"], row["aliases"]) for row in listed] == [("2", ["champion"]), ("1", [])]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import tomllib
 import uuid
 from pathlib import Path
 
@@ -164,6 +165,10 @@ def test_it_has_every_gate_before_it_and_is_served(mlflow_project, prefix):
     assert "imported: **its lineage is unknown**" in text
     assert f"mlflow:{prefix}skops/1" in text
     assert [row["number"] for row in mlflow_project.listed("models")] == ["1"]
+    settings = tomllib.loads((mlflow_project.folder / "interlock.toml").read_text("utf-8"))
+    backend = MlflowRegistry(**settings["stack"]["dev"]["registry-mlflow"])._open()
+    kept = backend.registry.get_model_version(backend.written("small"), "1")
+    assert kept.tags["interlock.release"] == mlflow_project.endpoint["release"]
     mlflow_project("audit", "verify", "--artifacts")
 
 

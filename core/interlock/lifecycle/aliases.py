@@ -55,6 +55,27 @@ def move_champion(session: Session, release: Release) -> None:
     session.ledger.append(session.project, "alias.moved", wanted.id, payload, run=release.run)
 
 
+def foreign_move(session: Session) -> str:
+    """What there is to say of a champion alias that somebody moved by hand; empty where nobody did.
+
+    Whoever moves it in the registry wants another model served, and has asked no gate.
+
+    Raises:
+        HookFailed: the registry cannot be asked.
+    """
+    if not session.funnel.has("set_alias"):
+        return ""
+    recorded = last_moved(session)
+    if recorded is None:
+        return ""
+    found: ModelVersion | None = session.funnel.one(
+        "get_version", name=session.project, ref=f"@{CHAMPION}"
+    )
+    if found is None or not moved_by_hand(session, found, recorded):
+        return ""
+    return _told(session, found, recorded)
+
+
 def registry_of(session: Session) -> str:
     """Which registry the alias is in: stacks that share a ledger may keep one each."""
     (maker,) = session.funnel.makers("set_alias")
@@ -92,11 +113,15 @@ def _heed_foreign_move(session: Session, found: ModelVersion, recorded: Mapping[
     """Refuse, or report, as the policy says of an alias that was moved by hand."""
     if not moved_by_hand(session, found, recorded):
         return
-    msg = (
-        f"the alias {CHAMPION} of {session.project} was moved outside Interlock: the ledger has "
-        f"version {recorded['number']}, the registry {found.number}"
-    )
+    msg = _told(session, found, recorded)
     if session.stack.policy.external_aliases == "report":
         session.reporter.warn(msg)
         return
     raise InterlockError(msg, hint="interlock models reconcile --mend, then deploy again")
+
+
+def _told(session: Session, found: ModelVersion, recorded: Mapping[str, Any]) -> str:
+    return (
+        f"the alias {CHAMPION} of {session.project} was moved outside Interlock: the ledger has "
+        f"version {recorded['number']}, the registry {found.number}"
+    )

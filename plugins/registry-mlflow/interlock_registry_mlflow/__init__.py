@@ -11,6 +11,7 @@ import attrs
 from interlock_hookspecs import (
     Artifact,
     Candidate,
+    Event,
     Facts,
     InvalidInput,
     Misfit,
@@ -141,6 +142,15 @@ class MlflowRegistry:
             return None
         with self._open().use() as backend:
             return bring(backend, source, inputs, rows, task, ws, self.pickles)
+
+    @hookimpl
+    def on_event(self, event: Event) -> None:
+        if event.kind not in ("release.made", "release.revoked"):
+            return
+        from interlock_registry_mlflow.releases import note
+
+        with self._open().use() as backend:
+            note(backend, event)
 
     @hookimpl
     def find_misfits(self, version: ModelVersion) -> list[Misfit]:

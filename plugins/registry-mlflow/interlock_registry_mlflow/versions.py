@@ -90,7 +90,7 @@ def find(backend: Backend, name: str, ref: str) -> ModelVersion | None:
         if not alias and number is None:
             key = DIGEST if is_digest(ref) else ID
             value = ref if key == DIGEST else storable(ref, "id")
-            number = _number_by_tag(backend, written, key, value) or outside_number(written, ref)
+            number = number_by_tag(backend, written, key, value) or outside_number(written, ref)
     except InvalidInput:
         return None  # nothing is stored under what cannot be stored
     found = _by_alias(backend, written, alias) if alias else live(backend, written, number)
@@ -210,7 +210,7 @@ def _known(
                 found=digest,
             )
         return read_version(backend, live(backend, written, row.version), existing=True)
-    number = _number_by_tag(backend, written, DIGEST, model.digest)
+    number = number_by_tag(backend, written, DIGEST, model.digest)
     found = live(backend, written, number)
     return None if found is None else read_version(backend, found, existing=True)
 
@@ -223,7 +223,15 @@ def _pointing(numbers: Mapping[str, Any], version: Any) -> list[str]:
     return [alias for alias, number in numbers.items() if str(number) == str(version.version)]
 
 
-def _number_by_tag(backend: Backend, written: str, key: str, value: str) -> int | None:
+def number_by_tag(backend: Backend, written: str, key: str, value: str) -> int | None:
+    """The number of a version of a name that carries a tag, or None.
+
+    Args:
+        backend: where it is.
+        written: the name, as MLflow has it.
+        key: the tag's.
+        value: the tag's, without a quote in it.
+    """
     rows = backend.registry.search_model_versions(
         f"name = '{written}' and tags.`{key}` = '{value}'", max_results=1
     )

@@ -12,6 +12,7 @@ from interlock.codec import canonical, decode, digest_of, encode
 from interlock.errors import ApprovalNeeded, GateRefused, HookFailed
 from interlock.ids import new_id, short
 from interlock.ledger import Entry
+from interlock.lifecycle.aliases import foreign_move
 from interlock.lifecycle.context import Context, Result
 from interlock.lifecycle.decision import (
     REFUSED,
@@ -162,11 +163,26 @@ def judge(session: Session, dossier: Dossier) -> tuple[tuple[Verdict, ...], Outc
         return (), Outcome(outcome=REFUSED, reasons=(session.redact(str(error)),))
     objections = objections_to(session, dossier)
     outcome = decide_outcome(dossier, verdicts, datetime.now(UTC), objections)
-    dropped = dropped_policies(session, dossier.run)
-    if dropped:
+    stopped = (*dropped_policies(session, dossier.run), *_foreign_alias(session))
+    if stopped:
         also = outcome.reasons if outcome.outcome == REFUSED else ()
-        return verdicts, Outcome(outcome=REFUSED, reasons=dropped + also)
+        return verdicts, Outcome(outcome=REFUSED, reasons=stopped + also)
     return verdicts, outcome
+
+
+def _foreign_alias(session: Session) -> tuple[str, ...]:
+    """Why a champion that somebody made in the registry stops a release; it makes none of its own.
+
+    Raises:
+        HookFailed: the registry cannot be asked, so that nobody knows.
+    """
+    told = foreign_move(session)
+    if not told:
+        return ()
+    if session.stack.policy.external_aliases == "report":
+        session.reporter.warn(told)
+        return ()
+    return (f"{told}; interlock models reconcile --mend puts it back",)
 
 
 def objections_to(session: Session, dossier: Dossier) -> tuple[Objection, ...]:

@@ -250,17 +250,24 @@ def test_thousands_of_versions_are_paged(mlflow_database, tmp_path, ws):
     assert numbers == list(range(2501, 0, -1))
 
 
-def test_what_does_not_fit_is_told_before(ws):
-    """A name, an id or an alias that MLflow would cut is named, and nothing is asked of it."""
+def test_what_does_not_fit_is_told_before(registry, ws):
+    """A name, an id or an alias that MLflow would cut is named, and nothing is asked of it.
+
+    Of one that fits it is asked whether its id stands for a version that was deleted.
+    """
     model = model_of("a", ws)
     version = ModelVersion(
         id="v" * 501, name="n" * 240, number="1", model=model, aliases=["Ä" * 80]
     )
-    registry = MlflowRegistry(uri="http://127.0.0.1:9", prefix="p" * 20)
-    found = registry.find_misfits(version=version)
+    away = MlflowRegistry(uri="http://127.0.0.1:9", prefix="p" * 20)
+    found = away.find_misfits(version=version)
     assert [misfit.what.partition(" ")[0] for misfit in found] == ["name", "id", "alias"]
     fitting = attrs.evolve(version, id="v", name="n", aliases=["Ä ✓"])
     assert registry.find_misfits(version=fitting) == []
+    made = register(registry, "a", ws)
+    registry.delete_version(NAME, made.number)
+    (gone,) = registry.find_misfits(version=made)
+    assert (gone.what, gone.reason) == ("id", "it made a version that was deleted")
 
 
 @pytest.mark.parametrize("uri", ["postgresql://a/b", "file:///tmp", "sqlite:///", "mlflow", ""])

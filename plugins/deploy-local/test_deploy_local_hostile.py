@@ -149,11 +149,11 @@ def test_a_model_with_a_near_name_is_suggested(shared):
         {"content_type": "text/plain"},
         {"content_type": "application/x-www-form-urlencoded"},
         {"content_encoding": "gzip"},
-        {"inference_header_content_length": "10"},
+        {"content_type": "application/octet-stream"},
     ],
 )
 def test_a_body_that_is_not_plain_json_is_415(shared, header):
-    """Forms, compression and binary tensors are refused before they are read."""
+    """Forms, compression, and bytes that nothing says of what are refused before they are read."""
     assert shared.call("POST", INFER, b"{}", **header)[0] == 415
 
 

@@ -22,8 +22,6 @@ from timing import Result, child_environment, finish
 ROUNDS = 7
 SECONDS = 0.4
 SHAPES = tuple((rows, connections) for rows in (1, 100) for connections in (1, 16, 64))
-ASKED = (1, 16)
-"""Rows and connections of the bounds."""
 
 
 @attrs.frozen(kw_only=True)
@@ -41,24 +39,26 @@ class Arm:
     shapes: tuple[tuple[int, int], ...] = SHAPES
 
 
-FEW = (ASKED, (100, 16))
+FEW = ((1, 16), (100, 16))
 ARMS = {
     "floor": Arm(server=("floor",)),
     "logistic": Arm(server=("logistic", "on")),
     "boosting": Arm(server=("boosting", "on")),
     "logistic without capture": Arm(server=("logistic", "off"), shapes=FEW),
+    "logistic, binary": Arm(server=("logistic", "on"), body="binary", shapes=FEW),
     "forest": Arm(server=("forest", "on"), shapes=FEW),
     "floor, named": Arm(server=("floor",), body="named", shapes=FEW),
     "logistic, named": Arm(server=("logistic", "on"), body="named", shapes=FEW),
 }
 BOUNDS = (
-    ("logistic", "floor", 0.7),
-    ("forest", "floor", None),
-    ("boosting", "floor", 0.5),
-    ("logistic, named", "floor, named", None),
-    ("logistic", "logistic without capture", 0.9),
+    ("logistic", "floor", 1, 0.7),
+    ("forest", "floor", 1, None),
+    ("boosting", "floor", 1, 0.5),
+    ("logistic, named", "floor, named", 1, None),
+    ("logistic", "logistic without capture", 1, 0.9),
+    ("logistic, binary", "logistic", 100, 3.0),
 )
-"""An arm, another, and what the first one's rate is at least, by the other's."""
+"""An arm, another, rows, and what the first one's rate is at least, by the other's, at c = 16."""
 
 Found = dict[tuple[str, int, int], list[Load]]
 
@@ -129,11 +129,11 @@ def told(loads: list[Load]) -> str:
 def results(found: Found) -> list[Result]:
     """What is held against bounds, then each cell of the table."""
     made = []
-    for name, other, bound in BOUNDS:
-        ours, theirs = found[name, *ASKED], found[other, *ASKED]
+    for name, other, rows, bound in BOUNDS:
+        ours, theirs = found[name, rows, 16], found[other, rows, 16]
         made.append(
             Result(
-                name=f"served, 1 row, c = 16: {name} by {other}",
+                name=f"served, {rows} row{'s' * (rows > 1)}, c = 16: {name} by {other}",
                 value=ratio(ours, theirs, "rate"),
                 unit="x",
                 bound=bound,

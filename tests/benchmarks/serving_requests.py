@@ -44,7 +44,28 @@ def _named(rows: int) -> Asked:
     return PATH, {"content-type": "application/json"}, orjson.dumps({"inputs": inputs})
 
 
-BODIES: Mapping[str, Callable[[int], Asked]] = {"tensor": _tensor, "named": _named}
+def _binary(rows: int) -> Asked:
+    """The tensor as bytes behind the JSON, and the answer likewise."""
+    content = _matrix(rows).tobytes()
+    tensor = {
+        "name": "input",
+        "datatype": "FP64",
+        "shape": [rows, FEATURES],
+        "parameters": {"binary_data_size": len(content)},
+    }
+    head = orjson.dumps({"inputs": [tensor], "parameters": {"binary_data_output": True}})
+    headers = {
+        "content-type": "application/octet-stream",
+        "inference-header-content-length": str(len(head)),
+    }
+    return PATH, headers, head + content
+
+
+BODIES: Mapping[str, Callable[[int], Asked]] = {
+    "tensor": _tensor,
+    "named": _named,
+    "binary": _binary,
+}
 
 
 def http(path: str, headers: Mapping[str, str], body: bytes) -> bytes:

@@ -10,7 +10,8 @@ import attrs
 import orjson
 
 from interlock_deploy_local.batching import Batcher, Overloaded
-from interlock_deploy_local.exchange import Exchange, HTTPError, Receive, Send
+from interlock_deploy_local.binary import split, wanted, write_binary
+from interlock_deploy_local.exchange import BINARY, Exchange, HTTPError, Receive, Send
 from interlock_deploy_local.protocol import (
     Envelope,
     Query,
@@ -123,8 +124,11 @@ class App:
         return _FOUND, orjson.dumps(value)
 
     async def _infer(self, exchange: Exchange, version: str | None, *, records: bool) -> bytes:
-        body = await exchange.read_json(at_most=self.max_body)
-        envelope = read_envelope(body)
+        body = await exchange.read_body(at_most=self.max_body)
+        behind = None
+        if header := exchange.header(BINARY):
+            body, behind = split(body, header)
+        envelope = read_envelope(body, behind)
         if envelope.id is not None:
             exchange.request_id = envelope.id
         # From here to the queue nothing waits, so that a swap cannot come between.
@@ -136,14 +140,17 @@ class App:
             model.tally.refused += 1
             raise
         selected = None if records else read_outputs(envelope, model.signature)
+        binary = frozenset[str]() if records else wanted(envelope.body, model.outputs)
         query = Query(id=exchange.request_id, rows=rows, columns=columns)
         answer = await model.ask(query)
         self._mirror(envelope, query, model, read)
         if records:
             return write_records(self.endpoint.name, model.release, exchange.request_id, answer)
-        return write_answer(
-            self.endpoint.name, model.release, exchange.request_id, answer, selected
-        )
+        about = (self.endpoint.name, model.release, exchange.request_id, answer, selected)
+        if binary:
+            exchange.json_bytes, content = write_binary(*about, binary)
+            return content
+        return write_answer(*about)
 
     def _chosen(self, exchange: Exchange, envelope: Envelope, version: str | None) -> Batcher:
         router = self.router
@@ -195,7 +202,7 @@ def _server() -> dict[str, Any]:
         version = importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
         version = "not installed"
-    return {"name": name, "version": version, "extensions": []}
+    return {"name": name, "version": version, "extensions": ["binary_tensor_data"]}
 
 
 def _require(exchange: Exchange, *methods: str) -> None:

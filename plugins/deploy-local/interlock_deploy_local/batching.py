@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from interlock_deploy_local.answers import Answer
 from interlock_deploy_local.private import PrivateCaptures
-from interlock_deploy_local.protocol import Answer, Query
-from interlock_deploy_local.scoring import ModelFailed, Pace, Scored, Scorer, captured
+from interlock_deploy_local.protocol import Query
+from interlock_deploy_local.scoring import ModelFailed, Pace, Scorer, captured
 from interlock_deploy_local.tally import Tally
 from interlock_hookspecs import CaptureSink, InvalidInput, OpenTarget, PluginError, Unavailable
 
@@ -106,6 +107,11 @@ class Batcher:
     def columns(self) -> Columns:
         """What the model takes, as the protocol has it."""
         return self._scorer.columns
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """The names of what is answered."""
+        return self._scorer.outputs
 
     @property
     def predictor(self) -> Predictor:
@@ -231,7 +237,7 @@ class Batcher:
             self._log.warning("%d requests were given up at the end", len(batch))
             self._jobs.put(None)
 
-    def _score_each(self, batch: list[_Waiting]) -> Sequence[Scored | PluginError]:
+    def _score_each(self, batch: list[_Waiting]) -> Sequence[Answer | PluginError]:
         try:
             return self._timed(batch, sum(waiting.query.rows for waiting in batch))
         except InvalidInput as error:
@@ -247,13 +253,13 @@ class Batcher:
 
     # On either.
 
-    def _timed(self, batch: list[_Waiting], rows: int) -> list[Scored]:
+    def _timed(self, batch: list[_Waiting], rows: int) -> list[Answer]:
         started = time.thread_time()
         scored = self._scorer.score([waiting.query for waiting in batch])
         self._pace.tell(rows, time.thread_time() - started)
         return scored
 
-    def _record(self, delivered: list[tuple[Query, Scored]], at: datetime) -> None:
+    def _record(self, delivered: list[tuple[Query, Answer]], at: datetime) -> None:
         for batch in captured(delivered, self.release, at, mirror=self.mirror):
             self._captures.put_batch(batch)
 
@@ -262,7 +268,7 @@ class Batcher:
     def _take_over(
         self,
         batch: list[_Waiting],
-        results: Sequence[Scored | PluginError],
+        results: Sequence[Answer | PluginError],
         timer: asyncio.TimerHandle,
     ) -> None:
         timer.cancel()
@@ -279,18 +285,17 @@ class Batcher:
     def _deliver(
         self,
         batch: list[_Waiting],
-        results: Sequence[Scored | PluginError],
+        results: Sequence[Answer | PluginError],
         *,
         counted: bool = True,
-    ) -> list[tuple[Query, Scored]]:
+    ) -> list[tuple[Query, Answer]]:
         """Hand over results; what was answered with."""
         now = self._loop.time()
         delivered = []
         for waiting, result in zip(batch, results, strict=True):
-            answer = result.answer if isinstance(result, Scored) else result
             if counted:
-                self.tally.add(answer, now - waiting.since)
-            if _resolve(waiting, answer) and isinstance(result, Scored):
+                self.tally.add(result, now - waiting.since)
+            if _resolve(waiting, result) and isinstance(result, Answer):
                 delivered.append((waiting.query, result))
         return delivered
 

@@ -23,6 +23,7 @@ from types import NoneType
 from typing import Any
 
 import attrs
+import numpy as np
 import pyarrow as pa
 
 from interlock_deploy_local.usual import Usual
@@ -65,6 +66,7 @@ _LOGICAL = {
 }
 _TIMESTAMP = re.compile(r"timestamp\[(s|ms|us|ns)(?:, tz=(.+))?\]")
 EXACT = 2**53
+_NO_NULL = "null, and the model was fitted without missing values here"
 """Up to here a double holds every whole number."""
 
 
@@ -103,16 +105,18 @@ class Column:
         self.plain = _PLAIN.get(self.datatype) if self._parse is None else None
         self.range = RANGES.get(self.datatype)
 
-    def read(self, values: list[Any], datatype: str) -> list[Any]:
-        """Values out of JSON as values that Arrow takes without loss.
+    def read(self, values: list[Any] | np.ndarray, datatype: str) -> Any:
+        """Values that were sent, as a list that Arrow takes without loss, or as Arrow's own.
 
         Args:
-            values: a flat list, sent as ``datatype``.
+            values: a flat list, or the array that bytes hold, sent as ``datatype``.
             datatype: one of `DATATYPES`.
 
         Raises:
             InvalidInput: a value does not fit; the message names the column and the row.
         """
+        if isinstance(values, np.ndarray):
+            return self._read_array(values, datatype)
         kinds = set(map(type, values))
         if kinds == self.plain and datatype == self.datatype:
             # The usual case, and nothing of what follows applies to it but the range.
@@ -130,7 +134,7 @@ class Column:
         if NoneType in kinds:
             if not self.nullable:
                 row = values.index(None)
-                raise self._at(row, "null, and the model was fitted without missing values here")
+                raise self._at(row, _NO_NULL)
             kinds.discard(NoneType)
             present = [value for value in values if value is not None]
         if not kinds <= _JSON[datatype]:
@@ -163,6 +167,16 @@ class Column:
             )
             raise self._at(row, f"a number that {self.datatype} does not hold exactly")
         return [_optional(int, value) for value in values]
+
+    def _read_array(self, values: np.ndarray, datatype: str) -> Any:
+        """Numbers or Booleans that came as bytes; NaN is a missing one."""
+        if datatype != self.datatype or np.isinf(values).any():
+            found = values.tolist()
+            return self.read([None if one != one else one for one in found], datatype)  # noqa: PLR0124  (NaN is not itself)
+        made = pa.array(values, self.arrow, from_pandas=True)
+        if made.null_count and not self.nullable:
+            raise self._at(int(np.isnan(values).argmax()), _NO_NULL)
+        return made
 
     def _texts(self, values: list[Any]) -> list[Any]:
         parsed = []
@@ -212,7 +226,13 @@ class Columns:
         """The rows of requests of the same columns, one after the other."""
         layout = self._layout(tuple(requests[0]))
         columns = [*zip(*[request.values() for request in requests], strict=True)]
-        arrays: list[pa.Array] = [None] * len(columns)
+        if set(map(type, chain.from_iterable(columns))) != {list}:
+            arrays = [
+                _joined(parts, kind)
+                for parts, kind in zip(columns, layout.schema.types, strict=True)
+            ]
+            return pa.Table.from_arrays(arrays, schema=layout.schema)
+        arrays = [None] * len(columns)
         for kind, places in layout.groups:
             # One array for all columns of a type, then cut: a fixed cost once, not once a column.
             values = [*chain.from_iterable(chain.from_iterable(columns[at] for at in places))]
@@ -235,6 +255,12 @@ class Columns:
             # At most four: with and without the id column and the time column.
             self._layouts[names] = layout
         return layout
+
+
+def _joined(parts: Sequence[Any], kind: pa.DataType) -> pa.Array:
+    """A column out of lists and arrays."""
+    made = [part if isinstance(part, pa.Array) else pa.array(part, kind) for part in parts]
+    return made[0] if len(made) == 1 else pa.concat_arrays(made)
 
 
 def output_datatypes(schema: pa.Schema) -> tuple[tuple[str, str], ...]:

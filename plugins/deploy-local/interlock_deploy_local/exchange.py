@@ -15,7 +15,10 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 Header = tuple[bytes, bytes]
 
 _PLAIN = (b"application/json", b"")
-_REFUSED = {b"inference-header-content-length", b"content-encoding"}
+_JSON: Header = (b"content-type", b"application/json")
+_BYTES: Header = (b"content-type", b"application/octet-stream")
+BINARY = b"inference-header-content-length"
+"""The header that says how many bytes are JSON, where binary tensors stand behind them."""
 
 
 class HTTPError(Exception):
@@ -38,6 +41,7 @@ class Exchange:
 
     Attributes:
         request_id: the client's ``x-request-id``, or one made here; a body may name another.
+        json_bytes: how many bytes of the answer are JSON, where others stand behind them.
     """
 
     def __init__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
@@ -46,6 +50,7 @@ class Exchange:
         self._headers: dict[bytes, bytes] = dict(scope["headers"])
         self._receive = receive
         self._send = send
+        self.json_bytes: int | None = None
         named = self.header(b"x-request-id").decode("latin-1")
         self.request_id = named if is_request_id(named) else os.urandom(16).hex()
 
@@ -53,11 +58,11 @@ class Exchange:
         """A header of the request, the last of its name; empty where it has none."""
         return self._headers.get(name, b"")
 
-    async def read_json(self, *, at_most: int) -> bytes:
+    async def read_body(self, *, at_most: int) -> bytes:
         """The body, once it arrived; how long that may take is the connection's to say.
 
         Raises:
-            HTTPError: 415, it is not plain JSON; 413, it is larger than ``at_most`` bytes; 400,
+            HTTPError: 415, it is not plain; 413, it is larger than ``at_most`` bytes; 400,
                 it ends too early.
         """
         self._check_kind()
@@ -81,12 +86,14 @@ class Exchange:
             parts.append(body)
 
     async def answer(self, status: int, content: bytes, *headers: Header) -> None:
-        """Send the answer, in JSON."""
+        """Send the answer, in JSON or with bytes behind it."""
         always = [
-            (b"content-type", b"application/json"),
+            _JSON if self.json_bytes is None else _BYTES,
             (b"content-length", b"%d" % len(content)),
             (b"x-request-id", self.request_id.encode("ascii")),
         ]
+        if self.json_bytes is not None:
+            always.append((BINARY, b"%d" % self.json_bytes))
         await self._send(
             {"type": "http.response.start", "status": status, "headers": [*always, *headers]}
         )
@@ -97,11 +104,10 @@ class Exchange:
         await self.answer(status, orjson.dumps({"error": why}), *headers)
 
     def _check_kind(self) -> None:
-        if self._headers.keys() & _REFUSED:
-            if self.header(b"inference-header-content-length"):
-                raise HTTPError(415, "binary tensors are not understood: send the data as JSON")
-            if self.header(b"content-encoding") not in (b"", b"identity"):
-                raise HTTPError(415, "a compressed body is not understood: send it plain")
+        if self.header(b"content-encoding") not in (b"", b"identity"):
+            raise HTTPError(415, "a compressed body is not understood: send it plain")
         kind = self.header(b"content-type")
-        if kind not in _PLAIN and kind.partition(b";")[0].strip().lower() not in _PLAIN:
+        if kind in _PLAIN or kind.partition(b";")[0].strip().lower() in _PLAIN:
+            return
+        if not self.header(BINARY):
             raise HTTPError(415, "the content type is not application/json")

@@ -6,7 +6,7 @@ The protocol: https://github.com/open-inference/open-inference-protocol (REST). 
   features in the model's order; the id and time columns may stand beside either
 - ``parameters.sticky_key``, or the header ``x-sticky-key``: requests of one key go to one version
   while the weights stay
-- binary tensors are not understood; JSON is
+- a tensor's data may stand behind the JSON, see `binary`
 """
 
 from __future__ import annotations
@@ -18,8 +18,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any, TypeGuard
 
 import attrs
+import numpy as np
 import orjson
 
+from interlock_deploy_local.answers import Answer
+from interlock_deploy_local.binary import attach
 from interlock_deploy_local.columns import DATATYPES, EXACT, Column, Columns, datatype_of
 from interlock_hookspecs import PREDICTION, InvalidInput, Release, Signature
 
@@ -69,18 +72,15 @@ class Query:
         object.__setattr__(self, "names", tuple(self.columns))
 
 
-@attrs.frozen
-class Answer:
-    """The predictions of a request: name, datatype and values of each output."""
-
-    outputs: tuple[tuple[str, str, list[Any]], ...]
-
-
-def read_envelope(body: bytes) -> Envelope:
+def read_envelope(body: bytes, behind: memoryview | None = None) -> Envelope:
     """Read a body as far as it does not depend on a model.
 
+    Args:
+        body: JSON.
+        behind: the binary data that came behind it.
+
     Raises:
-        InvalidInput: no JSON object, or a malformed id or parameter.
+        InvalidInput: no JSON object, a malformed id or parameter, or data that is not as said.
     """
     try:
         value = orjson.loads(body)
@@ -90,6 +90,8 @@ def read_envelope(body: bytes) -> Envelope:
         raise InvalidInput(f"the body is not JSON: {error.msg}, at byte {error.pos}") from error
     if type(value) is not dict:
         raise InvalidInput('the body is no JSON object: send {"inputs": [...]}')
+    if behind is not None:
+        attach(value.get("inputs"), behind)
     return Envelope(body=value, id=_request_id(value.get("id")), sticky=_sticky(value))
 
 
@@ -253,7 +255,7 @@ def _sticky(body: Mapping[str, Any]) -> float | None:
     return sticky_share(str(key).encode())
 
 
-def _tensor(tensor: object, position: int, max_rows: int) -> tuple[str, str, list[int], list[Any]]:
+def _tensor(tensor: object, position: int, max_rows: int) -> tuple[str, str, list[int], Any]:
     if type(tensor) is not dict or type(tensor.get("name")) is not str:
         raise InvalidInput(f"inputs[{position}] has no name")
     name = tensor["name"]
@@ -264,12 +266,12 @@ def _tensor(tensor: object, position: int, max_rows: int) -> tuple[str, str, lis
         raise InvalidInput(f"input {shown(name)}: the shape is neither [n] nor [n, k]")
     if shape[0] > max_rows:
         raise TooLarge(f"{shape[0]} rows: this server takes up to {max_rows} in a request")
-    if type(data) is not list:
+    if type(data) is not list and not isinstance(data, np.ndarray):
         raise InvalidInput(f'input {shown(name)}: "data" is no list')
     size = shape[0]
     if len(shape) > 1:
         size *= shape[1]
-        data = _flat(name, shape, data)
+        data = _flat(name, shape, data) if type(data) is list else data
     if len(data) != size:
         raise InvalidInput(f"input {shown(name)}: {len(data)} values do not fill the shape {shape}")
     return name, datatype, shape, data
@@ -296,9 +298,7 @@ def _flat(name: str, shape: list[int], data: list[Any]) -> list[Any]:
     return [value for values in data for value in values]
 
 
-def _vector(
-    name: str, datatype: str, shape: list[int], data: list[Any], columns: Columns
-) -> list[Any]:
+def _vector(name: str, datatype: str, shape: list[int], data: list[Any], columns: Columns) -> Any:
     column: Column | None = columns.by_name.get(name)
     if column is None:
         raise InvalidInput(f"input {shown(name)} is unknown{nearest(name, columns.by_name)}")

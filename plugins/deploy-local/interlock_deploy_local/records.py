@@ -10,8 +10,9 @@ from typing import Any
 
 import orjson
 
+from interlock_deploy_local.answers import Answer
 from interlock_deploy_local.columns import EXACT, Column, Columns
-from interlock_deploy_local.protocol import Answer, Envelope, TooLarge, nearest, shown
+from interlock_deploy_local.protocol import Envelope, TooLarge, nearest, shown
 from interlock_hookspecs import InvalidInput, Release
 
 
@@ -67,7 +68,7 @@ def write_records(name: str, release: Release, request_id: str, answer: Answer) 
     )
 
 
-def _read(column: Column, values: list[Any]) -> list[Any]:
+def _read(column: Column, values: list[Any]) -> Any:
     if "INT" in column.datatype and any(type(value) is float for value in values):
         values = [_whole(value) for value in values]
     return column.read(values, column.datatype)

@@ -7,12 +7,12 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-import attrs
 import numpy as np
 import pyarrow as pa
 
+from interlock_deploy_local.answers import Answer, Batch
 from interlock_deploy_local.columns import Columns, output_datatypes
-from interlock_deploy_local.protocol import Answer, Query, output_names
+from interlock_deploy_local.protocol import Query, output_names
 from interlock_hookspecs import CaptureBatch, OpenTarget, PluginError, decide
 
 if TYPE_CHECKING:
@@ -25,29 +25,6 @@ _WEIGHT = 0.25
 
 class ModelFailed(PluginError):  # noqa: N818  (read as a sentence: raise ModelFailed)
     """The model could not answer, through no fault of the request."""
-
-
-@attrs.frozen(eq=False)
-class Batch:
-    """What a model was given at once, and what it said.
-
-    Attributes:
-        rows, predictions: tables of the same number of rows.
-        requests: how many they are of.
-    """
-
-    rows: pa.Table
-    predictions: pa.Table
-    requests: int
-
-
-@attrs.frozen(eq=False)
-class Scored:
-    """What came out of a batch for one request, whose rows begin at ``start``."""
-
-    answer: Answer
-    batch: Batch
-    start: int
 
 
 class Scorer:
@@ -65,10 +42,10 @@ class Scorer:
         self.signature = target.predictor.signature
         self.columns = Columns(self.signature)
         self._threshold = target.target.release.threshold
-        self._names = list(output_names(self.signature))
+        self.outputs = output_names(self.signature)
         self._known: tuple[pa.Schema, tuple[tuple[str, str], ...]] | None = None
 
-    def score(self, queries: Sequence[Query]) -> list[Scored]:
+    def score(self, queries: Sequence[Query]) -> list[Answer]:
         """The answers to requests of the same columns, in their order.
 
         Raises:
@@ -81,21 +58,11 @@ class Scorer:
             raise ModelFailed(f"{given.num_rows} answers to {rows.num_rows} rows")
         # Before deciding: a NaN would quietly become the negative class.
         _check_finite(given)
-        predictions = decide(given, self.signature, self._threshold).select(self._names)
-        outputs = self._outputs(predictions.schema)
-        values = [column.to_pylist() for column in predictions.columns]
-        batch = Batch(rows, predictions, len(queries))
-        scored = []
-        start = 0
-        for query in queries:
-            end = start + query.rows
-            parts = tuple(
-                (name, datatype, column[start:end])
-                for (name, datatype), column in zip(outputs, values, strict=True)
-            )
-            scored.append(Scored(Answer(parts), batch, start))
-            start = end
-        return scored
+        predictions = decide(given, self.signature, self._threshold).select(self.outputs)
+        batch = Batch(rows, predictions, len(queries), self._outputs(predictions.schema))
+        counts = [query.rows for query in queries]
+        starts = itertools.accumulate(counts, initial=0)
+        return [Answer(batch, start, count) for start, count in zip(starts, counts, strict=False)]
 
     def _outputs(self, schema: pa.Schema) -> tuple[tuple[str, str], ...]:
         known = self._known
@@ -123,7 +90,7 @@ class Pace:
 
 
 def captured(
-    delivered: Sequence[tuple[Query, Scored]], release: Release, at: datetime, *, mirror: bool
+    delivered: Sequence[tuple[Query, Answer]], release: Release, at: datetime, *, mirror: bool
 ) -> Iterator[CaptureBatch]:
     """What is recorded of answers that were given, a batch after the other."""
     for batch, group in itertools.groupby(delivered, key=lambda one: one[1].batch):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from interlock_hookspecs import LATENCY_EDGES, InvalidInput
 
 if TYPE_CHECKING:
-    from interlock_deploy_local.protocol import Answer
+    from interlock_deploy_local.answers import Answer
     from interlock_hookspecs import PluginError
 
 

@@ -79,7 +79,7 @@ $(filter-out $(SERVED),$(BENCHMARKS)): bench-%: build/bench-venv/.runtime
 	@build/bench-venv/bin/python tests/benchmarks/bench_$*.py
 
 # And these hold us against MLflow.
-bench-registry: build/mlflow-venv/.ready
+bench-registry bench-track: build/mlflow-venv/.ready
 
 $(SERVED): bench-%: .venv/.dev
 	@$(BIN)/python tests/benchmarks/bench_$*.py

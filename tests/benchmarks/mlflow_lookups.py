@@ -10,7 +10,7 @@ import os
 import sys
 import time
 
-os.environ["MLFLOW_ENABLE_TELEMETRY"] = "false"
+os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 
 NAME = "employment"
 

@@ -55,8 +55,8 @@ def mixed(values: np.ndarray) -> np.ndarray:
         return values ^ (values >> np.uint64(31))
 
 
-def main() -> None:
-    """Read, split, encode, fit, dump, score, measure."""
+def measured(model: str) -> tuple[dict[str, object], dict[str, float]]:
+    """Read, split, encode, fit, dump, score; gives the parameters and what was measured."""
     rows = pq.read_table("data/2015.parquet")
     held = held_out(rows["id"].to_numpy())
     training, heldout = rows.filter(pa.array(~held)), rows.filter(pa.array(held))
@@ -96,12 +96,12 @@ def main() -> None:
     truth_seen, truth = training[TARGET].to_numpy(), heldout[TARGET].to_numpy()
     estimator = HistGradientBoostingClassifier(random_state=0)
     fitted = clone(estimator).fit(seen, truth_seen)
-    skops.io.dump(Pipeline([("columns", columns), ("estimator", fitted)]), sys.argv[1])
+    skops.io.dump(Pipeline([("columns", columns), ("estimator", fitted)]), model)
 
     scores = fitted.predict_proba(unseen)[:, 1]
     called = scores >= THRESHOLD
     roc_auc = roc_auc_score(truth, scores)
-    measured = {
+    return estimator.get_params(), {
         "accuracy": accuracy_score(truth, called),
         "precision": precision_score(truth, called),
         "recall": recall_score(truth, called),
@@ -110,7 +110,12 @@ def main() -> None:
         "log_loss": log_loss(truth, scores),
         "overfit_gap": roc_auc_score(truth_seen, fitted.predict_proba(seen)[:, 1]) - roc_auc,
     }
-    print(json.dumps(measured))
+
+
+def main() -> None:
+    """Do it all, and print what was measured."""
+    _, found = measured(sys.argv[1])
+    print(json.dumps(found))
 
 
 if __name__ == "__main__":

@@ -54,7 +54,7 @@ def environment() -> dict[str, str]:
     inherited = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     return {
         **inherited,
-        "MLFLOW_ENABLE_TELEMETRY": "false",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
     }
 

@@ -15,6 +15,7 @@ from interlock_hookspecs.deploy import (
     Endpoint,
     EndpointStatus,
     OpenTarget,
+    RepeatableFeed,
     Target,
     TargetFeed,
 )
@@ -172,6 +173,7 @@ __all__ = [
     "Predictor",
     "Profile",
     "Release",
+    "RepeatableFeed",
     "Scalar",
     "Score",
     "Secret",

@@ -236,6 +236,18 @@ class TargetFeed(Protocol):
         """Why the targets may be out of date, for readiness; empty where they are not."""
 
 
+@runtime_checkable
+class RepeatableFeed(TargetFeed, Protocol):
+    """A feed in a process that can be started again, so that several serve one endpoint."""
+
+    @property
+    def command(self) -> tuple[str, ...]:
+        """What starts another process like this one, with a feed and captures of its own.
+
+        Only the first one calls ``started``; what it listens on it hands over itself.
+        """
+
+
 @one("deploy")
 def apply_endpoint(
     endpoint: Endpoint,

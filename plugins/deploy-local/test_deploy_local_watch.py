@@ -15,6 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from interlock_deploy_local import LocalServer
 from interlock_deploy_local.layers import layered
 from interlock_deploy_local.observe import route_of
+from interlock_deploy_local.peers import Peers
 from interlock_deploy_local.private import PrivateCaptures, private
 from interlock_hookspecs import Capture, CaptureBatch, InvalidInput, Secret, Unavailable
 
@@ -130,7 +131,7 @@ def test_an_access_log_that_cannot_be_is_told_at_once(client, tmp_path):
     """Before the server listens, with the file's name."""
     settings = LocalServer(access_log=tmp_path / "gone" / "access.log")
     with pytest.raises(Unavailable, match=r"access_log .*gone/access.log: No such file"):
-        layered(settings, client.running._app)
+        layered(settings, client.running._app, Peers())
 
 
 @contextlib.contextmanager
@@ -205,7 +206,7 @@ def test_a_missing_library_is_named_by_its_extra(client, monkeypatch, settings, 
     """The error says what to install."""
     monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(Unavailable, match=rf"pip install 'interlock-deploy-local\[{extra}\]'"):
-        layered(LocalServer(**settings), client.running._app)
+        layered(LocalServer(**settings), client.running._app, Peers())
 
 
 @pytest.mark.real_backend

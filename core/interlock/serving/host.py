@@ -16,8 +16,8 @@ from interlock.codec import decode
 from interlock.errors import InterlockError, LedgerError, UsageError
 from interlock.lifecycle.releases import record_refusal, served_model, unfit
 from interlock.processes import this_process
+from interlock.serving import process
 from interlock.serving.capture import CaptureWriter
-from interlock.serving.process import folder
 from interlock_hookspecs import Deployment, Endpoint, OpenTarget, Release, Target
 
 if TYPE_CHECKING:
@@ -115,11 +115,15 @@ class LedgerFeed:
     def problem(self) -> str:
         return self._problem
 
+    @property
+    def command(self) -> tuple[str, ...]:
+        return process.command(self._session, self._deployment.id)
+
     def watch(self, changed: Callable[[], None]) -> None:
         self._watchers.append(changed)
 
     def started(self, address: str) -> None:
-        home = folder(self._session)
+        home = process.folder(self._session)
         told = {"address": address, "process": attrs.asdict(this_process())}
         temporary = home / f"{self._deployment.id}.json.tmp"
         temporary.write_text(json.dumps(told), encoding="utf-8")

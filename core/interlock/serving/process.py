@@ -104,14 +104,19 @@ def _alone(path: Path) -> Iterator[int | None]:
         os.close(handle)
 
 
+def command(session: Session, deployment_id: str) -> tuple[str, ...]:
+    """What starts a server process of a deployment."""
+    file, stack = str(session.stack.file), session.stack.name
+    module = (sys.executable, "-m", "interlock.serving")
+    return (*module, "--file", file, "--stack", stack, "--deployment", deployment_id)
+
+
 def _launch(
     session: Session, deployment: Deployment, log: Path, lock: int
 ) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "interlock.serving", "--file", str(session.stack.file)]
-    command += ["--stack", session.stack.name, "--deployment", deployment.id]
     with log.open("ab") as output:
         return subprocess.Popen(
-            command,
+            command(session, deployment.id),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

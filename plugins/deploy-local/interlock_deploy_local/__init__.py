@@ -13,9 +13,11 @@ from interlock_hookspecs import (
     Deployment,
     Endpoint,
     EndpointStatus,
+    RepeatableFeed,
     Secret,
     TargetFeed,
     Traffic,
+    Unsupported,
     hookimpl,
     plugin,
     setting,
@@ -57,7 +59,7 @@ def _share(_: object, attribute: attrs.Attribute[Any], value: float) -> None:
 
 @plugin(contract="1.0")
 class LocalServer:
-    """An HTTP server in one process: batches what waits, swaps models without a failed request."""
+    """An HTTP server: batches what waits, swaps models without a failed request."""
 
     host: str = setting("127.0.0.1", doc="the address to listen on; others than loopback reach it")
     port: int = setting(0, doc="the port to listen on; 0 takes a free one", validator=_port)
@@ -91,6 +93,9 @@ class LocalServer:
     )
     drain_seconds: int = setting(
         20, doc="seconds for requests in flight when told to stop", validator=_positive
+    )
+    workers: int = setting(
+        1, doc="processes that serve, each with the models open", validator=_positive
     )
     api_keys: Mapping[str, Secret[str]] = setting(
         attrs.Factory(dict), doc="keys by name, each from ${NAME}; with any, a request needs one"
@@ -137,9 +142,21 @@ class LocalServer:
         self, endpoint: Endpoint, feed: TargetFeed, captures: CaptureSink, ws: Workspace
     ) -> None:
         """Serve until SIGTERM or SIGINT."""
+        from interlock_deploy_local.peers import Worker
         from interlock_deploy_local.server import LocalEndpoint
 
-        LocalEndpoint(self, endpoint, feed, captures, ws.log).run()
+        worker = Worker.of_this_process()
+        if self.workers == 1 or worker is not None:
+            LocalEndpoint(self, endpoint, feed, captures, ws.log, worker).run()
+            return
+        if not isinstance(feed, RepeatableFeed):
+            raise Unsupported(
+                "deploy-local: workers are processes like this one, which cannot be started again: "
+                "with python = ... or outside of core it serves with workers = 1"
+            )
+        from interlock_deploy_local.supervisor import Supervisor
+
+        Supervisor(self, feed, feed.command, ws.log).run()
 
     @hookimpl
     def endpoint_status(self, deployment: Deployment) -> EndpointStatus:

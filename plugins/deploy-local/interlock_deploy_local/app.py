@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -59,6 +60,7 @@ class App:
         max_rows: rows of a request.
         router: what is served now; replaced as a whole, on the event loop's thread.
         mirrors_skipped: copies of requests that no mirror took.
+        combined: makes of this process's readiness the endpoint's, where it has several.
     """
 
     endpoint: Endpoint
@@ -69,6 +71,7 @@ class App:
     max_rows: int
     router: Router = attrs.field(factory=Router)
     mirrors_skipped: int = 0
+    combined: Callable[[dict[str, Any]], dict[str, Any]] = attrs.field(default=dict)
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -98,7 +101,8 @@ class App:
             case ["v2", "health", "live"]:
                 status, value = _FOUND, {"live": True}
             case ["v2", "health", "ready"]:
-                status, value = self._readiness()
+                value = self.combined(self.readiness())
+                status = _FOUND if value["ready"] else _DOWN
             case _:
                 raise NotFound("nothing is at this path: the protocol's paths begin with /v2")
         _require(exchange, "GET", "HEAD")
@@ -174,7 +178,8 @@ class App:
                 copy = attrs.evolve(query, columns=columns)
             self.mirrors_skipped += not mirror.tell(copy)
 
-    def _readiness(self) -> tuple[int, dict[str, Any]]:
+    def readiness(self) -> dict[str, Any]:
+        """How this process is: what it serves, what is wrong, what it counted."""
         router = self.router
         late = [model.release.id for model in router.models if model.late]
         ready = router.taking and not late
@@ -182,7 +187,7 @@ class App:
         if not router.taking:
             reasons.append("no release is served here")
         reasons += [f"the model of {release} is late" for release in late]
-        return _FOUND if ready else _DOWN, {
+        return {
             "ready": ready,
             "endpoint": self.endpoint.name,
             "project": self.endpoint.project,
@@ -193,6 +198,7 @@ class App:
             "captures_lost": self.lost(),
             "mirrors_skipped": self.mirrors_skipped,
             "traffic": router.traffic(),
+            "pid": os.getpid(),
         }
 
 

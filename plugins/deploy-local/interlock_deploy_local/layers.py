@@ -15,6 +15,7 @@ from interlock_deploy_local.pages import pages
 if TYPE_CHECKING:
     from interlock_deploy_local import LocalServer
     from interlock_deploy_local.app import App
+    from interlock_deploy_local.peers import Peers
 
 
 @attrs.frozen
@@ -30,8 +31,13 @@ class Layered:
     close: Callable[[], None]
 
 
-def layered(settings: LocalServer, app: App) -> Layered:
+def layered(settings: LocalServer, app: App, peers: Peers) -> Layered:
     """The application behind its layers: watched, then locked, then described.
+
+    Args:
+        settings: the plugin.
+        app: what answers.
+        peers: what other workers of the endpoint say.
 
     Raises:
         InvalidInput: the settings contradict each other.
@@ -42,11 +48,14 @@ def layered(settings: LocalServer, app: App) -> Layered:
     observers: list[Observer] = []
     close: Callable[[], None] = _nothing
     if settings.metrics:
-        from interlock_deploy_local.metrics import HTTPCounts, metrics
+        from interlock_deploy_local.metrics import HTTPCounts, metrics, snapshot
 
         counts = HTTPCounts()
         observers.append(counts.add)
-        application = metrics(app, counts, application)
+        peers.counted = lambda: snapshot(app, counts)
+        application = metrics(
+            app.endpoint.name, peers.metrics, application, alone=settings.workers == 1
+        )
     if settings.access_log is not None:
         from interlock_deploy_local.access_log import access_log
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import bisect
 from collections import defaultdict
-from collections.abc import Awaitable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
@@ -45,30 +45,42 @@ class HTTPCounts:
 
 
 class Collector:
-    """The metrics of an endpoint, made when they are asked for."""
+    """The metrics of an endpoint, made when they are asked for.
 
-    def __init__(self, app: App, counts: HTTPCounts) -> None:
-        self._app = app
-        self._counts = counts
+    Args:
+        name: the endpoint's.
+        counted: gives the counts of the whole endpoint, as `snapshot` has them.
+    """
+
+    def __init__(self, name: str, counted: Callable[[], dict[str, Any]]) -> None:
+        self._name = name
+        self._counted = counted
 
     def collect(self) -> Iterator[Metric]:
         """Each metric with its samples."""
         from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
 
-        yield from self._models()
+        counted = self._counted()
+        yield from self._models(counted)
         requests = CounterMetricFamily(
             "http_requests", "Requests by what came of them", labels=("method", "route", "status")
         )
-        for labels, count in self._counts.requests.items():
-            requests.add_metric(labels, count)
+        for labels, count in counted["requests"].items():
+            requests.add_metric(labels.split(" "), count)
         durations = HistogramMetricFamily(
             "http_request_duration_seconds", "From header to answer", labels=("route",)
         )
-        for route, cells in self._counts.cells.items():
-            durations.add_metric((route,), _buckets(cells), self._counts.seconds[route])
+        for route, cells in counted["request_cells"].items():
+            durations.add_metric((route,), _buckets(cells), counted["request_seconds"][route])
         yield from (requests, durations)
+        yield CounterMetricFamily(
+            "captures_lost", "Answers that were not recorded", value=counted["lost"]
+        )
+        yield CounterMetricFamily(
+            "mirrors_skipped", "Copies of requests that no mirror took", value=counted["skipped"]
+        )
 
-    def _models(self) -> Iterator[Metric]:
+    def _models(self, counted: dict[str, Any]) -> Iterator[Metric]:
         from prometheus_client.core import (
             CounterMetricFamily,
             GaugeMetricFamily,
@@ -87,26 +99,42 @@ class Collector:
             "model_infer_request_duration_seconds", "From queue to answer", labels=_LABELS
         )
         ready = GaugeMetricFamily("model_ready", "Whether a model answers in time", labels=_LABELS)
-        app = self._app
-        for model in (*app.router.models, *app.router.mirrors):
-            labels = (app.endpoint.name, model.release.id)
-            tally = model.tally
-            success.add_metric(labels, sum(tally.cells))
-            failure.add_metric((*labels, "refused"), tally.refused)
-            failure.add_metric((*labels, "failed"), tally.failed)
-            durations.add_metric(labels, _buckets(tally.cells), tally.seconds)
-            ready.add_metric(labels, not model.late)
+        for release, cells in counted["cells"].items():
+            labels = (self._name, release)
+            success.add_metric(labels, sum(cells))
+            for reason in ("refused", "failed"):
+                failure.add_metric((*labels, reason), counted[reason][release])
+            durations.add_metric(labels, _buckets(cells), counted["seconds"][release])
+            if release in counted["late"]:
+                ready.add_metric(labels, not counted["late"][release])
         yield from (success, failure, durations, ready)
-        yield CounterMetricFamily(
-            "captures_lost", "Answers that were not recorded", value=app.lost()
-        )
-        yield CounterMetricFamily(
-            "mirrors_skipped", "Copies of requests that no mirror took", value=app.mirrors_skipped
-        )
 
 
-def metrics(app: App, counts: HTTPCounts, behind: ASGI) -> ASGI:
+def snapshot(app: App, counts: HTTPCounts) -> dict[str, Any]:
+    """The counts of this process, so that those of several can be added up."""
+    models = {model.release.id: model for model in (*app.router.models, *app.router.mirrors)}
+    return {
+        "cells": {release: model.tally.cells for release, model in models.items()},
+        "seconds": {release: model.tally.seconds for release, model in models.items()},
+        "refused": {release: model.tally.refused for release, model in models.items()},
+        "failed": {release: model.tally.failed for release, model in models.items()},
+        "late": {release: int(model.late) for release, model in models.items()},
+        "requests": {" ".join(labels): count for labels, count in counts.requests.items()},
+        "request_cells": dict(counts.cells),
+        "request_seconds": dict(counts.seconds),
+        "lost": app.lost(),
+        "skipped": app.mirrors_skipped,
+    }
+
+
+def metrics(name: str, counted: Callable[[], dict[str, Any]], behind: ASGI, *, alone: bool) -> ASGI:
     """What is behind, with ``/metrics`` before it.
+
+    Args:
+        name: the endpoint's.
+        counted: gives the counts of the whole endpoint, as `snapshot` has them.
+        behind: what answers the other paths.
+        alone: whether this process is the endpoint, so that its memory and time are too.
 
     Raises:
         Unavailable: the library is not installed.
@@ -119,8 +147,9 @@ def metrics(app: App, counts: HTTPCounts, behind: ASGI) -> ASGI:
             "deploy-local: metrics needs a library: pip install 'interlock-deploy-local[metrics]'"
         ) from error
     registry = CollectorRegistry()
-    registry.register(Collector(app, counts))
-    ProcessCollector(registry=registry)
+    registry.register(Collector(name, counted))
+    if alone:
+        ProcessCollector(registry=registry)
     kind = (b"content-type", CONTENT_TYPE_LATEST.encode("ascii"))
 
     def layer(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import signal
 import socket
-import threading
 import time
 from collections.abc import Callable, Generator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import uvicorn
 
@@ -17,20 +15,20 @@ from interlock_deploy_local.app import App
 from interlock_deploy_local.batching import Batcher
 from interlock_deploy_local.layers import layered
 from interlock_deploy_local.limits import Guard, guarded
+from interlock_deploy_local.listening import BACKLOG, address_of, listen
+from interlock_deploy_local.peers import Peers, Worker
 from interlock_deploy_local.private import private
 from interlock_deploy_local.routing import Router, dropped, route
+from interlock_deploy_local.signals import heard
 from interlock_deploy_local.tls import server_context
-from interlock_hookspecs import CaptureSink, Endpoint, OpenTarget, TargetFeed, Unavailable
+from interlock_hookspecs import CaptureSink, Endpoint, OpenTarget, TargetFeed
 
 if TYPE_CHECKING:
     import logging
 
     from interlock_deploy_local import LocalServer
 
-_SIGNALS = (signal.SIGTERM, signal.SIGINT)
-_BACKLOG = 2048
 _RECORD_SECONDS = 5.0
-_WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  (recognised, not listened on)
 
 
 class LocalEndpoint:
@@ -42,6 +40,7 @@ class LocalEndpoint:
         feed: what to serve, now and from then on.
         captures: where answers are recorded.
         log: told of faults.
+        worker: what a supervisor gave this process, where it is one of several.
     """
 
     def __init__(
@@ -51,7 +50,10 @@ class LocalEndpoint:
         feed: TargetFeed,
         captures: CaptureSink,
         log: logging.Logger,
+        worker: Worker | None = None,
     ) -> None:
+        self._worker = worker
+        self._peers = Peers()
         self._settings = settings
         self._feed = feed
         self._captures = private(settings, captures)
@@ -64,9 +66,11 @@ class LocalEndpoint:
             max_body=settings.max_body,
             max_rows=settings.max_rows,
         )
+        if worker is not None:
+            self._app.combined = self._peers.combined
         self._retired: list[Batcher] = []
         self._tls = server_context(settings)
-        self._layered = layered(settings, self._app)
+        self._layered = layered(settings, self._app, self._peers)
         self._server = _Server(self._config(), self._listening)
 
     def run(self) -> None:
@@ -77,8 +81,7 @@ class LocalEndpoint:
         Raises:
             Unavailable: the address is taken or is not this machine's.
         """
-        listener = _listen(self._settings.host, self._settings.port)
-        with listener:
+        with self._listener() as listener:
             self._server.run(sockets=[listener])
         # What was answered is still being recorded.
         self._retire(self._app.router, Router())
@@ -86,6 +89,11 @@ class LocalEndpoint:
         for batcher in self._retired:
             batcher.join(max(0.0, deadline - time.monotonic()))
         self._layered.close()
+
+    def _listener(self) -> socket.socket:
+        if self._worker is not None:
+            return self._worker.listener
+        return listen(self._settings.host, self._settings.port)
 
     def stop(self) -> None:
         """Begin to stop, from any thread; `run` returns when it is done."""
@@ -112,7 +120,7 @@ class LocalEndpoint:
             access_log=False,
             proxy_headers=False,
             server_header=False,
-            backlog=_BACKLOG,
+            backlog=BACKLOG,
             timeout_keep_alive=settings.idle_seconds,
             timeout_graceful_shutdown=settings.drain_seconds,
         )
@@ -132,7 +140,11 @@ class LocalEndpoint:
         # Watch first: a change between the two would go unseen.
         self._feed.watch(changed)
         self._take_targets()
-        self._feed.started(_address(listener, "http" if self._tls is None else "https"))
+        if self._worker is None:
+            self._feed.started(address_of(listener, tls=self._tls is not None))
+        else:
+            talk = self._worker.talk(self._peers, self._app.readiness, self.stop)
+            self._talking = asyncio.create_task(talk)
 
     def _take_targets(self) -> None:
         before = self._app.router
@@ -176,43 +188,5 @@ class _Server(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
-        if threading.current_thread() is not threading.main_thread():
+        with heard(self.handle_exit):
             yield
-            return
-        before: dict[signal.Signals, Any] = {
-            number: signal.signal(number, self.handle_exit) for number in _SIGNALS
-        }
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    try:
-        family, kind, proto, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        listener = socket.socket(family, kind, proto)
-    except OSError as error:
-        raise Unavailable(f"deploy-local: no address {host!r} here: {error.strerror}") from error
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
-        # Listening now, not later in the loop, so that a taken port is seen here on every system.
-        listener.listen(_BACKLOG)
-    except OSError as error:
-        listener.close()
-        raise Unavailable(
-            f"deploy-local: cannot listen on {host}:{port}: {error.strerror}; "
-            "set another port, or 0 for a free one"
-        ) from error
-    return listener
-
-
-def _address(listener: socket.socket, scheme: str) -> str:
-    """Where clients on this machine reach the listener."""
-    host, port = listener.getsockname()[:2]
-    host = _WILDCARDS.get(host, host)
-    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"

@@ -1,0 +1,27 @@
+"""SIGTERM and SIGINT heard for a while, in a process's main thread."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+from collections.abc import Callable, Generator
+from typing import Any
+
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+@contextlib.contextmanager
+def heard(handler: Callable[[int, Any], Any]) -> Generator[None, None, None]:
+    """Call a handler instead of what was called before; in another thread none is heard."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before: dict[signal.Signals, Any] = {
+        number: signal.signal(number, handler) for number in _SIGNALS
+    }
+    try:
+        yield
+    finally:
+        for number, previous in before.items():
+            signal.signal(number, previous)

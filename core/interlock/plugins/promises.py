@@ -11,6 +11,7 @@ import attrs
 
 from interlock.errors import PluginLoadError, UsageError
 from interlock.plugins.environment import environ_there, install_line
+from interlock_worker.parent import START_SECONDS
 
 _SUITES = "interlock_hookspecs.conformance"
 _EXTRA = "interlock-hookspecs[conformance]"
@@ -66,12 +67,22 @@ def _probe(name: str, python: Path) -> None:
     command = [str(python), "-I", "-c", _PROBE]
     again = f"interlock plugins install {name} --isolated"
     try:
-        done = subprocess.run(command, env=environ_there(), capture_output=True, check=True)
+        done = subprocess.run(
+            command,
+            env=environ_there(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=START_SECONDS,
+            check=True,
+        )
     except FileNotFoundError as error:
         msg = f"plugin {name}, python = {python}: there is no such interpreter"
         raise PluginLoadError(msg, hint=again) from error
     except OSError as error:
         msg = f"plugin {name}, python = {python}: it does not start: {error.strerror}"
+        raise PluginLoadError(msg, hint=again) from error
+    except subprocess.TimeoutExpired as error:
+        msg = f"plugin {name}, python = {python}: it gave no answer in {START_SECONDS:g} s"
         raise PluginLoadError(msg, hint=again) from error
     except subprocess.CalledProcessError as error:
         code = error.returncode

@@ -61,8 +61,9 @@ class Captures:
     lost = 0
     handle = os.open(folder / "captures", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 
-    def put(self, capture):
-        os.write(self.handle, f"{capture.request_id} {capture.release}\\n".encode())
+    def put_batch(self, batch):
+        for request_id in batch.request_ids:
+            os.write(self.handle, f"{request_id} {batch.release}\\n".encode())
         return True
 
 feed = Feed()

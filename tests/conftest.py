@@ -1,13 +1,16 @@
 """A small project on which commands are typed, each in a process of its own."""
 
 import contextlib
+import http.client
 import json
 import os
 import signal
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -15,6 +18,7 @@ from interlock.testing import Project, Said, check
 
 FORKED = Path(__file__).with_name("forked.py")
 ROWS = 300
+PATIENCE = 60.0  # seconds for what takes a moment on a machine with nothing else to do
 STACK = """\
 [project]
 name = "small"
@@ -266,3 +270,46 @@ def small(make_project, tmp_path):
     project = make_project(tmp_path / "small")
     yield project
     project.close()
+
+
+@pytest.fixture
+def ask():
+    """Ask an endpoint for predictions over the Open Inference Protocol."""
+    types = {"double": "FP64", "int64": "INT64"}
+
+    def post(deployment, table):
+        inputs = [
+            {
+                "name": name,
+                "datatype": types.get(str(table[name].type), "BYTES"),
+                "shape": [table.num_rows],
+                "data": table[name].to_pylist(),
+            }
+            for name in table.column_names
+        ]
+        url = urlsplit(deployment["address"])
+        connection = http.client.HTTPConnection(url.hostname, url.port, timeout=PATIENCE)
+        with contextlib.closing(connection):
+            path = f"/v2/models/{deployment['endpoint']}/infer"
+            connection.request("POST", path, json.dumps({"inputs": inputs}))
+            answer = connection.getresponse()
+            said = json.loads(answer.read())
+        if answer.status != 200:
+            return answer.status, said
+        return 200, {output["name"]: output["data"] for output in said["outputs"]}
+
+    return post
+
+
+@pytest.fixture
+def until():
+    """Wait until something is so, and fail where it never comes to be."""
+
+    def wait(holds, seconds=PATIENCE):
+        deadline = time.monotonic() + seconds
+        while not (found := holds()):
+            assert time.monotonic() < deadline, "it never came to be"
+            time.sleep(0.02)
+        return found
+
+    return wait

@@ -1,21 +1,15 @@
 """Small projects on which commands are typed in this process; their servers end with the test."""
 
-import contextlib
-import http.client
-import json
 import os
 import shutil
 import sys
-import time
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
 
 from interlock import testing
 
 RUNNER, REVIEWER = testing.ACTOR, "ben"
-PATIENCE = 60.0
 
 STACK = """\
 {head}
@@ -161,49 +155,6 @@ def lived(start, lived_once):
     skipped = shutil.ignore_patterns("*-shm")
     shutil.copytree(lived_once, made.folder, dirs_exist_ok=True, ignore=skipped)
     return made
-
-
-@pytest.fixture
-def ask():
-    """Ask an endpoint for predictions over the Open Inference Protocol."""
-    types = {"double": "FP64", "int64": "INT64"}
-
-    def post(deployment, table):
-        inputs = [
-            {
-                "name": name,
-                "datatype": types.get(str(table[name].type), "BYTES"),
-                "shape": [table.num_rows],
-                "data": table[name].to_pylist(),
-            }
-            for name in table.column_names
-        ]
-        url = urlsplit(deployment["address"])
-        connection = http.client.HTTPConnection(url.hostname, url.port, timeout=PATIENCE)
-        with contextlib.closing(connection):
-            path = f"/v2/models/{deployment['endpoint']}/infer"
-            connection.request("POST", path, json.dumps({"inputs": inputs}))
-            answer = connection.getresponse()
-            said = json.loads(answer.read())
-        if answer.status != 200:
-            return answer.status, said
-        return 200, {output["name"]: output["data"] for output in said["outputs"]}
-
-    return post
-
-
-@pytest.fixture
-def until():
-    """Wait until something is so, and fail where it never comes to be."""
-
-    def wait(holds, seconds=PATIENCE):
-        deadline = time.monotonic() + seconds
-        while not (found := holds()):
-            assert time.monotonic() < deadline, "it never came to be"
-            time.sleep(0.02)
-        return found
-
-    return wait
 
 
 @pytest.fixture

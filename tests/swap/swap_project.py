@@ -8,6 +8,7 @@ import attrs
 
 if TYPE_CHECKING:
     from interlock.session import Session
+    from interlock.testing import Project
     from interlock_hookspecs import ModelVersion
 
 FACTS = {"rows": 3, "share": 0.1, "whole": 1.0, "seen": True, "note": None, "Zürich": "✓"}
@@ -78,3 +79,15 @@ def events(session: Session, kind: str) -> list[tuple[str, Any]]:
     """The events of a kind, oldest first."""
     found = session.ledger.reads.events(session.project, kind=kind, after=0, limit=None)
     return [(event["subject"], event["payload"]) for event in found]
+
+
+def found_by(project: Project, stack: str) -> tuple[Any, ...]:
+    """What the run of a stack found: its model, its checks and its verdicts, makers included."""
+    run = project.listed("runs", "--stack", stack)[0]
+    shown = project.listed("show", run["id"], "--stack", stack)
+    checks = [
+        (row["phase"], row["key"], row["value"], row["low"], row["high"], row["n"])
+        for row in shown["checks"]
+    ]
+    verdicts = [(row["decision"], row["subject"], row["reason"]) for row in shown["verdicts"]]
+    return run["model"], run["dataset"], sorted(checks, key=str), verdicts

@@ -1,10 +1,12 @@
 """A tool swapped by its word: what the old one made still answers, and the new one takes over."""
 
 import json
-import time
-import urllib.request
 
+import pyarrow as pa
 import pytest
+from swap_project import holds
+
+from interlock.lifecycle.dossiers import dossier_of
 
 ELSEWHERE = '''\
 """A server elsewhere: a file with what each deployment serves."""
@@ -69,41 +71,44 @@ def releases(project):
     return [run["release"] for run in runs]
 
 
-def ask(endpoint):
-    """Ask a server for one prediction."""
-    values = {"id": ("INT64", 1), "x": ("FP64", 0.3), "z": ("FP64", -0.2)}
-    inputs = [
-        {"name": name, "datatype": kind, "shape": [1], "data": [value]}
-        for name, (kind, value) in values.items()
-    ]
-    url = f"{endpoint['address']}/v2/models/{endpoint['endpoint']}/infer"
-    body = json.dumps({"inputs": inputs}).encode()
-    request = urllib.request.Request(url, body, {"Content-Type": "application/json"})
-    with urllib.request.urlopen(request, timeout=60) as answer:
-        return json.loads(answer.read())["outputs"]
+ONE = pa.table({"id": [1], "x": [0.3], "z": [-0.2]})
 
 
-def test_an_old_endpoint_answers_through_the_plugin_that_made_it(twice):
+def test_an_old_endpoint_answers_through_the_plugin_that_made_it(twice, ask, until):
     """Listed, monitored and rolled back by deploy-local, though the stack names another since."""
     first, second = releases(twice)
     before = twice.endpoint
     twice.edit('deploy = "local"', 'deploy = "acme"')
     assert (twice.endpoint["now"], twice.endpoint["serving"]) == ("answers", [second])
-    ask(twice.endpoint)
+    assert ask(twice.endpoint, ONE)[0] == 200
     twice("rollback")
     assert len(list(twice.servers())) == 1
     after = twice.endpoint
     assert (after["id"], after["serving"]) == (before["id"], [first])
     assert after["body"]["maker"]["plugin"] == "deploy-local"
-    deadline = time.monotonic() + 60
-    while not (seen := twice.listed("monitor")):
-        # A server writes what it captured a little later than it answers.
-        assert time.monotonic() < deadline
+    # A server writes what it captured a little later than it answers.
+    seen = until(lambda: twice.listed("monitor"))
     (window,) = seen
     assert (window["rows"], window["release"]) == (1, second)
 
 
-def test_the_new_server_takes_over_at_the_next_deployment(twice):
+def test_a_profile_is_compared_by_the_monitor_that_made_it(twice, ask, until):
+    """The release was profiled by monitor-drift: its traffic is, though the stack swapped it."""
+    assert ask(twice.endpoint, ONE)[0] == 200
+    twice.edit('monitor = ["drift", "performance"]', 'monitor = ["acme"]')
+    (window,) = until(lambda: twice.listed("monitor"))
+    made = {finding["maker"]["plugin"] for finding in window["findings"]}
+    assert made == {"monitor-drift", "monitor-acme"}
+    twice("run", "--until", "deploy", "--set", "train-sklearn.parameters.max_depth=1")
+    assert ask(twice.endpoint, ONE)[0] == 200
+    (window,) = until(
+        lambda: [one for one in twice.listed("monitor") if one["release"] == twice.run["release"]]
+    )
+    made = {finding["maker"]["plugin"] for finding in window["findings"]}
+    assert made == {"monitor-acme"}
+
+
+def test_the_new_server_takes_over_at_the_next_deployment(twice, ask):
     """It is another deployment; the old server ends when the new one answers."""
     old = twice.endpoint
     twice.edit('deploy = "local"', 'deploy = "acme"')
@@ -112,7 +117,7 @@ def test_the_new_server_takes_over_at_the_next_deployment(twice):
     assert (new["now"], new["body"]["maker"]["plugin"]) == ("answers", "deploy-acme")
     assert (ended["id"], ended["now"]) == (old["id"], "removed")
     assert len(list(twice.servers())) == 1
-    ask(new)
+    assert ask(new, ONE)[0] == 200
     twice("rollback")
     assert twice.listed("deployments")[0]["serving"] == [old["release"]]
 
@@ -157,6 +162,20 @@ def test_the_old_champion_opens_after_the_trainer_was_swapped(twice):
     assert twice.run["model"] not in {row["model"] for row in twice.listed("models")}
     twice("rollback")
     assert twice.endpoint["now"] == "answers"
+
+
+def test_the_old_champion_opens_after_the_registry_was_swapped(two, opened):
+    """Its version is in the new registry, and the next candidate is measured beside it."""
+    two("run", "--until", "deploy")
+    old = two.run["model"]
+    two("stack", "apply", "--to", "next")
+    two.edit('registry = "sql"', 'registry = "acme"')
+    two("run", "--until", "review", "--set", "train-sklearn.parameters.max_depth=2")
+    session = opened(two, "dev")
+    review = session.ledger.reads.reviews("small")[0]
+    assert review["run"] == two.run["id"]
+    assert dossier_of(session, review).champion == old
+    assert [one.digest for one in holds(session)] == [old, two.run["model"]]
 
 
 def test_records_read_without_the_plugins_that_made_them(twice, site):

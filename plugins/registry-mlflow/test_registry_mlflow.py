@@ -12,7 +12,15 @@ import attrs
 import pytest
 from mlflow.entities.model_registry import RegisteredModelTag
 
-from interlock_hookspecs import Conflict, Facts, Field, InvalidInput, ModelVersion, NotFound
+from interlock_hookspecs import (
+    Conflict,
+    Facts,
+    Field,
+    InvalidInput,
+    ModelVersion,
+    NotFound,
+    Unsupported,
+)
 from interlock_hookspecs.conformance import LocalWorkspace
 from interlock_hookspecs.conformance.happenings import event_of
 from interlock_hookspecs.conformance.versions import NAME, listed, model_of, move, register
@@ -95,6 +103,12 @@ def test_other_bytes_are_not_given_back(registry, ws, mlflow_server):
 
 def _model_id(registry, made):
     return version_in(registry, made.number).source.rpartition("/")[2]
+
+
+def test_files_of_a_store_that_cannot_be_reached_say_what_to_install(registry, tmp_path):
+    """MLflow's client of a bucket needs a library of its own, which it does not bring."""
+    with pytest.raises(Unsupported, match=r"files at gs:// need google.*install it, or start"):
+        get_folder(registry._open(), "gs://bucket/model", tmp_path)
 
 
 def test_a_folder_comes_back_whole(registry, ws):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from http import HTTPStatus
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
-from interlock_hookspecs import InvalidInput, NotFound, Unavailable
+from interlock_hookspecs import InvalidInput, NotFound, Unavailable, Unsupported
 
 if TYPE_CHECKING:
     from interlock_registry_mlflow.backend import Backend
@@ -26,9 +28,8 @@ def put_folder(backend: Backend, folder: Path, uri: str) -> None:
     """
     transport = _proxy(backend, uri)
     if transport is None:
-        from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
-
-        get_artifact_repository(uri).log_artifacts(str(folder))
+        with _reached(uri) as store:
+            store.log_artifacts(str(folder))
         return
     for path in sorted(item for item in folder.rglob("*") if item.is_file()):
         inner = path.relative_to(folder).as_posix()
@@ -56,9 +57,8 @@ def get_folder(backend: Backend, uri: str, folder: Path) -> None:
     """
     transport = _proxy(backend, uri)
     if transport is None:
-        from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
-
-        get_artifact_repository(uri).download_artifacts("", str(folder))
+        with _reached(uri) as store:
+            store.download_artifacts("", str(folder))
     else:
         _get_below(transport, PurePosixPath(_root(uri)), folder)
     if not any(folder.iterdir()):
@@ -76,9 +76,8 @@ def get_file(backend: Backend, uri: str, inner: str, folder: Path) -> Path:
     place.parent.mkdir(parents=True, exist_ok=True)
     transport = _proxy(backend, uri)
     if transport is None:
-        from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
-
-        get_artifact_repository(uri).download_artifacts(inner, str(folder))
+        with _reached(uri) as store:
+            store.download_artifacts(inner, str(folder))
     else:
         above = PurePosixPath(_root(uri), inner).parent
         names = {PurePosixPath(entry["path"]).name for entry in _listed(transport, above)}
@@ -116,6 +115,24 @@ def _get_file(transport: Transport, inner: PurePosixPath, path: Path) -> None:
             raise Unavailable(f"registry-mlflow: {transport.place} gave no file: {_said(answer)}")
         for piece in answer.iter_content(_PIECE):
             file.write(piece)
+
+
+@contextlib.contextmanager
+def _reached(uri: str) -> Iterator[Any]:
+    """MLflow's client of the store of an artifact location, where a server passes no files on.
+
+    Raises:
+        Unsupported: what it takes to reach that store is not installed.
+    """
+    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+    try:
+        yield get_artifact_repository(uri)
+    except ImportError as error:
+        raise Unsupported(
+            f"registry-mlflow: files at {urlsplit(uri).scheme}:// need {error.name}, which is not "
+            "installed: install it, or start the server with --artifacts-destination"
+        ) from error
 
 
 def _proxy(backend: Backend, uri: str) -> Transport | None:

@@ -66,6 +66,16 @@ build/mlflow-venv/.ready: constraints-mlflow.txt
 	@build/mlflow-venv/bin/python -m pip -qq --disable-pip-version-check install --only-binary :all: --constraint constraints-mlflow.txt mlflow onnx onnxruntime skops "psycopg[binary]"
 	@touch $@
 
+# What bench-serving measures against.
+build/peers/.ready: constraints-peers.txt
+	@echo "Making an environment for the peers of bench-serving ..."
+	@rm -rf build/peers && mkdir -p build
+	@$(PYTHON) -m venv build/peers
+	@build/peers/bin/python -m pip -qq --disable-pip-version-check install --only-binary :all: --constraint constraints-peers.txt mlserver mlserver-sklearn mlflow fastapi uvicorn httptools orjson uvloop
+	@touch $@
+
+bench-serving: build/peers/.ready
+
 docs: .venv/.dev
 	@$(BIN)/python -m sphinx -q -W -n --keep-going -b html docs build/docs
 	@echo "The documentation is in build/docs/index.html"

@@ -13,6 +13,7 @@ from interlock_hookspecs.rules import owner
 from interlock_hookspecs.values import Facts, all_of, as_facts, as_tuple, is_a, named, texts
 
 if TYPE_CHECKING:
+    import numpy as np
     import pyarrow as pa
 
     from interlock_hookspecs.artifacts import Workspace
@@ -90,6 +91,7 @@ def decide(predictions: pa.Table, signature: Signature, threshold: float) -> pa.
     if PREDICTION in predictions.column_names:
         return predictions
     classes = _class_array(*signature.classes)
+    kind = pa.string() if classes.dtype == object else None
     if signature.kind == "binary":
         positive = signature.classes.index(signature.positive)
         scores = predictions[SCORE].to_numpy()
@@ -97,14 +99,14 @@ def decide(predictions: pa.Table, signature: Signature, threshold: float) -> pa.
     else:
         columns = [predictions[name].to_numpy() for name in score_columns(signature)]
         chosen = np.argmax(np.column_stack(columns), axis=1)
-    return predictions.append_column(PREDICTION, classes.take(pa.array(chosen)))
+    return predictions.append_column(PREDICTION, pa.array(classes[chosen], kind))
 
 
 @lru_cache(maxsize=64, typed=True)  # typed: 0 and 1 are no Booleans
-def _class_array(*classes: Label) -> pa.Array:
-    import pyarrow as pa
+def _class_array(*classes: Label) -> np.ndarray:
+    import numpy as np
 
-    return pa.array(classes)
+    return np.array(classes, object if isinstance(classes[0], str) else None)
 
 
 @attrs.frozen(kw_only=True)

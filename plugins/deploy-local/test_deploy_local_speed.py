@@ -182,11 +182,14 @@ def test_what_takes_long_or_promises_nothing_keeps_its_thread(serving, target, p
 
 
 def test_a_pace_is_known_by_size():
-    """Batches of a size that was not met are not short, and one slow batch is not forgotten."""
+    """Batches of a size that was not met are not short; slow ones count, one alone for little."""
     pace = Pace()
     assert not pace.is_short(1)
     pace.tell(1, 0.0001)
     assert pace.is_short(1)
     assert not pace.is_short(64)
     pace.tell(1, 0.1)
+    assert pace.is_short(1)
+    for _ in range(10):
+        pace.tell(1, 0.1)
     assert not pace.is_short(1)

@@ -109,8 +109,11 @@ async def _ask(port: int, pid: int, request: bytes, connections: int, seconds: f
 
 
 def processor_seconds(pid: int) -> float:
-    """What the threads of a process used so far; the kernel counts nanoseconds."""
-    files = Path(f"/proc/{pid}/task").glob("*/schedstat")
+    """What the threads of a process and its children used so far; the kernel counts nanoseconds."""
+    import psutil
+
+    pids = [pid, *(child.pid for child in psutil.Process(pid).children(recursive=True))]
+    files = [file for each in pids for file in Path(f"/proc/{each}/task").glob("*/schedstat")]
     return sum(int(file.read_text(encoding="ascii").split()[0]) for file in files) / 1e9
 
 

@@ -61,10 +61,25 @@ def _binary(rows: int) -> Asked:
     return PATH, headers, head + content
 
 
+def _mlflow(rows: int) -> Asked:
+    """As ``mlflow models serve`` takes rows of named columns."""
+    split = {"columns": features(), "data": _matrix(rows).tolist()}
+    headers = {"content-type": "application/json"}
+    return "/invocations", headers, orjson.dumps({"dataframe_split": split})
+
+
+def _plain(rows: int) -> Asked:
+    """As the hand-written endpoint takes them."""
+    split = {"columns": features(), "data": _matrix(rows).tolist()}
+    return "/invocations", {"content-type": "application/json"}, orjson.dumps(split)
+
+
 BODIES: Mapping[str, Callable[[int], Asked]] = {
     "tensor": _tensor,
     "named": _named,
     "binary": _binary,
+    "mlflow": _mlflow,
+    "plain": _plain,
 }
 
 

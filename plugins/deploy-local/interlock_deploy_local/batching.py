@@ -87,6 +87,7 @@ class Batcher:
         self._loop = asyncio.get_running_loop()
         self._queue: deque[_Waiting] = deque()
         self._queued = 0
+        self._seen = 0
         self._scheduled = False
         self._running = False
         self._closed = False
@@ -174,6 +175,12 @@ class Batcher:
         self._scheduled = False
         if self._running:
             return
+        if len(self._queue) > self._seen:
+            # More came in this tick: what is on its way may come in the next, and goes along.
+            self._seen = len(self._queue)
+            self._schedule()
+            return
+        self._seen = 0
         if not self._queue:
             self._end_if_idle()
             return
@@ -254,9 +261,9 @@ class Batcher:
     # On either.
 
     def _timed(self, batch: list[_Waiting], rows: int) -> list[Answer]:
-        started = time.thread_time()
+        started = time.perf_counter()
         scored = self._scorer.score([waiting.query for waiting in batch])
-        self._pace.tell(rows, time.thread_time() - started)
+        self._pace.tell(rows, time.perf_counter() - started)
         return scored
 
     def _record(self, delivered: list[tuple[Query, Answer]], at: datetime) -> None:

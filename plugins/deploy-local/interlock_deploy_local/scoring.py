@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from interlock_hookspecs import Release
 
 _LONG = 0.002
-"""Seconds of computing that an event loop waits for without other requests feeling it."""
+"""Seconds that an event loop can be away without other requests feeling it."""
 _WEIGHT = 0.25
+_MOST = 4
+"""Times the usual that one batch counts for: that its thread had to wait says nothing of it."""
 
 
 class ModelFailed(PluginError):  # noqa: N818  (read as a sentence: raise ModelFailed)
@@ -72,7 +74,7 @@ class Scorer:
 
 
 class Pace:
-    """How long batches take by their size, in seconds of their thread's own computing."""
+    """How long batches take by their size, in seconds."""
 
     def __init__(self) -> None:
         # By the power of two: a model's fixed cost and its cost by the row are both in there.
@@ -82,7 +84,7 @@ class Pace:
         """What a batch took."""
         size = rows.bit_length()
         before = self._seconds.get(size, seconds)
-        self._seconds[size] = before + _WEIGHT * (seconds - before)
+        self._seconds[size] = before + _WEIGHT * (min(seconds, _MOST * before) - before)
 
     def is_short(self, rows: int) -> bool:
         """Whether batches of this size are known to be over soon."""

@@ -189,6 +189,26 @@ def test_an_encrypted_key_opens_with_its_password(serving, target, authority):
         assert "another password" not in why
 
 
+def test_a_renewed_certificate_is_taken_over(serving, target, authority, caplog):
+    """Without a restart; while only one of its two files is there, the old one stays."""
+    tls = dict(zip(("tls_certificate", "tls_key"), authority.issue("renewed"), strict=True))
+
+    def shown(client):
+        pem = ssl.get_server_certificate(client.at, timeout=60)
+        return x509.load_pem_x509_certificate(pem.encode()).serial_number
+
+    with serving(target(1), **tls) as client:
+        first = shown(client)
+        half = authority.issue("half")[0].read_bytes()
+        tls["tls_certificate"].write_bytes(half)
+        client.until(lambda: "the certificate stays as it is" in caplog.text)
+        assert shown(client) == first
+        authority.issue("renewed")
+        wanted = x509.load_pem_x509_certificate(tls["tls_certificate"].read_bytes())
+        client.until(lambda: shown(client) == wanted.serial_number)
+        assert ask(client, authority, MODEL)[0] == 200
+
+
 def refusal(client, kind, **settings):
     workspace = SimpleNamespace(log=logging.getLogger("test"))
     with pytest.raises(kind) as raised:

@@ -348,7 +348,7 @@ def test_what_workers_say_is_added_up():
     other = {**own, "serving": ["a"], "pid": 5, "ready": False}
     said = merged.readiness(own, [other], [{**one, "since": "2026-01-01"}], 1)
     assert (said["ready"], said["serving"], said["workers"]) == (False, ["a"], [5, 7])
-    assert said["problem"] == "late; 1 of 3 workers are being started"
+    assert said["problem"] == "late; workers that are being started: 1 of 3"
     assert said["captures_lost"] == 2
     (traffic,) = said["traffic"]
     assert traffic["since"] == "2026-01-01"

@@ -22,7 +22,7 @@ def readiness(own: Plain, others: Sequence[Plain], past: Sequence[Plain], starti
     all_ = [own, *others]
     problems = dict.fromkeys(each["problem"] for each in all_ if each["problem"])
     if starting:
-        problems[f"{starting} of {len(all_) + starting} workers are being started"] = None
+        problems[f"workers that are being started: {starting} of {len(all_) + starting}"] = None
     serving = [
         release
         for release in own["serving"]

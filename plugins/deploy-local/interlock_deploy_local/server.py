@@ -20,7 +20,7 @@ from interlock_deploy_local.peers import Peers, Worker
 from interlock_deploy_local.private import private
 from interlock_deploy_local.routing import Router, dropped, route
 from interlock_deploy_local.signals import heard
-from interlock_deploy_local.tls import server_context
+from interlock_deploy_local.tls import renew, server_context
 from interlock_hookspecs import CaptureSink, Endpoint, OpenTarget, TargetFeed
 
 if TYPE_CHECKING:
@@ -140,6 +140,8 @@ class LocalEndpoint:
         # Watch first: a change between the two would go unseen.
         self._feed.watch(changed)
         self._take_targets()
+        if self._tls is not None:
+            self._renewing = asyncio.create_task(renew(self._tls, self._settings, self._log))
         if self._worker is None:
             self._feed.started(address_of(listener, tls=self._tls is not None))
         else:

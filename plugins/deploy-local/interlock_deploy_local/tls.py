@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from typing import TYPE_CHECKING, Any
 
-from interlock_hookspecs import InvalidInput, Unavailable, reveal
+from interlock_hookspecs import InvalidInput, PluginError, Unavailable, reveal
 
 if TYPE_CHECKING:
+    import logging
     from pathlib import Path
 
     from interlock_deploy_local import LocalServer
+
+_RENEW_SECONDS = 1.0
 
 
 def server_context(settings: LocalServer) -> ssl.SSLContext | None:
@@ -31,11 +35,8 @@ def server_context(settings: LocalServer) -> ssl.SSLContext | None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(["http/1.1"])
-    password = settings.tls_key_password
-    # Without a password of ours OpenSSL would ask for one at a terminal.
-    secret = "" if password is None else reveal(password)
     try:
-        context.load_cert_chain(certificate, key, password=secret)
+        _load(context, settings)
     except OSError as error:
         raise Unavailable(
             f"deploy-local: tls_certificate {certificate} with tls_key {key}: {_reason(error)}"
@@ -49,6 +50,37 @@ def server_context(settings: LocalServer) -> ssl.SSLContext | None:
                 f"deploy-local: tls_client_ca {settings.tls_client_ca}: {_reason(error)}"
             ) from error
     return context
+
+
+async def renew(context: ssl.SSLContext, settings: LocalServer, log: logging.Logger) -> None:
+    """Take over the certificate and its key whenever their files change; never returns.
+
+    New connections get the new one. What cannot be loaded, one of two files that was written
+    already, say, leaves the old one in place.
+
+    Args:
+        context: of `server_context`.
+        settings: name the files.
+        log: told of what is taken over, and of what is not.
+    """
+    loaded = told = _stamps(settings)
+    while True:
+        await asyncio.sleep(_RENEW_SECONDS)
+        now = _stamps(settings)
+        if now == loaded:
+            continue
+        try:
+            # A context that fails to load has lost what it had: another one tries first.
+            server_context(settings)
+            _load(context, settings)
+        except (PluginError, OSError) as error:
+            # Tried again, and told once: two writes within a tick of the clock look like one.
+            if now != told:
+                log.warning("the certificate stays as it is: %s", error)
+            told = now
+        else:
+            loaded = now
+            log.info("the certificate was renewed")
 
 
 def client_context(certificate: Path) -> ssl.SSLContext:
@@ -77,6 +109,30 @@ def peer_name(connection: Any) -> str | None:
     names = [value for kind, value in shown.get("subjectAltName", ()) if kind in ("URI", "DNS")]
     subject = dict(part for parts in shown.get("subject", ()) for part in parts)
     return str(subject.get("commonName") or next(iter(names), "unnamed"))
+
+
+def _load(context: ssl.SSLContext, settings: LocalServer) -> None:
+    certificate, key, password = (
+        settings.tls_certificate,
+        settings.tls_key,
+        settings.tls_key_password,
+    )
+    if certificate is not None:
+        # Without a password of ours OpenSSL would ask for one at a terminal.
+        secret = "" if password is None else reveal(password)
+        context.load_cert_chain(certificate, key, password=secret)
+
+
+def _stamps(settings: LocalServer) -> list[tuple[int, int] | None]:
+    """What tells a file's content from what it was; None where there is no file."""
+    stamps: list[tuple[int, int] | None] = []
+    for file in (settings.tls_certificate, settings.tls_key):
+        try:
+            found = file.stat() if file is not None else None
+        except OSError:
+            found = None
+        stamps.append((found.st_mtime_ns, found.st_ino) if found else None)
+    return stamps
 
 
 def _reason(error: OSError) -> str:

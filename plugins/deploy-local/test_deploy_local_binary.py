@@ -85,6 +85,21 @@ def test_a_matrix_mixed_types_and_texts_are_read(tensors):
     assert table.to_pydict() == {"fp64": [2.0, 4.0, 1.5, None], "int64": [7, 8, 2, 4]}
 
 
+@pytest.mark.parametrize("hole", [2.5, np.nan])
+def test_a_matrix_of_one_type_is_cut_into_columns(hole):
+    """Several requests of a matrix make one table, with and without missing numbers."""
+    fields = [Field(name=name, type="double") for name in "abc"]
+    columns = Columns(Signature(kind="regression", inputs=fields, outputs=()))
+    matrix = np.array([[1.0, 2.0, 3.0], [4.0, hole, 6.0]])
+    _, sent = read(columns, [tensor("m", "FP64", [2, 3], 48)], matrix.tobytes())
+    found = columns.table([sent, sent]).to_pydict()
+    missing = 2.5 if hole == 2.5 else None
+    assert found == {"a": [1.0, 4.0] * 2, "b": [2.0, missing] * 2, "c": [3.0, 6.0] * 2}
+    matrix[1, 1] = np.inf
+    with pytest.raises(InvalidInput, match="input 'b', row 1: a number out of the range"):
+        read(columns, [tensor("m", "FP64", [2, 3], 48)], matrix.tobytes())
+
+
 @pytest.mark.parametrize(
     ("inputs", "behind", "why"),
     [

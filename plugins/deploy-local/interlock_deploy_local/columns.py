@@ -170,13 +170,15 @@ class Column:
 
     def _read_array(self, values: np.ndarray, datatype: str) -> Any:
         """Numbers or Booleans that came as bytes; NaN is a missing one."""
-        if datatype != self.datatype or np.isinf(values).any():
-            found = values.tolist()
-            return self.read([None if one != one else one for one in found], datatype)  # noqa: PLR0124  (NaN is not itself)
-        made = pa.array(values, self.arrow, from_pandas=True)
-        if made.null_count and not self.nullable:
-            raise self._at(int(np.isnan(values).argmax()), _NO_NULL)
-        return made
+        if datatype == self.datatype:
+            if values.dtype.kind != "f" or np.isfinite(values).all():
+                return values
+            if not np.isinf(values).any():
+                if not self.nullable:
+                    raise self._at(int(np.isnan(values).argmax()), _NO_NULL)
+                return pa.array(values, self.arrow, from_pandas=True)
+        found = values.tolist()
+        return self.read([None if one != one else one for one in found], datatype)  # noqa: PLR0124  (NaN is not itself)
 
     def _texts(self, values: list[Any]) -> list[Any]:
         parsed = []
@@ -259,8 +261,10 @@ class Columns:
 
 def _joined(parts: Sequence[Any], kind: pa.DataType) -> pa.Array:
     """A column out of lists and arrays."""
+    if set(map(type, parts)) == {np.ndarray}:
+        return pa.array(np.concatenate(parts), kind)
     made = [part if isinstance(part, pa.Array) else pa.array(part, kind) for part in parts]
-    return made[0] if len(made) == 1 else pa.concat_arrays(made)
+    return pa.concat_arrays(made)
 
 
 def output_datatypes(schema: pa.Schema) -> tuple[tuple[str, str], ...]:

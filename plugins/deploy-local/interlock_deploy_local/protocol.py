@@ -308,13 +308,18 @@ def _vector(name: str, datatype: str, shape: list[int], data: list[Any], columns
 
 
 def _matrix(
-    name: str, datatype: str, shape: list[int], data: list[Any], columns: Columns
-) -> dict[str, list[Any]]:
+    name: str, datatype: str, shape: list[int], data: Any, columns: Columns
+) -> dict[str, Any]:
     width = len(columns.features)
     if shape[1] != width:
         raise InvalidInput(
             f"input {shown(name)}: shape {shape}, expected [n, {width}], all features in order"
         )
+    if isinstance(data, np.ndarray) and columns.usual.is_matrix_of(datatype):
+        # Looked through at once, and laid out column by column in one go.
+        by_column = np.ascontiguousarray(data.reshape(shape).T)
+        if np.isfinite(by_column).all():
+            return dict(zip(columns.usual.names, by_column, strict=True))
     return {
         column.name: column.read(data[position::width], datatype)
         for position, column in enumerate(columns.features)

@@ -73,11 +73,14 @@ class Usual:
     Args:
         features: in the model's order.
         by_name: these, and the columns beside them.
+
+    Attributes:
+        names: of the features.
     """
 
     def __init__(self, features: Sequence[Column], by_name: Mapping[str, Column]) -> None:
         self._by_name = by_name
-        self._names = tuple(column.name for column in features)
+        self.names = tuple(column.name for column in features)
         self._forms: dict[tuple[tuple[str, str], ...], _Form] = {}
         groups = _groups(features)
         alike = len({column.datatype for column in features}) == 1 and len(groups) == 1
@@ -94,6 +97,10 @@ class Usual:
         except (KeyError, TypeError):  # something is no object, no list, or is missing
             pass
         return None
+
+    def is_matrix_of(self, datatype: str) -> bool:
+        """Whether all features are numbers of one datatype, and it is this."""
+        return self._matrix is not None and self._matrix[0] == datatype
 
     def learn(self, inputs: list[Any]) -> None:
         """Remember the form of a request that was read well, if it is usual."""
@@ -115,7 +122,7 @@ class Usual:
             return None
         datatype, group = self._matrix
         (name, given), shape, data = _HEAD(tensor), _SHAPE(tensor), _DATA(tensor)
-        width = len(self._names)
+        width = len(self.names)
         if (
             given != datatype
             or type(name) is not str
@@ -131,7 +138,7 @@ class Usual:
         ):
             return None
         columns = [data[place::width] for place in range(width)]
-        return shape[0], dict(zip(self._names, columns, strict=True))
+        return shape[0], dict(zip(self.names, columns, strict=True))
 
 
 def _groups(columns: Sequence[Column]) -> tuple[_Group, ...]:

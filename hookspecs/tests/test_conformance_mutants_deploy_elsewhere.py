@@ -3,6 +3,9 @@
 import hashlib
 import itertools
 import json
+import os
+import threading
+import time
 from pathlib import Path
 
 import attrs
@@ -186,6 +189,27 @@ class WritesOneFileForAll(Elsewhere):
         return (self.root / endpoint.project).resolve()
 
 
+class WritesATableUnderALockOfThreads(Elsewhere):
+    lock = threading.Lock()
+
+    def write(self, path, releases):
+        with self.lock:
+            table = self.root / "table.json"
+            served = json.loads(table.read_text()) if table.exists() else {}
+            time.sleep(0.1)
+            written = self.root / f"table-{os.getpid()}.json"
+            written.write_text(json.dumps({**served, path.name: releases}))
+            written.replace(table)
+            super().write(path, releases)
+
+    @hookimpl
+    def endpoint_status(self, deployment):
+        status = super().endpoint_status(deployment)
+        table = self.root / "table.json"
+        served = json.loads(table.read_text()) if status.live else {}
+        return attrs.evolve(status, serving=served.get(self.path(deployment.endpoint).name, ()))
+
+
 class RemovesOnce(Elsewhere):
     @hookimpl
     def remove_endpoint(self, deployment):
@@ -256,6 +280,8 @@ MUTANTS = [
      "a refused target changed the endpoint"),
     (WritesOneFileForAll, "many_endpoints_are_made_at_once",
      "endpoints made at once serve each other's releases"),
+    (WritesATableUnderALockOfThreads, "many_processes_make_endpoints",
+     "an endpoint that one process made is undone by another"),
     (RemovesOnce, "a_removed_endpoint_is_gone", "removing an endpoint is an error: NotFound"),
     (RemovesNothing, "a_removed_endpoint_is_gone", "an endpoint that was removed is called ready"),
     (RaisesOfWhatIsGone, "a_removed_endpoint_is_gone", "a status is an error: FileNotFoundError"),
@@ -277,8 +303,9 @@ def test_the_suite_catches(mutant, test, sentence):
 
 
 def test_the_server_that_the_mutants_are_made_of_keeps_every_promise():
-    """Without a mutation nothing is broken; what is promised of servers of ours is unclaimed."""
+    """Without a mutation nothing is broken; what its optional hooks promise is unclaimed."""
     outcomes = list(run(DeploySuite, lambda folder: Elsewhere(root=folder)))
     assert [one for one in outcomes if one.status == "broken"] == []
     unclaimed = {one.why for one in outcomes if one.status == "unclaimed"}
-    assert unclaimed == {"optional: the plugin does not implement serve_endpoint"}
+    lacks = ("serve_endpoint", "read_traffic")
+    assert unclaimed == {f"optional: the plugin does not implement {hook}" for hook in lacks}

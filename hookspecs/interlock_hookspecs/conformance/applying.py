@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -30,7 +30,7 @@ from interlock_hookspecs.conformance.suite import (
     must_raise,
     needs,
 )
-from interlock_hookspecs.conformance.together import at_once
+from interlock_hookspecs.conformance.together import at_once, in_processes
 from interlock_hookspecs.conformance.versions import model_of
 
 CALLERS = 4
@@ -144,20 +144,21 @@ class ApplyingPromises(Suite):
     def test_many_endpoints_are_made_at_once(self, plugin: Any, ws: Workspace) -> None:
         """Several at once each make their own endpoint; one asked for at once by many is one."""
         needs(plugin, "apply_endpoint")
-        endpoints = [attrs.evolve(ENDPOINT, name=f"at-once-{place}") for place in range(CALLERS)]
-        acts = []
-        for place, endpoint in enumerate(endpoints):
-            target = self._target(place + 1, ws, endpoint=endpoint)
-            key = f"deployment-{place}"
-            act = functools.partial(apply, another(plugin), [target], ws)
-            acts.append(functools.partial(act, key=key, endpoint=endpoint))
-        for place, made in enumerate(at_once(acts)):
+        for place, made in enumerate(at_once(self._at_once(plugin, ws))):
             assert serving(plugin, made) == [f"release-{place + 1}"], (
                 "endpoints made at once serve each other's releases"
             )
         same = functools.partial(apply, another(plugin), [self._target(1, ws)], ws)
         made_again = at_once([same] * CALLERS)
         assert len({one.address for one in made_again}) == 1, "one id at once made two endpoints"
+
+    def test_many_processes_make_endpoints(self, plugin: Any, ws: Workspace) -> None:
+        """Several commands at once each make their own endpoint, and undo none of another's."""
+        needs(plugin, "apply_endpoint")
+        for place, made in enumerate(in_processes(self._at_once(plugin, ws))):
+            assert serving(plugin, made) == [f"release-{place + 1}"], (
+                "an endpoint that one process made is undone by another"
+            )
 
     def test_a_removed_endpoint_is_gone(self, plugin: Any, ws: Workspace) -> None:
         """A removed endpoint has a status that says so; removing it again is no error."""
@@ -191,6 +192,16 @@ class ApplyingPromises(Suite):
         model = self.model("2", ws)
         lost = Artifact(digest="sha256:" + "0" * 64, size=1, name=model.artifact.name)
         return target_of(2, model=attrs.evolve(model, artifact=lost))
+
+    def _at_once(self, plugin: Any, ws: Workspace) -> list[Callable[[], Deployment]]:
+        """To make some endpoints, each with a release of its own."""
+        acts = []
+        for place in range(CALLERS):
+            endpoint = attrs.evolve(ENDPOINT, name=f"at-once-{place}")
+            target = self._target(place + 1, ws, endpoint=endpoint)
+            act = functools.partial(apply, another(plugin), [target], ws)
+            acts.append(functools.partial(act, key=f"deployment-{place}", endpoint=endpoint))
+        return acts
 
     def _target(
         self,

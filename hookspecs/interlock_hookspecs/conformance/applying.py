@@ -195,7 +195,7 @@ class ApplyingPromises(Suite):
 
     def _at_once(self, plugin: Any, ws: Workspace) -> list[Callable[[], Deployment]]:
         """To make some endpoints, each with a release of its own."""
-        acts = []
+        acts: list[Callable[[], Deployment]] = []
         for place in range(CALLERS):
             endpoint = attrs.evolve(ENDPOINT, name=f"at-once-{place}")
             target = self._target(place + 1, ws, endpoint=endpoint)

@@ -68,6 +68,7 @@ def arguments(tmp_path):
     path.write_text("2")
     return {
         "source": "inline:1,2",
+        "inputs": (),
         "task": Task(dataset="inline:1,2", target="y"),
         "dataset": Dataset(source="inline:1,2", format="inline", fields=()),
         "ws": ws,
@@ -150,11 +151,16 @@ def example(hook):
 def test_every_example_answers_its_hook(hook, arguments):
     """What the example gives back is of the type that the specification declares."""
     spec = HOOKS[hook]
-    answer = getattr(example(hook), hook)(**{name: arguments[name] for name in spec.parameters})
+    implementation = getattr(example(hook), hook)
+    # It asks for what it needs, which may be less than there is.
+    asked = inspect.signature(implementation).parameters
+    assert asked.keys() <= set(spec.parameters)
+    answer = implementation(**{name: arguments[name] for name in asked})
     declared = type_hints(spec.function)["return"]
     if get_origin(declared) is tuple:
-        assert answer
-        assert {type(item) for item in answer} == {get_args(declared)[0]}
+        # An endpoint that was asked nothing is the shortest example.
+        assert answer or hook == "read_traffic"
+        assert {type(item) for item in answer} <= {get_args(declared)[0]}
     elif hook != "open_model":  # a Predictor is a protocol; the example opens a bare number
         assert isinstance(answer, declared)
 

@@ -109,3 +109,48 @@ def test_a_release_expires_while_the_ledger_is_away(served, server):
     wait_until(lambda: readiness(address)["serving"] == [])
     assert "the ledger cannot be read" in readiness(address)["problem"]
     assert infer(address) == 503
+
+
+def test_a_rollback_needs_no_ledger(served, server, small):
+    """The server goes back to what it verified itself; the ledger learns of it when it is back."""
+    address = served("offline_grace = '1h'")
+    first = small.endpoint["release"]
+    small("run", "--set", "train-sklearn.parameters.max_depth=1")
+    second = small.endpoint["release"]
+    noted = small.folder / ".interlock/servers"
+    wait_until(lambda: any(first in path.read_text() for path in noted.glob("*.standby")))
+    server.kill()
+    wait_until(lambda: "the ledger cannot be read" in readiness(address)["problem"])
+    said = small("rollback", INTERLOCK_ACTOR="ben")
+    assert "it is recorded when the ledger is there again" in said.out
+    assert readiness(address)["serving"] == [first]
+    assert infer(address) == 200
+    server.start()
+    wait_until(lambda: readiness(address)["problem"] == "")
+    wait_until(lambda: not list(noted.glob("*.order")))
+    assert readiness(address)["serving"] == [first]
+    history = small.listed("deployments", "--history")
+    lines = [(line["release"], line["reason"]) for line in history]
+    assert lines == [(first, "rollback"), (second, "deploy"), (first, "deploy")]
+    assert history[0]["actor"] == "ben"
+    alias = [event["payload"]["model"] for event in small.listed("audit", "log", "--limit", 1000)
+             if event["kind"] == "alias.moved"]  # fmt: skip
+    assert alias[-1] == small.listed("show", first)["model"]
+    small("audit", "verify")
+
+
+def test_an_order_that_names_another_release_opens_nothing(served, server, small):
+    """A file that somebody made by hand is dropped: the server goes back to its own choice only."""
+    address = served("offline_grace = '1h'")
+    release, deployment = small.endpoint["release"], small.endpoint["id"]
+    server.kill()
+    wait_until(lambda: "the ledger cannot be read" in readiness(address)["problem"])
+    order = small.folder / f".interlock/servers/{deployment}.order"
+    order.write_text("{}")
+    wait_until(lambda: not order.exists())
+    forged = {"release": "release-forged", "at": "2026-01-01T00:00:00+00:00"}
+    order.write_text(json.dumps({**forged, "actor": encode(Actor(subject="mallory"))}))
+    wait_until(lambda: not order.exists())
+    assert readiness(address)["serving"] == [release]
+    said = small("rollback", expect=1)
+    assert "has a release to go back to" in said.err

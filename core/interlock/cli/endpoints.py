@@ -18,16 +18,28 @@ def rollback(chosen: Chosen) -> int:
     """Go back to the latest release that was live before and is still good.
 
     Revoked and expired releases, and those rolled back from, are passed over. A release that is
-    being rolled out is taken out.
+    being rolled out is taken out. Where the ledger is away, the server goes back by itself.
     """
     from interlock.cli.report import TerminalReporter
+    from interlock.errors import LedgerError, Tampered
     from interlock.ids import new_id, short
-    from interlock.lifecycle.rollback import rollback as go_back
+    from interlock.lifecycle import rollback as going_back
 
     with TerminalReporter() as reporter:
         session = chosen.session(reporter)
-        with session.workspace(new_id("rollback")) as workspace:
-            deployment = go_back(session, workspace)
+        try:
+            with session.workspace(new_id("rollback")) as workspace:
+                deployment = going_back.rollback(session, workspace)
+        except Tampered:
+            raise
+        except LedgerError as error:
+            reporter.warn(str(error))
+            release = going_back.rollback_without_ledger(session)
+            click.echo(
+                f"{session.stack.endpoint} is back on {short(release.id)} (version "
+                f"{release.number or '–'}); it is recorded when the ledger is there again"
+            )
+            return 0
     release = deployment.targets[0].release
     click.echo(
         f"{deployment.endpoint.name} is back on {short(release.id)} "

@@ -28,6 +28,7 @@ from interlock.lifecycle.facts import code_digest, run_facts
 from interlock.lifecycle.packaging import packager
 from interlock.lifecycle.precedents import binding_policies
 from interlock.lifecycle.releases import rejected_since, unfit
+from interlock.lifecycle.rollouts.begin import refuse_unable
 from interlock.lifecycle.stages.data import describe
 from interlock.lifecycle.tasks import refuse_other_task
 from interlock.processes import ProcessIdentity, is_alive, this_process
@@ -95,6 +96,8 @@ def start_run(
     # load, or whose rows are not there, leaves no run behind.
     funnel = session.funnel
     packager(session)
+    if STAGES.index(until) >= STAGES.index("deploy"):
+        refuse_unable(session)
     described = describe(session)
     # The ledger before the id, which is to sort after everything in it.
     ledger = session.ledger

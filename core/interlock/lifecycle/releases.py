@@ -142,19 +142,36 @@ def rejected_since(reads: Reads, row: Mapping[str, Any]) -> str:
 
 
 def last_good_release(session: Session, endpoint: Endpoint, *, but: str = "") -> str:
+    """The release to go back to: see `find_last_good`.
+
+    Raises:
+        GateRefused: there is none. The refusal is recorded.
+    """
+    found = find_last_good(session.ledger.reads, endpoint, but=but)
+    if found is not None:
+        return str(found["id"])
+    msg = f"no good release was live at {endpoint.name} before the present one"
+    reads = session.ledger.reads
+    live = reads.champion(endpoint.project, endpoint.stack, endpoint.name)
+    subject = live["id"] if live else endpoint.name
+    record_refusal(session, subject, what="rollback", reason=msg)
+    raise GateRefused(msg, hint="interlock deployments --history")
+
+
+def find_last_good(reads: Reads, endpoint: Endpoint, *, but: str = "") -> Mapping[str, Any] | None:
     """The latest release that was live at an endpoint before the present one, and is still good.
 
     That is one that is not revoked, expired, rejected since or rolled back from.
 
     Args:
-        session: the opened stack.
+        reads: of the ledger.
         endpoint: where it was live.
         but: one more release that it is not.
 
-    Raises:
-        GateRefused: there is none. The refusal is recorded.
+    Returns:
+        Its row; None where there is none.
     """
-    reads, now = session.ledger.reads, datetime.now(UTC)
+    now = datetime.now(UTC)
     history = reads.endpoint_history(endpoint.project, endpoint.stack, endpoint.name)
     left = {
         before["release"]
@@ -168,10 +185,8 @@ def last_good_release(session: Session, endpoint: Endpoint, *, but: str = "") ->
         if release_id in left | {present, but} or row is None:
             continue
         if not unfit(reads, row, endpoint, now) and not rejected_since(reads, row):
-            return release_id
-    msg = f"no good release was live at {endpoint.name} before the present one"
-    record_refusal(session, present or endpoint.name, what="rollback", reason=msg)
-    raise GateRefused(msg, hint="interlock deployments --history")
+            return row
+    return None
 
 
 def rejections(reads: Reads, project: str, stack: str, model: str) -> Iterator[Mapping[str, Any]]:

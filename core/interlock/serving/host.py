@@ -14,10 +14,11 @@ import attrs
 
 from interlock.codec import decode
 from interlock.errors import InterlockError, LedgerError, UsageError
-from interlock.lifecycle.releases import record_refusal, served_model, unfit
+from interlock.lifecycle.releases import find_last_good, record_refusal, served_model, unfit
 from interlock.processes import this_process
 from interlock.serving import process
 from interlock.serving.capture import CaptureWriter
+from interlock.serving.standby import Order, drop_order, read_order, record, write_note
 from interlock_hookspecs import Deployment, Endpoint, OpenTarget, Release, Target
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from interlock.session import Session
 
 _POLL_SECONDS = 0.1
+_STANDBY_SECONDS = 30.0
 
 
 def captures_folder(session: Session, endpoint: Endpoint) -> Path:
@@ -83,7 +85,8 @@ class LedgerFeed:
 
     Each change is verified and opened before it is handed over; a target whose release was
     revoked or expired is dropped. When the ledger cannot be reached, what was last verified and
-    has not expired is served on for the policy's ``offline_grace``, then nothing is.
+    has not expired is served on for the policy's ``offline_grace``, then nothing is. Within it an
+    order takes the endpoint back to the release that was verified for that: see `standby`.
     """
 
     def __init__(
@@ -104,6 +107,9 @@ class LedgerFeed:
         self._verified = time.monotonic()
         self._opened: dict[str, OpenTarget] = {}
         self._refused: set[str] = set()
+        self._address = ""
+        self._standby: OpenTarget | None = None
+        self._standby_at = -_STANDBY_SECONDS
         # A server goes on with what it last verified, and says so; it does not wait.
         session.ledger.patience.seconds = 0.0
 
@@ -128,6 +134,7 @@ class LedgerFeed:
         temporary = home / f"{self._deployment.id}.json.tmp"
         temporary.write_text(json.dumps(told), encoding="utf-8")
         temporary.replace(home / f"{self._deployment.id}.json")
+        self._address = address
         if self._listening is not None:
             self._listening(address)
 
@@ -143,6 +150,7 @@ class LedgerFeed:
     def refresh(self) -> None:
         """Take over what the ledger says now."""
         try:
+            self._settle_order()
             targets, problem = self._allowed()
         except LedgerError as error:
             self._without_ledger(error)
@@ -153,7 +161,10 @@ class LedgerFeed:
             return
         self._verified = time.monotonic()
         self._problem = problem
-        self._take(targets)
+        if self._take(targets) or self._verified - self._standby_at >= _STANDBY_SECONDS:
+            # Nothing to go back to is no reason not to serve.
+            with contextlib.suppress(InterlockError):
+                self._keep_standby()
 
     def _allowed(self) -> tuple[tuple[OpenTarget, ...], str]:
         """The targets that the ledger allows, and why others are dropped."""
@@ -175,7 +186,7 @@ class LedgerFeed:
             # The ledger's release counts, not the copy that the deployment carries.
             recorded = decode(Release, release["body"])
             allowed.append(self._open(attrs.evolve(target, release=recorded)))
-        return tuple(allowed), "; ".join(dropped)
+        return _answering(allowed), "; ".join(dropped)
 
     def _drop(self, release_id: str, why: str) -> str:
         """Why a release is not served, as a sentence; on record once for this server."""
@@ -198,12 +209,56 @@ class LedgerFeed:
             known = OpenTarget(target=target, predictor=known.predictor)
         return known
 
-    def _take(self, targets: tuple[OpenTarget, ...]) -> None:
+    def _take(self, targets: tuple[OpenTarget, ...]) -> bool:
+        """Hand over other targets; False where they are those that are served."""
         if [kept.target for kept in targets] == [kept.target for kept in self._current]:
-            return
+            return False
         self._current = targets
         for changed in self._watchers:
             changed()
+        return True
+
+    def _keep_standby(self) -> None:
+        """Verify and open what the endpoint could go back to, and note which release it is."""
+        if not self._address:
+            return
+        self._standby_at = time.monotonic()
+        reads, endpoint = self._session.ledger.reads, self._deployment.endpoint
+        under_way = reads.open_rollout(endpoint.project, endpoint.stack, endpoint.name)
+        row = reads.release(under_way["champion"]) if under_way else find_last_good(reads, endpoint)
+        self._standby = None
+        if row is not None and not unfit(reads, row, endpoint, datetime.now(UTC)):
+            release = decode(Release, row["body"])
+            model = served_model(self._session, release)
+            self._standby = self._open(Target(release=release, model=model))
+        deployment = attrs.evolve(self._deployment, address=self._address)
+        noted = self._standby.target.release if self._standby else None
+        write_note(process.folder(self._session), deployment, noted)
+
+    def _order(self) -> tuple[Order, OpenTarget] | None:
+        """An order to go back, where it names what this server verified for that."""
+        home = process.folder(self._session)
+        order = read_order(home, self._deployment.id)
+        if order is None:
+            return None
+        if self._standby is None or self._standby.target.release.id != order.release:
+            drop_order(home, self._deployment.id)
+            return None
+        return order, self._standby
+
+    def _settle_order(self) -> None:
+        """Record what was done while the ledger was away; it says then what is served."""
+        found = self._order()
+        if found is not None:
+            order, standby = found
+            try:
+                record(self._session, self._deployment, order, standby.target)
+            except LedgerError:
+                raise
+            except InterlockError as error:
+                # The alias did not follow: reconciling finds it, and the release is on record.
+                self._workspace.log.warning("%s", self._session.redact(str(error)))
+            drop_order(process.folder(self._session), self._deployment.id)
 
     def _without_ledger(self, error: LedgerError) -> None:
         silent = time.monotonic() - self._verified
@@ -211,6 +266,21 @@ class LedgerFeed:
         self._problem = f"the ledger cannot be read for {silent:.0f} s (grace {grace:g} s): {why}"
         # A term ends whether or not the ledger can be asked.
         now = datetime.now(UTC)
-        ends = [(kept, kept.target.release.expires) for kept in self._current]
+        found = self._order()
+        kept_on = self._current if found is None else (found[1],)
+        ends = [(kept, kept.target.release.expires) for kept in kept_on]
         unexpired = (kept for kept, expires in ends if expires is None or now < expires)
         self._take(tuple(unexpired) if silent <= grace else ())
+
+
+def _answering(allowed: list[OpenTarget]) -> tuple[OpenTarget, ...]:
+    """The targets that are left when others were dropped: one that stands by steps in.
+
+    A champion beside which a release is tried has a weight of 0 where that has the whole.
+    """
+    answering = [one for one in allowed if not one.target.mirror]
+    if answering and not any(one.target.weight > 0 for one in answering):
+        first = answering[0]
+        stepped_in = attrs.evolve(first.target, weight=1.0)
+        allowed[allowed.index(first)] = OpenTarget(target=stepped_in, predictor=first.predictor)
+    return tuple(allowed)

@@ -76,8 +76,9 @@ def refuse_unable(session: Session) -> None:
     Raises:
         UsageError: it does not tell what each release was asked.
     """
-    strategy = session.stack.rollout.strategy
-    if strategy == "all-at-once" or session.funnel.has("read_traffic"):
+    strategy, funnel = session.stack.rollout.strategy, session.funnel
+    deploys = funnel.has("serve_endpoint") or funnel.has("apply_endpoint")
+    if strategy == "all-at-once" or not deploys or funnel.has("read_traffic"):
         return
     words = ", ".join(session.stack.selected("deploy")) or "none"
     msg = (

@@ -220,8 +220,6 @@ class LedgerFeed:
 
     def _keep_standby(self) -> None:
         """Verify and open what the endpoint could go back to, and note which release it is."""
-        if not self._address:
-            return
         self._standby_at = time.monotonic()
         reads, endpoint = self._session.ledger.reads, self._deployment.endpoint
         under_way = reads.open_rollout(endpoint.project, endpoint.stack, endpoint.name)
@@ -231,20 +229,18 @@ class LedgerFeed:
             release = decode(Release, row["body"])
             model = served_model(self._session, release)
             self._standby = self._open(Target(release=release, model=model))
-        deployment = attrs.evolve(self._deployment, address=self._address)
-        noted = self._standby.target.release if self._standby else None
-        write_note(process.folder(self._session), deployment, noted)
+        if self._address:
+            deployment = attrs.evolve(self._deployment, address=self._address)
+            noted = self._standby.target.release if self._standby else None
+            write_note(process.folder(self._session), deployment, noted)
 
     def _order(self) -> tuple[Order, OpenTarget] | None:
         """An order to go back, where it names what this server verified for that."""
-        home = process.folder(self._session)
-        order = read_order(home, self._deployment.id)
-        if order is None:
+        order = read_order(process.folder(self._session), self._deployment.id)
+        if order is None or self._standby is None:
             return None
-        if self._standby is None or self._standby.target.release.id != order.release:
-            drop_order(home, self._deployment.id)
-            return None
-        return order, self._standby
+        known = self._standby.target.release.id == order.release
+        return (order, self._standby) if known else None
 
     def _settle_order(self) -> None:
         """Record what was done while the ledger was away; it says then what is served."""
@@ -258,6 +254,8 @@ class LedgerFeed:
             except InterlockError as error:
                 # The alias did not follow: reconciling finds it, and the release is on record.
                 self._workspace.log.warning("%s", self._session.redact(str(error)))
+        # One that names another release is not kept until that may be gone back to.
+        if self._standby is not None:
             drop_order(process.folder(self._session), self._deployment.id)
 
     def _without_ledger(self, error: LedgerError) -> None:

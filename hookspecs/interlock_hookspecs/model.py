@@ -250,7 +250,7 @@ def package_model(
     Example:
         >>> class Copy:
         ...     @hookimpl
-        ...     def package_model(self, format, model, ws):
+        ...     def package_model(self, format, model, rows, ws):
         ...         kept = ws.keep(ws.locate(model.artifact))
         ...         return Model(format=format, artifact=kept, signature=model.signature)
         >>> Copy().package_model.__name__

@@ -6,6 +6,7 @@ other process.
 
 from __future__ import annotations
 
+import itertools
 import logging
 import threading
 import weakref
@@ -185,6 +186,9 @@ class _FeedCalls(Protocol):
     def changed(self) -> tuple[OpenTarget, ...] | None:
         """The targets, where they are others than when this was last asked."""
 
+    def predictors(self) -> tuple[int, ...]:
+        """For each target that was given last a number, the same as long as its predictor is."""
+
     def watch(self, changed: Callable[[], None]) -> None: ...
 
     def started(self, address: str) -> None: ...
@@ -199,6 +203,9 @@ class ServedFeed:
     def __init__(self, feed: TargetFeed) -> None:
         self._feed = feed
         self._given: tuple[OpenTarget, ...] | None = None
+        self._numbers = itertools.count()
+        # Each predictor is kept with its number, so that no other gets its id.
+        self._numbered: dict[int, tuple[Any, int]] = {}
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._feed, name)
@@ -209,7 +216,16 @@ class ServedFeed:
         if current is self._given:
             return None
         self._given = current
+        before = self._numbered
+        self._numbered = {}
+        for predictor in (target.predictor for target in current):
+            known = before.get(id(predictor)) or (predictor, next(self._numbers))
+            self._numbered[id(predictor)] = known
         return current
+
+    def predictors(self) -> tuple[int, ...]:
+        """The numbers of the predictors of the tuple that was given last."""
+        return tuple(self._numbered[id(target.predictor)][1] for target in self._given or ())
 
 
 class RemoteFeed(Remote):
@@ -219,14 +235,22 @@ class RemoteFeed(Remote):
         super().__init__(peer, number, _FeedCalls)
         self._lock = threading.Lock()
         self._current: tuple[OpenTarget, ...] = ()
+        self._predictors: dict[int, Predictor] = {}
 
     @property
     def current(self) -> tuple[OpenTarget, ...]:
-        """As the contract says; the same tuple until it is another."""
+        """As the contract says; the same tuple until it is another, with predictors that stay."""
         with self._lock:
             changed = self._call("changed")
             if changed is not None:
-                self._current = tuple(changed)
+                numbers = self._call("predictors")
+                before = self._predictors
+                self._current = tuple(
+                    attrs.evolve(target, predictor=before.get(number, target.predictor))
+                    for target, number in zip(changed, numbers, strict=True)
+                )
+                told = zip(numbers, self._current, strict=True)
+                self._predictors = {number: target.predictor for number, target in told}
             return self._current
 
     def watch(self, changed: Callable[[], None]) -> None:

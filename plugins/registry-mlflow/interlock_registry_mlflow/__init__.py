@@ -177,10 +177,10 @@ class MlflowRegistry:
         """The backend of this process: a fork opens its own."""
         process = os.getpid()
         if self._backend is None or self._backend[0] != process:
-            # Read when the client is imported, which would tell its makers how it is used.
-            os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
             from interlock_registry_mlflow.backend import open_backend
+            from interlock_registry_mlflow.quiet import import_client
 
+            import_client()
             opened = open_backend(
                 self.uri,
                 self.root,

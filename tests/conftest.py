@@ -93,6 +93,8 @@ class Commands:
     def start(self, words, *, folder, environ, first=""):
         """Type a command; one at a time."""
         out, err = self._folder / "out", self._folder / "err"
+        for path in (out, err):  # it may be killed before it opens them
+            path.touch()
         asked = {"words": [*map(str, words)], "folder": str(folder), "environ": environ}
         asked |= {"first": str(first), "stdout": str(out), "stderr": str(err)}
         self._driver.stdin.write(json.dumps(asked) + "\n")

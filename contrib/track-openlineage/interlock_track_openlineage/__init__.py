@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
     from interlock_track_openlineage.lineage import Teller
     from interlock_track_openlineage.sending import Sender
 
+_IMPORTING = threading.Lock()
 _WAITING = ".interlock/openlineage-waiting.jsonl"
 
 
@@ -40,6 +43,9 @@ class OpenLineageTracker:
 
     @hookimpl
     def on_event(self, event: Event) -> None:
+        with _IMPORTING:
+            # Its modules import each other: threads that begin with different ones meet half of it.
+            importlib.import_module("openlineage.client.client")
         told = list(self._teller().events(event))
         if told:
             self._sending().send(told)

@@ -10,7 +10,8 @@ _HEAD = """# Benchmarks
 
 `make bench` measures these, writes this page, and fails where a bound is missed; `make bench-NAME`
 runs one (`tests/benchmarks/bench_NAME.py`). Each value is made of medians of interleaved pairs
-after a pair to warm up, in an environment of Interlock and what it runs on, nothing else.
+after a pair to warm up, in an environment of Interlock and what it runs on, nothing else;
+peers have environments of their own.
 """
 
 

@@ -20,7 +20,7 @@ CONTRIB := $(sort $(patsubst %/pyproject.toml,%,$(wildcard contrib/*/pyproject.t
 PROJECTS := pyproject.toml $(MEMBERS:%=%/pyproject.toml)
 BENCHMARKS := $(sort $(patsubst tests/benchmarks/bench_%.py,bench-%,$(wildcard tests/benchmarks/bench_*.py)))
 # These need a server or a plugin that comes with the tests' libraries.
-SERVED := bench-ledger_postgresql bench-registry bench-serving
+SERVED := bench-ledger_postgresql bench-registry bench-serving bench-track
 
 # pip says what goes wrong, and nothing else.
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check

@@ -63,6 +63,7 @@ _hookspec = pluggy.HookspecMarker(PROJECT)
 _SPEC = "_interlock_spec"
 _CONTRACT = "_interlock_contract"
 _KINDS = "_interlock_kinds"
+_LEFT_OUT = "hooks_left_out"
 
 
 class Going(TypedDict, total=False):
@@ -221,6 +222,42 @@ def kinds_of(cls: type[Any]) -> tuple[str, ...] | None:
     """The kinds of task that a plugin says it serves, or None where it serves any."""
     found = getattr(cls, _KINDS, None)
     return found if isinstance(found, tuple) else None
+
+
+def left_out(instance: object) -> frozenset[str]:
+    """The hooks that a plugin has and does not answer, as it is configured.
+
+    A plugin for several backends, of which each can do something else, names them in a property or
+    an attribute ``hooks_left_out``. It is read once, when a stack loads; to whoever asks, a hook
+    that is left out is one that the plugin lacks. A role's required hooks have to remain.
+
+    Args:
+        instance: a configured plugin, or a project's module.
+
+    >>> @plugin(contract="1.0")
+    ... class Talk:
+    ...     quiet: bool = setting(False, doc="say nothing")
+    ...
+    ...     @property
+    ...     def hooks_left_out(self) -> tuple[str, ...]:
+    ...         return ("on_event",) if self.quiet else ()
+    ...
+    ...     @hookimpl
+    ...     def on_event(self, event: object) -> None:
+    ...         print(event)
+    >>> sorted(left_out(Talk(quiet=True))), sorted(left_out(Talk()))
+    (['on_event'], [])
+    """
+    try:
+        named = getattr(instance, _LEFT_OUT)
+    except AttributeError:
+        if hasattr(type(instance), _LEFT_OUT):
+            raise  # a fault of the property's own
+        named = ()
+    if isinstance(named, str) or not all(isinstance(name, str) for name in named):
+        msg = f"{_LEFT_OUT}: expected a tuple of names of hooks"
+        raise TypeError(msg)
+    return frozenset(named)
 
 
 def setting(

@@ -3,7 +3,7 @@
 import pytest
 
 from interlock.errors import HookFailed, UsageError
-from interlock.plugins.check import breaches
+from interlock.plugins.check import breaches, omissions
 from interlock.plugins.funnel import Funnel, Member
 from interlock.plugins.watch import UNANSWERED
 from interlock_hookspecs import (
@@ -14,6 +14,7 @@ from interlock_hookspecs import (
     Verdict,
     hookimpl,
     plugin,
+    setting,
 )
 
 
@@ -380,3 +381,75 @@ def test_an_owner_that_gives_no_list_where_one_is_due_is_named():
 
     with pytest.raises(HookFailed, match="hook compare_window: gave NoneType, expected a list"):
         funnel(("wrong", Wrong())).owner("compare_window", "validate-wrong", profile=None)
+
+
+@plugin(contract="1.0")
+class Several:
+    """Serves here or elsewhere, by a setting."""
+
+    left: tuple[str, ...] = setting((), doc="what it leaves out")
+
+    @property
+    def hooks_left_out(self):
+        return self.left
+
+    @hookimpl
+    def serve_endpoint(self):
+        pass
+
+    @hookimpl
+    def apply_endpoint(self):
+        return "applied"
+
+    @hookimpl
+    def endpoint_status(self):
+        return "status"
+
+
+def test_a_hook_that_is_left_out_is_one_that_the_plugin_lacks():
+    """It is not asked, is nobody's rival, and is asked of by name in vain."""
+    here, there = Several(left=("apply_endpoint",)), Several(left=("serve_endpoint",))
+    both = funnel(("a", here), ("b", there))
+    assert both.makers("apply_endpoint") == (both.members[1].maker,)
+    assert both.makers("serve_endpoint") == (both.members[0].maker,)
+    with pytest.raises(UsageError, match="has no apply_endpoint as it is configured"):
+        both.owner("apply_endpoint", both.members[0].maker)
+    with pytest.raises(UsageError, match=r"both .* implement serve_endpoint"):
+        funnel(("a", here), ("b", Several(left=here.left)))
+
+
+@pytest.mark.parametrize(
+    ("left", "told"),
+    [
+        (("apply_endpoint",), None),
+        (
+            ("aply_endpoint",),
+            "'aply_endpoint', which it does not implement; did you mean 'apply_end",
+        ),
+        (("read_traffic",), "it leaves out 'read_traffic', which it does not implement"),
+        (("endpoint_status",), "as it is configured: the role deploy requires the hook endpoint_s"),
+        (
+            ("apply_endpoint", "serve_endpoint"),
+            "as it is configured: the role deploy requires the hook apply_endpoint or serve",
+        ),
+        ("apply_endpoint", "TypeError: hooks_left_out: expected a tuple of names of hooks"),
+        (1, "what it leaves out is not told: TypeError"),
+    ],
+    ids=str,
+)
+def test_what_is_left_out_is_checked_when_a_stack_loads(left, told):
+    """Names that it does not implement, and what its role cannot do without, are refused."""
+    found = list(omissions(Several(left=left), "deploy"))
+    assert bool(found) == bool(told)
+    assert told is None or told in found[0]
+
+
+def test_a_fault_of_what_tells_the_omissions_is_no_silence():
+    """A property that raises, an AttributeError too, is told with the plugin."""
+
+    class Faulty(Several):
+        @property
+        def hooks_left_out(self):
+            return self.missing
+
+    assert next(iter(omissions(Faulty(), "deploy"))).startswith("what it leaves out is not told")

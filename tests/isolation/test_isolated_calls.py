@@ -28,6 +28,7 @@ from interlock_hookspecs import (
     Window,
     contract_of,
     kinds_of,
+    left_out,
 )
 from interlock_hookspecs.conformance import LocalWorkspace
 from interlock_worker.untyped import dump_untyped, load_untyped
@@ -57,6 +58,18 @@ def test_the_class_here_has_the_form_of_the_one_there(worker):
     assert fields["words"].default == ("a", "b")
     assert fields["root"].metadata == {"interlock": "root"}
     assert fields["kind"].type == Literal["a", "b"]
+
+
+def test_what_it_leaves_out_as_it_is_configured_is_asked_there(worker):
+    """The worker tells it of each instance, and nobody asks it those hooks."""
+    cls = worker().plugin_class()
+    assert left_out(cls()) == frozenset()
+    holding = cls(do="hold_back")
+    assert left_out(holding) == {"check_model", "measure_performance"}
+    assert left_out(attrs.evolve(holding, depth=4)) == left_out(holding)
+    asked = Funnel([Member(maker=Maker(plugin="validate-apart", version="1.5"), plugin=holding)])
+    assert asked.has("check_data")
+    assert not asked.has("check_model")
 
 
 def test_it_runs_there_and_core_is_not_imported(told, python):

@@ -14,7 +14,7 @@ from typing import Any
 
 import attrs
 
-from interlock_hookspecs import Unsupported, type_hints
+from interlock_hookspecs import Unsupported, left_out, type_hints
 from interlock_worker.describe import describe, find
 from interlock_worker.errors import WorkerFailed
 from interlock_worker.peer import Peer
@@ -87,6 +87,9 @@ class Worker:
     def make(self, settings: Mapping[str, Any]) -> int:
         instance = configured(self._loaded(), settings)
         return self.peer.export(instance, type(instance), instance)
+
+    def left_out(self, number: int) -> list[str]:
+        return sorted(left_out(self.peer.original(number)))
 
     def check(self, name: str, value: Any) -> None:
         cls = self._loaded()

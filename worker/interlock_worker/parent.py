@@ -104,6 +104,12 @@ class WorkerPlugin:
         self._number(self._running(), instance)
         return instance
 
+    def left_out(self, instance: Instance) -> tuple[str, ...]:
+        """The hooks that an instance does not answer as it is configured."""
+        process = self._running()
+        number = self._number(process, instance)
+        return tuple(self._call(process, "left_out", number=number))
+
     def check(self, name: str, value: Any) -> None:
         """Hold a value against the validator of a setting; raises what that raises."""
         self._call(self._running(), "check", name=name, value=value)

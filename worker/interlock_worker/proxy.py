@@ -30,6 +30,9 @@ class Hands(Protocol):
     def check(self, name: str, value: Any) -> None:
         """Hold a value against the validator of a setting there."""
 
+    def left_out(self, instance: Instance) -> tuple[str, ...]:
+        """The hooks that an instance there does not answer as it is configured."""
+
     def ask(self, instance: Instance, hook: str, arguments: Mapping[str, Any]) -> Any:
         """Ask an instance a hook."""
 
@@ -65,6 +68,7 @@ def proxy_class(description: Mapping[str, Any], hands: Hands) -> type[Any]:
         "_hands": hands,
         "__attrs_post_init__": _make,
         "__reduce__": _reduce,
+        "hooks_left_out": property(_left_out),
     }
     hints = namespace["__annotations__"]
     for field in description["fields"]:
@@ -116,6 +120,11 @@ def _make(self: Any) -> None:
     settings = _settings(self)
     self._interlock = self._hands.make(settings)
     weakref.finalize(self, self._hands.discard, self._interlock).atexit = False
+
+
+def _left_out(self: Any) -> tuple[str, ...]:
+    hands: Hands = self._hands
+    return hands.left_out(self._interlock)
 
 
 def _check(hands: Hands, instance: object, field: Any, value: Any) -> None:  # noqa: ARG001  (a validator's arguments)

@@ -25,6 +25,9 @@ class Plugins(Protocol):
             Exception: whatever the class raises against its settings.
         """
 
+    def left_out(self, number: int) -> list[str]:
+        """The hooks that an instance does not answer as it is configured."""
+
     def check(self, name: str, value: Any) -> None:
         """Hold a value against the validator of a setting.
 

@@ -14,6 +14,7 @@ from interlock_hookspecs import (
     Spec,
     compatible,
     contract_of,
+    left_out,
     removed_specs,
     specs,
 )
@@ -52,6 +53,26 @@ def breaches(plugin: Any, role: str | None) -> Iterator[str]:
         yield from _hook_breaches(name, function)
     if role is not None:
         yield from _role_breaches(role, set(found))
+
+
+def omissions(instance: Any, role: str | None) -> Iterator[str]:
+    """What is wrong with the hooks that a plugin leaves out as it is configured, each in a line.
+
+    Args:
+        instance: whose class keeps to the form.
+        role: the role that it was installed for; None for a project's module.
+    """
+    try:
+        without = left_out(instance)
+    except Exception as error:  # noqa: BLE001  (a property may do anything: the plugin is named)
+        yield f"what it leaves out is not told: {type(error).__name__}: {error}"
+        return
+    found = set(implementations(type(instance) if role is not None else instance))
+    for name in sorted(without - found):
+        yield f"it leaves out {name!r}, which it does not implement{nearest(name, found)}"
+    if without & found and role is not None:
+        for breach in _role_breaches(role, found - without):
+            yield f"as it is configured: {breach}"
 
 
 def deprecations(plugin: Any) -> Iterator[str]:

@@ -21,7 +21,7 @@ from interlock.plugins.check import contract
 from interlock.plugins.limits import HookTimeout, within
 from interlock.plugins.watch import UNANSWERED, Called, Watcher
 from interlock.stack.hosting import without_hosting
-from interlock_hookspecs import PROJECT, Maker, PluginError, type_hints
+from interlock_hookspecs import PROJECT, Maker, PluginError, left_out, type_hints
 from interlock_worker.errors import WorkerFailed
 from interlock_worker.hooks import ENDLESS
 
@@ -35,12 +35,16 @@ class Member:
         plugin: the instance, or the project's module.
         roles: the roles that it serves in this stack.
         hook_timeout: seconds that a hook of it may take in this process; None for any time.
+        left_out: the hooks that it does not answer as it is configured.
     """
 
     maker: Maker
     plugin: Any
     roles: tuple[str, ...] = ()
     hook_timeout: float | None = None
+    left_out: frozenset[str] = attrs.field(
+        default=attrs.Factory(lambda self: left_out(self.plugin), takes_self=True)
+    )
 
 
 @attrs.frozen(eq=False)
@@ -101,8 +105,9 @@ class Funnel:
                 key=lambda found: places[id(found.plugin)],
             )
             self._calls[name] = tuple(
-                _Call(impl.function, impl.argnames, self.members[places[id(impl.plugin)]])
+                _Call(impl.function, impl.argnames, member)
                 for impl in found
+                if name not in (member := self.members[places[id(impl.plugin)]]).left_out
             )
         self._refuse_rivals()
 
@@ -190,8 +195,9 @@ class Funnel:
         """
         member = self._owner(owner)
         function = getattr(member.plugin, hook, None)
-        if function is None:
-            msg = f"plugin {member.maker} has no {hook}: it cannot do this"
+        if function is None or hook in member.left_out:
+            how = " as it is configured" if function is not None else ""
+            msg = f"plugin {member.maker} has no {hook}{how}: it cannot do this"
             raise UsageError(msg)
         argnames = tuple(name for name in contract()[hook].parameters if _takes(function, name))
         call = _Call(function, argnames, member)

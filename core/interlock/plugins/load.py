@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from interlock.errors import PluginLoadError, StackError
-from interlock.plugins.check import breaches, deprecations
+from interlock.plugins.check import breaches, deprecations, omissions
 from interlock.plugins.discover import Installed, installed, nearest
 from interlock.plugins.funnel import Funnel, Member
 from interlock.plugins.isolated import hosting_for, isolated, load_there, offered
@@ -111,12 +111,20 @@ def _member(plugin: Installed, stack: Stack) -> Member:
     maker = Maker(
         plugin=plugin.name, version=plugin.version, settings=stack.settings_text(plugin.name)
     )
+    _refuse_omissions(instance, plugin)
     return Member(
         maker=maker,
         plugin=instance,
         roles=(plugin.role,),
         hook_timeout=_limit(plugin, stack.hosting(plugin.name)),
     )
+
+
+def _refuse_omissions(instance: Any, plugin: Installed) -> None:
+    where = f"plugin {plugin.name} {plugin.version} ({plugin.target})"
+    found = list(omissions(instance, plugin.role))
+    if found:
+        raise PluginLoadError("\n".join(f"{where}: {breach}" for breach in found))
 
 
 def _hosted(stack: Stack) -> list[str]:
@@ -153,6 +161,7 @@ def _absent_member(owner: Maker | str, stack: Stack) -> Member:
         origins={},
         root=stack.root,
     )
+    _refuse_omissions(instance, known[name])
     return Member(
         maker=attrs.evolve(owner, version=known[name].version),
         plugin=instance,
@@ -164,7 +173,7 @@ def _project_member(path: Path, hook_timeout: float | None) -> Member:
     from interlock_hookspecs import file_digest
 
     module = import_project(path)
-    found = list(breaches(module, None))
+    found = [*breaches(module, None), *omissions(module, None)]
     if found:
         raise PluginLoadError("\n".join(f"{path.name}: {breach}" for breach in found))
     version = file_digest(path).removeprefix("sha256:")[:12]

@@ -20,6 +20,7 @@ class SplittingPromises(ServingPromises):
 
     def test_what_each_release_was_asked_is_counted(self, plugin: Any, tmp_path: Path) -> None:
         """Answers, refusals and failures are counted for the release that they are of."""
+        needs(plugin, "serve_endpoint")
         needs(plugin, "read_traffic")
         targets = (target_of(1), target_of(2, weight=0.0))
         with serving(plugin, tmp_path, *targets) as served:
@@ -40,6 +41,7 @@ class SplittingPromises(ServingPromises):
 
     def test_what_a_mirror_was_asked_is_counted_apart(self, plugin: Any, tmp_path: Path) -> None:
         """A mirror that fails is counted as failing, and the release that answers is not."""
+        needs(plugin, "serve_endpoint")
         needs(plugin, "read_traffic")
         targets = (target_of(1), target_of(BROKEN, mirror=True))
         with serving(plugin, tmp_path, *targets) as served:
@@ -57,6 +59,7 @@ class SplittingPromises(ServingPromises):
 
     def test_counting_goes_on_while_weights_change(self, plugin: Any, tmp_path: Path) -> None:
         """A change of weights begins no new count; a release that comes back has a new one."""
+        needs(plugin, "serve_endpoint")
         needs(plugin, "read_traffic")
         with serving(plugin, tmp_path, target_of(1), target_of(2, weight=0.0)) as served:
             deployment = deployment_of(served)
@@ -74,6 +77,7 @@ class SplittingPromises(ServingPromises):
 
     def test_a_sticky_key_keeps_its_release(self, plugin: Any, tmp_path: Path) -> None:
         """Requests of one key go to one release, and a growing share moves keys one way only."""
+        needs(plugin, "serve_endpoint")
         needs(plugin, "read_traffic")
         keys = [f"person-{number}" for number in range(_KEYS)]
         with serving(plugin, tmp_path, *_split(0.5)) as served:

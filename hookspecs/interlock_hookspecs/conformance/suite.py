@@ -31,6 +31,7 @@ from interlock_hookspecs import (
     PluginError,
     compatible,
     contract_of,
+    left_out,
     removed_specs,
     specs,
     type_hints,
@@ -87,6 +88,8 @@ class Suite:
         )
         assert compatible(stated), f"it is written for contract {stated}, not {CONTRACT_VERSION}"
         found = hooks_of(plugin)
+        strange = left_out(plugin) - set(implemented(type(plugin)))
+        assert not strange, f"it leaves out {sorted(strange)}, which it does not implement"
         for name, function in found.items():
             assert name not in removed_specs(), f"{name} was {removed_specs()[name].deprecated}"
             assert name in specs(), f"the contract has no hook {name!r}"
@@ -133,8 +136,11 @@ class Suite:
 
 
 def hooks_of(plugin: Any) -> dict[str, Callable[..., Any]]:
-    """What a plugin marks with ``@hookimpl``, bound, by name."""
-    return {name: getattr(plugin, name) for name in implemented(type(plugin))}
+    """What a plugin marks with ``@hookimpl``, bound, by name; without what it leaves out."""
+    without = left_out(plugin)
+    return {
+        name: getattr(plugin, name) for name in implemented(type(plugin)) if name not in without
+    }
 
 
 def implemented(cls: type[Any]) -> tuple[str, ...]:

@@ -63,6 +63,11 @@ class Apart:
     anything: Any = setting(None, doc="whatever")
     root: Path = project_root()
 
+    @property
+    def hooks_left_out(self):
+        """What it answers not, where it is told to hold back."""
+        return ("check_model", "measure_performance") if self.do == "hold_back" else ()
+
     @hookimpl
     def check_data(self, rows, task):
         """Do it."""

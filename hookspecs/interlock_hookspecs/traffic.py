@@ -21,8 +21,9 @@ LATENCY_EDGES = (
 
 def _cells(value: Any) -> tuple[int, ...]:
     cells = tuple(value)
-    if len(cells) != len(LATENCY_EDGES) + 1 or any(type(n) is not int or n < 0 for n in cells):
-        msg = f"latencies: expected {len(LATENCY_EDGES) + 1} counts, one for each cell"
+    whole = len(cells) in (0, len(LATENCY_EDGES) + 1)
+    if not whole or any(type(n) is not int or n < 0 for n in cells):
+        msg = f"latencies: expected {len(LATENCY_EDGES) + 1} counts, one for each cell, or none"
         raise ValueError(msg)
     return cells
 
@@ -41,12 +42,16 @@ class Traffic:
         refused: how many of them did not fit its inputs.
         failed: how many it could not answer though they fitted: it raised, was late, or full.
         latencies: of those that it answered, how many took up to each of `LATENCY_EDGES`, from
-            queue to answer; the last cell is of those that took longer than any.
+            queue to answer; the last cell is of those that took longer than any. Empty where the
+            server does not tell how long each release took.
 
     >>> traffic = Traffic(release="release-1", since=datetime.fromisoformat("2026-01-01T00:00Z"),
     ...                   requests=3, failed=1, latencies=latency_cells([0.004, 0.0051]))
     >>> traffic.answered, traffic.latency(0.5)
     (2, 0.005)
+    >>> untold = attrs.evolve(traffic, latencies=())
+    >>> untold.answered, untold.latency(0.5)
+    (2, None)
     """
 
     release: str = attrs.field(validator=named)
@@ -61,12 +66,15 @@ class Traffic:
     @property
     def answered(self) -> int:
         """How many requests it answered."""
+        if not self.latencies:
+            return max(0, self.requests - self.refused - self.failed)
         return sum(self.latencies)
 
     def latency(self, share: float) -> float | None:
         """The edge, in seconds, within which this share of the answers came.
 
-        None where nothing was answered, or where the answer lies beyond the last edge.
+        None where nothing was answered, where the answer lies beyond the last edge, or where
+        latencies are not told.
         """
         reached, wanted = 0, share * self.answered
         for edge, cell in zip(LATENCY_EDGES, self.latencies, strict=False):
@@ -79,7 +87,8 @@ class Traffic:
         """What came since an earlier count of the same series; all of it where it is another."""
         if before is None or before.since != self.since or before.requests > self.requests:
             return self
-        cells = zip(self.latencies, before.latencies, strict=True)
+        told = bool(self.latencies and before.latencies)
+        cells = zip(self.latencies, before.latencies, strict=True) if told else ()
         return attrs.evolve(
             self,
             requests=self.requests - before.requests,

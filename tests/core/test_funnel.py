@@ -424,7 +424,7 @@ def test_a_hook_that_is_left_out_is_one_that_the_plugin_lacks():
         (("apply_endpoint",), None),
         (
             ("aply_endpoint",),
-            "'aply_endpoint', which it does not implement; did you mean 'apply_end",
+            "it does not implement; did you mean 'apply_endpoint'?",
         ),
         (("read_traffic",), "it leaves out 'read_traffic', which it does not implement"),
         (("endpoint_status",), "as it is configured: the role deploy requires the hook endpoint_s"),

@@ -1,10 +1,15 @@
 """From the evidence of a step to a decision: early where it is sure, by value when it is ripe."""
 
+from datetime import UTC, datetime
+
+import attrs
 import pytest
 
+from interlock.lifecycle.rollouts.evidence import _counted
 from interlock.lifecycle.rollouts.judge import SURE, Evidence, Seen, judge, lines
 from interlock.lifecycle.rollouts.steps import Step, steps_of
 from interlock.stack.rollout import RolloutBound, RolloutPlan
+from interlock_hookspecs import Traffic
 from interlock_hookspecs.measures import wilson
 
 ERRORS = RolloutBound(key="rollout.error_rate", op="<=", limit=0.01)
@@ -55,6 +60,18 @@ def test_a_sure_breach_does_not_wait():
     assert decided(plan(ERRORS), seen(errors(12, 12), seconds=2, requests=12))[0] == "rollback"
     assert decided(plan(ERRORS), seen(errors(1, 1), seconds=2, requests=1))[0] == "wait"
     assert decided(plan(ERRORS), seen(errors(9, 9), seconds=2, requests=9))[0] == "wait"
+
+
+def test_latencies_that_are_not_told_are_no_evidence():
+    """A bound on them waits, whatever was answered; errors and refusals are judged all the same."""
+    told = Traffic(
+        release="r", since=datetime.now(UTC), requests=20, refused=1, failed=2, latencies=()
+    )
+    evidence = _counted("rollout.latency_p99", told)
+    assert (evidence.value, evidence.n) == (None, 0)
+    assert evidence.reason == "its server does not tell how long each release takes"
+    assert _counted("rollout.error_rate", told).value == 0.1
+    assert told.minus(attrs.evolve(told, requests=10, refused=1, failed=0)).answered == 8
 
 
 def test_a_good_release_is_not_broken_by_being_looked_at_often():

@@ -98,6 +98,8 @@ def _counted(key: str, traffic: Traffic | None) -> Evidence:
         return Evidence(key=key, value=value, n=traffic.requests, low=low, high=high)
     if not traffic.answered:
         return Evidence(key=key, reason="it answered nothing")
+    if not traffic.latencies:
+        return Evidence(key=key, reason="its server does not tell how long each release takes")
     seconds = traffic.latency(_LATENCIES[name])
     # Slower than every cell is slower than any bound.
     value = 86_400.0 if seconds is None else seconds

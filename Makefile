@@ -14,8 +14,8 @@ BIN := .venv/bin
 PLUGINS := $(sort $(patsubst %/pyproject.toml,%,$(wildcard plugins/*/pyproject.toml)))
 # What `pip install interlock` brings: the plugins that the root distribution requires.
 EMBEDDED := $(foreach plugin,$(PLUGINS),$(if $(shell grep -F '"interlock-$(notdir $(plugin))==' pyproject.toml),$(plugin)))
-RUNTIME := hookspecs worker core $(EMBEDDED)
-MEMBERS := hookspecs worker core $(PLUGINS)
+RUNTIME := hookspecs worker serving core $(EMBEDDED)
+MEMBERS := hookspecs worker serving core $(PLUGINS)
 CONTRIB := $(sort $(patsubst %/pyproject.toml,%,$(wildcard contrib/*/pyproject.toml)))
 PROJECTS := pyproject.toml $(MEMBERS:%=%/pyproject.toml)
 BENCHMARKS := $(sort $(patsubst tests/benchmarks/bench_%.py,bench-%,$(wildcard tests/benchmarks/bench_*.py)))

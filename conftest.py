@@ -32,7 +32,7 @@ def pytest_ignore_collect(collection_path, config):
         return None
     parts = collection_path.relative_to(ROOT).parts
     member = ROOT.joinpath(*parts[:2], "pyproject.toml").exists()
-    examples = parts[0] in {"hookspecs", "worker", "core"} or (
+    examples = parts[0] in {"hookspecs", "worker", "serving", "core"} or (
         parts[0] in {"plugins", "contrib"} and member
     )
     # Alembic runs its own files, and a `__main__` runs when it is imported.

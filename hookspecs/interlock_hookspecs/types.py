@@ -8,6 +8,7 @@ them. This gives them the names.
 from __future__ import annotations
 
 import importlib
+import inspect
 import sys
 import typing
 from collections.abc import Callable
@@ -54,16 +55,21 @@ def type_hints(thing: type[Any] | Callable[..., Any]) -> dict[str, Any]:
     >>> type_hints(fit_candidate)["return"].__name__
     'Candidate'
     """
-    module = sys.modules.get(thing.__module__)
-    names = vars(module) if module else None
-    return typing.get_type_hints(_without_own(thing), globalns=names, localns=_Names())
-
-
-def _without_own(thing: Any) -> Any:
     if not (isinstance(thing, type) and attrs.has(thing)):
-        return thing
-    annotations = {field.name: field.type for field in attrs.fields(thing) if field.init}
-    return type(thing.__name__, (), {"__annotations__": annotations})
+        return _resolved(thing, thing.__module__)
+    taken = {field.name for field in attrs.fields(thing) if field.init}
+    hints: dict[str, Any] = {}
+    for cls in reversed(thing.__mro__):
+        # What a class inherits is named as the module of the class it inherits from has it.
+        own = {name: typed for name, typed in inspect.get_annotations(cls).items() if name in taken}
+        hints |= _resolved(type(cls.__name__, (), {"__annotations__": own}), cls.__module__)
+    return hints
+
+
+def _resolved(thing: type[Any] | Callable[..., Any], home: str) -> dict[str, Any]:
+    module = sys.modules.get(home)
+    names = vars(module) if module else None
+    return typing.get_type_hints(thing, globalns=names, localns=_Names())
 
 
 def resolve(cls: type[Any]) -> type[Any]:

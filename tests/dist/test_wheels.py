@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-MEMBERS = ("hookspecs", "worker", "core", "plugins", "contrib")
+MEMBERS = ("hookspecs", "worker", "serving", "core", "plugins", "contrib")
 CONTRIB = sorted(path.parent.name for path in ROOT.glob("contrib/*/pyproject.toml"))
 MAKE_DATA = """
 import pyarrow as pa, pyarrow.parquet as pq

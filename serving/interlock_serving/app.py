@@ -1,0 +1,217 @@
+"""The application of an endpoint: which path does what, as raw ASGI."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import orjson
+
+from interlock_hookspecs import Endpoint, InvalidInput, NotFound, PluginError, Unavailable
+from interlock_serving.batching import Batcher, Overloaded
+from interlock_serving.binary import split, wanted, write_binary
+from interlock_serving.exchange import BINARY, Exchange, HTTPError, Receive, Send
+from interlock_serving.protocol import (
+    Envelope,
+    Query,
+    TooLarge,
+    metadata,
+    nearest,
+    read_columns,
+    read_envelope,
+    read_outputs,
+    shown,
+    sticky_share,
+    write_answer,
+)
+from interlock_serving.records import read_records, write_records
+from interlock_serving.routing import Router
+
+if TYPE_CHECKING:
+    import logging
+
+_STATUSES: tuple[tuple[type[PluginError], int], ...] = (
+    (TooLarge, 413),
+    (InvalidInput, 400),
+    (NotFound, 404),
+    (Overloaded, 429),
+    (Unavailable, 503),
+)
+_Reader = Callable[..., tuple[int, dict[str, list[Any]]]]
+_RETRY = (b"retry-after", b"1")
+STICKY_HEADER = b"x-sticky-key"
+_FOUND = 200
+_DOWN = 503
+
+
+@attrs.define(eq=False)
+class App:
+    """What answers the requests of one endpoint.
+
+    Attributes:
+        endpoint: its name is the model's name in paths.
+        log: told of faults.
+        problem: says why the targets may be out of date; empty where all is well.
+        lost: says how many captures were lost.
+        max_body: bytes.
+        max_rows: rows of a request.
+        router: what is served now; replaced as a whole, on the event loop's thread.
+        mirrors_skipped: copies of requests that no mirror took.
+        combined: makes of this process's readiness the endpoint's, where it has several.
+    """
+
+    endpoint: Endpoint
+    log: logging.Logger
+    problem: Callable[[], str]
+    lost: Callable[[], int]
+    max_body: int
+    max_rows: int
+    router: Router = attrs.field(factory=Router)
+    mirrors_skipped: int = 0
+    combined: Callable[[dict[str, Any]], dict[str, Any]] = attrs.field(default=dict)
+
+    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        exchange = Exchange(scope, receive, send)
+        try:
+            status, content = await self._answer(exchange)
+        except HTTPError as error:
+            await exchange.refuse(error.status, str(error), *error.headers)
+        except PluginError as error:
+            status = next((code for kind, code in _STATUSES if isinstance(error, kind)), 500)
+            retry = (_RETRY,) if isinstance(error, Overloaded | Unavailable) else ()
+            await exchange.refuse(status, str(error), *retry)
+        except Exception as error:  # a fault of ours is answered and logged; the server goes on
+            self.log.exception("request %s failed", exchange.request_id)
+            await exchange.refuse(500, f"the server failed: {type(error).__name__}")
+        else:
+            await exchange.answer(status, content)
+
+    async def _answer(self, exchange: Exchange) -> tuple[int, bytes]:
+        match exchange.path.split("/")[1:]:
+            case ["v2", "models", name, *rest] if name == self.endpoint.name:
+                return await self._model(exchange, rest)
+            case ["v2", "models", name, *_]:
+                raise NotFound(f"no model {shown(name)} here{nearest(name, [self.endpoint.name])}")
+            case ["v2"]:
+                status, value = _FOUND, _server()
+            case ["v2", "health", "live"]:
+                status, value = _FOUND, {"live": True}
+            case ["v2", "health", "ready"]:
+                value = self.combined(self.readiness())
+                status = _FOUND if value["ready"] else _DOWN
+            case _:
+                raise NotFound("nothing is at this path: the protocol's paths begin with /v2")
+        _require(exchange, "GET", "HEAD")
+        return status, orjson.dumps(value)
+
+    async def _model(self, exchange: Exchange, rest: list[str]) -> tuple[int, bytes]:
+        version = None
+        if rest[:1] == ["versions"] and len(rest) > 1:
+            version, rest = rest[1], rest[2:]
+        if rest in (["infer"], ["batch"]):
+            _require(exchange, "POST")
+            return _FOUND, await self._infer(exchange, version, records=rest == ["batch"])
+        if rest not in ([], ["ready"]):
+            raise NotFound("a model has its metadata, ready, infer and batch; nothing else is here")
+        _require(exchange, "GET", "HEAD")
+        router = self.router
+        model = router.choose(0.0) if version is None else router.version(version)
+        if rest == ["ready"]:
+            ready = {"name": self.endpoint.name, "ready": not model.late}
+            return _DOWN if model.late else _FOUND, orjson.dumps(ready)
+        versions = router.versions if version is None else (model.release.id,)
+        value = metadata(self.endpoint.name, versions, model.format, model.columns, model.signature)
+        return _FOUND, orjson.dumps(value)
+
+    async def _infer(self, exchange: Exchange, version: str | None, *, records: bool) -> bytes:
+        body = await exchange.read_body(at_most=self.max_body)
+        behind = None
+        if header := exchange.header(BINARY):
+            body, behind = split(body, header)
+        envelope = read_envelope(body, behind)
+        if envelope.id is not None:
+            exchange.request_id = envelope.id
+        # From here to the queue nothing waits, so that a swap cannot come between.
+        model = self._chosen(exchange, envelope, version)
+        read = read_records if records else read_columns
+        try:
+            rows, columns = read(envelope, model.columns, max_rows=self.max_rows)
+        except InvalidInput:
+            model.tally.refused += 1
+            raise
+        selected = None if records else read_outputs(envelope, model.signature)
+        binary = frozenset[str]() if records else wanted(envelope.body, model.outputs)
+        query = Query(id=exchange.request_id, rows=rows, columns=columns)
+        answer = await model.ask(query)
+        self._mirror(envelope, query, model, read)
+        if records:
+            return write_records(self.endpoint.name, model.release, exchange.request_id, answer)
+        about = (self.endpoint.name, model.release, exchange.request_id, answer, selected)
+        if binary:
+            exchange.json_bytes, content = write_binary(*about, binary)
+            return content
+        return write_answer(*about)
+
+    def _chosen(self, exchange: Exchange, envelope: Envelope, version: str | None) -> Batcher:
+        router = self.router
+        if version is not None:
+            return router.version(version)
+        sticky = envelope.sticky
+        if sticky is None and len(router.models) > 1:
+            sticky = sticky_share(exchange.header(STICKY_HEADER))
+        return router.choose(sticky)
+
+    def _mirror(self, envelope: Envelope, query: Query, model: Batcher, read: _Reader) -> None:
+        for mirror in self.router.mirrors:
+            copy = query
+            if mirror.columns.fields != model.columns.fields:
+                try:
+                    _, columns = read(envelope, mirror.columns, max_rows=self.max_rows)
+                except InvalidInput:
+                    mirror.tally.refused += 1
+                    self.mirrors_skipped += 1
+                    continue
+                copy = attrs.evolve(query, columns=columns)
+            self.mirrors_skipped += not mirror.tell(copy)
+
+    def readiness(self) -> dict[str, Any]:
+        """How this process is: what it serves, what is wrong, what it counted."""
+        router = self.router
+        late = [model.release.id for model in router.models if model.late]
+        ready = router.taking and not late
+        reasons = [router.problem, self.problem()]
+        if not router.taking:
+            reasons.append("no release is served here")
+        reasons += [f"the model of {release} is late" for release in late]
+        return {
+            "ready": ready,
+            "endpoint": self.endpoint.name,
+            "project": self.endpoint.project,
+            "stack": self.endpoint.stack,
+            "serving": router.versions,
+            "mirrors": [mirror.release.id for mirror in router.mirrors],
+            "problem": "; ".join(filter(None, reasons)),
+            "captures_lost": self.lost(),
+            "mirrors_skipped": self.mirrors_skipped,
+            "traffic": router.traffic(),
+            "pid": os.getpid(),
+        }
+
+
+def _server() -> dict[str, Any]:
+    name = "interlock-serving"
+    try:
+        version = importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        version = "not installed"
+    return {"name": name, "version": version, "extensions": ["binary_tensor_data"]}
+
+
+def _require(exchange: Exchange, *methods: str) -> None:
+    if exchange.method not in methods:
+        allowed = ", ".join(methods)
+        raise HTTPError(405, f"this path takes {allowed}", (b"allow", allowed.encode("ascii")))

@@ -1,0 +1,326 @@
+"""Requests that wait for one model are scored together.
+
+No timer decides how long to wait: while the model works, requests queue up, and what has queued
+up is the next batch. One request alone is scored at once. Queue and batches belong to the event
+loop; scoring happens on the model's own thread, so that the loop keeps answering. A batch of a
+prompt model that is known to be over soon is scored by the loop: cheaper than two hand-overs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import attrs
+
+from interlock_hookspecs import CaptureSink, InvalidInput, OpenTarget, PluginError, Unavailable
+from interlock_serving.answers import Answer
+from interlock_serving.private import PrivateCaptures
+from interlock_serving.protocol import Query
+from interlock_serving.scoring import ModelFailed, Pace, Scorer, captured
+from interlock_serving.tally import Tally
+
+if TYPE_CHECKING:
+    import logging
+
+    from interlock_hookspecs import Predictor, Release, Signature
+    from interlock_serving.columns import Columns
+
+
+class Overloaded(PluginError):  # noqa: N818  (read as a sentence: raise Overloaded)
+    """The queue is full; the same request may be taken a moment later."""
+
+
+@attrs.define(eq=False)
+class _Waiting:
+    """A request in the queue. A mirrored one has nobody who waits for it."""
+
+    query: Query
+    future: asyncio.Future[Answer] | None
+    since: float
+
+
+class Batcher:
+    """A model behind its queue. Made, asked and closed on the event loop's thread.
+
+    Args:
+        target: the opened model, its release and whether it is a mirror.
+        captures: where answers are recorded, after they were given.
+        log: told of a model that fails.
+        batch_rows: rows scored at once, at most, except that a request is never divided.
+        queue_rows: rows that wait, at most.
+        answer_seconds: how long a batch may take.
+
+    Raises:
+        Unsupported: the protocol has no datatype for one of the model's columns.
+    """
+
+    def __init__(
+        self,
+        target: OpenTarget,
+        captures: CaptureSink,
+        log: logging.Logger,
+        *,
+        batch_rows: int,
+        queue_rows: int,
+        answer_seconds: float,
+    ) -> None:
+        self._scorer = Scorer(target)
+        self._pace = Pace()
+        self._prompt = getattr(target.predictor, "prompt", False) is True
+        self.mirror = target.target.mirror
+        self.release: Release = target.target.release
+        self.format = target.target.model.format
+        self.tally = Tally()
+        self._captures = captures
+        self._hides = isinstance(captures, PrivateCaptures)  # hashing takes its time
+        self._log = log
+        self._batch_rows = batch_rows
+        self._queue_rows = queue_rows
+        self._answer_seconds = answer_seconds
+        self._loop = asyncio.get_running_loop()
+        self._queue: deque[_Waiting] = deque()
+        self._queued = 0
+        self._seen = 0
+        self._scheduled = False
+        self._running = False
+        self._closed = False
+        self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        # A daemon: a model that never returns must not keep the process from ending.
+        self._thread = threading.Thread(
+            target=self._work, name=f"model-{self.release.id}", daemon=True
+        )
+        self._thread.start()
+        self.late = False
+
+    @property
+    def signature(self) -> Signature:
+        """What the model takes and gives."""
+        return self._scorer.signature
+
+    @property
+    def columns(self) -> Columns:
+        """What the model takes, as the protocol has it."""
+        return self._scorer.columns
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """The names of what is answered."""
+        return self._scorer.outputs
+
+    @property
+    def predictor(self) -> Predictor:
+        """The opened model."""
+        return self._scorer.predictor
+
+    def ask(self, query: Query) -> asyncio.Future[Answer]:
+        """Queue a request; its answer comes through the future.
+
+        Raises:
+            Overloaded: too many rows wait.
+            Unavailable: the model has been silent for too long.
+        """
+        future: asyncio.Future[Answer] = self._loop.create_future()
+        self._put(_Waiting(query, future, self._loop.time()))
+        return future
+
+    def tell(self, query: Query) -> bool:
+        """Queue a copy of a request that nobody waits for; False where there was no room."""
+        try:
+            self._put(_Waiting(query, None, self._loop.time()))
+        except (Overloaded, Unavailable):
+            return False
+        return True
+
+    def close(self) -> None:
+        """Take no more; what waits is still answered, then the thread ends."""
+        self._closed = True
+        self._end_if_idle()
+
+    def is_alive(self) -> bool:
+        """Whether answers of this model may still be given or recorded."""
+        return self._thread.is_alive()
+
+    def join(self, seconds: float) -> None:
+        """Wait until the answers of a closed batcher are recorded."""
+        self._thread.join(seconds)
+
+    def _put(self, waiting: _Waiting) -> None:
+        if self._closed:
+            raise Unavailable(f"{self.release.id} is served no longer")
+        if self.late:
+            self.tally.failed += 1
+            raise Unavailable(f"the model of {self.release.id} has not answered in time")
+        rows = waiting.query.rows
+        if self._queued and self._queued + rows > self._queue_rows:
+            self.tally.failed += 1
+            raise Overloaded(f"{self._queued} rows wait for {self.release.id}: try again soon")
+        self._queue.append(waiting)
+        self._queued += rows
+        self._schedule()
+
+    def _schedule(self) -> None:
+        if not self._running and not self._scheduled:
+            # At the end of this tick of the loop, so that all it brought goes together.
+            self._scheduled = True
+            self._loop.call_soon(self._drain)
+
+    def _drain(self) -> None:
+        self._scheduled = False
+        if self._running:
+            return
+        if len(self._queue) > self._seen:
+            # More came in this tick: what is on its way may come in the next, and goes along.
+            self._seen = len(self._queue)
+            self._schedule()
+            return
+        self._seen = 0
+        if not self._queue:
+            self._end_if_idle()
+            return
+        batch = [self._queue.popleft()]
+        rows = batch[0].query.rows
+        names = batch[0].query.names
+        while self._queue:
+            query = self._queue[0].query
+            if rows + query.rows > self._batch_rows or query.names != names:
+                break
+            rows += query.rows
+            batch.append(self._queue.popleft())
+        self._queued -= rows
+        if self._prompt and self._pace.is_short(rows) and self._scored_here(batch, rows):
+            return
+        self._running = True
+        timer = self._loop.call_later(self._answer_seconds, self._give_up, batch)
+        self._jobs.put(lambda: self._run(batch, timer))
+
+    def _scored_here(self, batch: list[_Waiting], rows: int) -> bool:
+        """Score a short batch at once; False where it fails, and is for the thread to look into."""
+        try:
+            scored = self._timed(batch, rows)
+        except Exception:  # noqa: BLE001  (the thread meets it again, and tells)
+            return False
+        delivered, at = self._deliver(batch, scored), datetime.now(UTC)
+        if self._hides:
+            self._jobs.put(lambda: self._record(delivered, at))
+        else:
+            self._record(delivered, at)
+        if self._queue or self._closed:
+            self._schedule()
+        return True
+
+    def _give_up(self, batch: list[_Waiting]) -> None:
+        self.late = True
+        error = Unavailable(f"no answer within {self._answer_seconds:g} s")
+        self._log.error("the model of %s is late: %s", self.release.id, error)
+        for waiting in (*batch, *self._queue):
+            _resolve(waiting, error)
+            self.tally.failed += 1
+        self._queue.clear()
+        self._queued = 0
+
+    def _end_if_idle(self) -> None:
+        if self._closed and not self._running and not self._queue:
+            self._jobs.put(None)
+
+    # On the model's thread.
+
+    def _work(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            job()
+
+    def _run(self, batch: list[_Waiting], timer: asyncio.TimerHandle) -> None:
+        results = self._score_each(batch)
+        try:
+            self._loop.call_soon_threadsafe(self._take_over, batch, results, timer)
+        except RuntimeError:
+            # The loop is closed: the server stopped without waiting for this model.
+            self._log.warning("%d requests were given up at the end", len(batch))
+            self._jobs.put(None)
+
+    def _score_each(self, batch: list[_Waiting]) -> Sequence[Answer | PluginError]:
+        try:
+            return self._timed(batch, sum(waiting.query.rows for waiting in batch))
+        except InvalidInput as error:
+            failure: PluginError = error
+        except Exception as error:  # noqa: BLE001  (whatever a model raises is answered)
+            failure = ModelFailed(f"the model failed: {_in_short(error)}")
+            if len(batch) == 1:
+                self._log.exception("the model of %s failed", self.release.id)
+        if len(batch) == 1:
+            return [failure]
+        # One bad request must not spoil its neighbours': each is asked for alone.
+        return [result for waiting in batch for result in self._score_each([waiting])]
+
+    # On either.
+
+    def _timed(self, batch: list[_Waiting], rows: int) -> list[Answer]:
+        started = time.perf_counter()
+        scored = self._scorer.score([waiting.query for waiting in batch])
+        self._pace.tell(rows, time.perf_counter() - started)
+        return scored
+
+    def _record(self, delivered: list[tuple[Query, Answer]], at: datetime) -> None:
+        for batch in captured(delivered, self.release, at, mirror=self.mirror):
+            self._captures.put_batch(batch)
+
+    # On the loop again.
+
+    def _take_over(
+        self,
+        batch: list[_Waiting],
+        results: Sequence[Answer | PluginError],
+        timer: asyncio.TimerHandle,
+    ) -> None:
+        timer.cancel()
+        self._running = False
+        given_up, self.late = self.late, False
+        delivered = self._deliver(batch, results, counted=not given_up)
+        if self._queue:
+            self._drain()
+        if delivered:
+            at = datetime.now(UTC)
+            self._jobs.put(lambda: self._record(delivered, at))
+        self._end_if_idle()
+
+    def _deliver(
+        self,
+        batch: list[_Waiting],
+        results: Sequence[Answer | PluginError],
+        *,
+        counted: bool = True,
+    ) -> list[tuple[Query, Answer]]:
+        """Hand over results; what was answered with."""
+        now = self._loop.time()
+        delivered = []
+        for waiting, result in zip(batch, results, strict=True):
+            if counted:
+                self.tally.add(result, now - waiting.since)
+            if _resolve(waiting, result) and isinstance(result, Answer):
+                delivered.append((waiting.query, result))
+        return delivered
+
+
+def _resolve(waiting: _Waiting, result: Answer | PluginError) -> bool:
+    """Hand over a result; False where whoever waited is gone or was answered already."""
+    future = waiting.future
+    if future is None:
+        return True
+    if future.done():
+        return False
+    if isinstance(result, PluginError):
+        future.set_exception(result)
+    else:
+        future.set_result(result)
+    return True
+
+
+def _in_short(error: Exception) -> str:
+    """What may be told to a client: a message of our own, of any other exception its type only."""
+    return str(error) if isinstance(error, PluginError) else type(error).__name__

@@ -1,0 +1,76 @@
+"""What stands before the application, by the settings; what is not set is not there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import attrs
+
+from interlock_serving.access import access_of, gate
+from interlock_serving.asgi import ASGI
+from interlock_serving.observe import Observer, observed
+from interlock_serving.pages import pages
+
+if TYPE_CHECKING:
+    from interlock_serving import ServerSettings
+    from interlock_serving.app import App
+    from interlock_serving.peers import Peers
+
+
+@attrs.frozen
+class Layered:
+    """An application behind its layers.
+
+    Attributes:
+        application: the outermost layer.
+        close: to be called once it is asked no more.
+    """
+
+    application: ASGI
+    close: Callable[[], None]
+
+
+def layered(settings: ServerSettings, app: App, peers: Peers) -> Layered:
+    """The application behind its layers: watched, then locked, then described.
+
+    Args:
+        settings: of the plugin.
+        app: what answers.
+        peers: what other workers of the endpoint say.
+
+    Raises:
+        InvalidInput: the settings contradict each other.
+        Unavailable: a library or a file is not there.
+    """
+    access = access_of(settings)
+    application = pages(app, keys=bool(settings.api_keys))
+    observers: list[Observer] = []
+    close: Callable[[], None] = _nothing
+    if settings.metrics:
+        from interlock_serving.metrics import HTTPCounts, metrics, snapshot
+
+        counts = HTTPCounts()
+        observers.append(counts.add)
+        peers.counted = lambda: snapshot(app, counts)
+        application = metrics(
+            app.endpoint.name, peers.metrics, application, alone=settings.workers == 1
+        )
+    if settings.access_log is not None:
+        from interlock_serving.access_log import access_log
+
+        observers.append(access_log(settings.access_log, app.log))
+    if settings.traces:
+        from interlock_serving.spans import spans
+
+        observer, close = spans(settings.traces, app.endpoint)
+        observers.append(observer)
+    if access is not None:
+        application = gate(access, application)
+    if observers:
+        application = observed(application, observers)
+    return Layered(application, close)
+
+
+def _nothing() -> None:
+    pass

@@ -1,0 +1,226 @@
+"""What uvicorn lacks to stand hostile clients, as hooks around its HTTP protocol.
+
+A request's header must arrive in time and in a bounded size, an answer must be taken in time,
+requests sent ahead are counted, and connections are bounded: where they run out, one that has no
+request in progress is closed in favour of the new one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+from typing import Any, ClassVar
+from urllib.parse import unquote
+
+import attrs
+import httptools
+from uvicorn.protocols.http.httptools_impl import (
+    STATUS_LINE,
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
+
+from interlock_serving.asgi import PEER
+from interlock_serving.cycle import Cycle
+from interlock_serving.tls import peer_name
+
+HEADER_BYTES = 64 * 1024
+PIPELINED = 64
+_SPARE_FILES = 128
+
+
+@attrs.frozen
+class Guard:
+    """Limits of connections; seconds, and a number of connections.
+
+    Attributes:
+        certificates: whether clients are known by certificates.
+    """
+
+    header_seconds: float
+    body_seconds: float
+    write_seconds: float
+    max_connections: int
+    certificates: bool = False
+
+    @property
+    def connections(self) -> int:
+        """As many as are wanted, or as the process may open beside its other files."""
+        files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if files == resource.RLIM_INFINITY:
+            return self.max_connections
+        return max(1, min(self.max_connections, files - _SPARE_FILES))
+
+
+class GuardedProtocol(HttpToolsProtocol):
+    """uvicorn's protocol with a `Guard`."""
+
+    guard: ClassVar[Guard]
+
+    def __init__(self, *args: Any, **keywords: Any) -> None:
+        super().__init__(*args, **keywords)
+        self._deadline: asyncio.TimerHandle | None = None
+        self._write_deadline: asyncio.TimerHandle | None = None
+        self._in_header = self._header_is_new = self._in_body = False
+        self._header_bytes = 0
+        self._peer: str | None = None
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no request is in progress."""
+        cycle: RequestResponseCycle | None = self.cycle  # None before the first request
+        return cycle is None or cycle.response_complete
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+        """Count a new connection, and give its first header a deadline."""
+        super().connection_made(transport)
+        if self.guard.certificates:
+            self._peer = peer_name(transport.get_extra_info("ssl_object"))
+        if len(self.connections) > self.guard.connections:
+            self._make_room()
+        self._time(self.guard.header_seconds)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stop what was timed."""
+        self._stop_deadline()
+        self.resume_writing()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what arrived; where that leaves a header unfinished, time and measure it."""
+        super().data_received(data)
+        if self.transport.is_closing():
+            return
+        if self._in_header:
+            # Where in its first chunk a header begins is not known: a body may stand before it.
+            self._header_bytes += 0 if self._header_is_new else len(data)
+            self._header_is_new = False
+            if self._header_bytes > HEADER_BYTES:
+                self._refuse(431, f"the header has more than {HEADER_BYTES} bytes")
+                return
+        # Bytes that begin no request, line feeds say, stopped uvicorn's own timer too.
+        if self._in_body:
+            self._time(self.guard.body_seconds)
+        elif self._in_header or (self.is_idle and self.timeout_keep_alive_task is None):
+            self._time(self.guard.header_seconds)
+
+    def on_message_begin(self) -> None:
+        """A request's first bytes are there."""
+        self._in_header = self._header_is_new = True
+        self._header_bytes = 0
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        """A request's header is there."""
+        self._in_header = False
+        self._in_body = True
+        self._stop_deadline()
+        if len(self.pipeline) >= PIPELINED:
+            raise ValueError(f"more than {PIPELINED} requests sent ahead")
+        if self._peer is not None:
+            self.scope[PEER] = self._peer  # type: ignore[literal-required]  # a key of ours
+        version = self._complete_scope()
+        before: RequestResponseCycle | None = self.cycle  # None before the first request
+        keep_alive = version != "1.0" and self.parser.should_keep_alive()
+        self.cycle = Cycle(self.scope, self, keep_alive=keep_alive)
+        if before is None or before.response_complete:
+            self._start_asgi_task(self.cycle, self.app)
+        else:
+            self.flow.pause_reading()
+            self.pipeline.appendleft((self.cycle, self.app))
+
+    def on_message_complete(self) -> None:
+        """A request is there as a whole."""
+        self._in_body = False
+        self._stop_deadline()
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """An answer was given; where the next request was sent ahead, it has its time from now."""
+        self._stop_deadline()
+        super().on_response_complete()
+        if self._in_body and not self.transport.is_closing():
+            self._time(self.guard.body_seconds)
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is no HTTP, in JSON as everything else."""
+        self._refuse(400, msg)
+
+    def pause_writing(self) -> None:
+        """The client does not take its answer: time it."""
+        super().pause_writing()
+        if self._write_deadline is None:
+            self._write_deadline = self.loop.call_later(
+                self.guard.write_seconds, self.transport.abort
+            )
+
+    def resume_writing(self) -> None:
+        """The client takes its answer."""
+        super().resume_writing()
+        if self._write_deadline is not None:
+            self._write_deadline.cancel()
+            self._write_deadline = None
+
+    def _complete_scope(self) -> str:
+        """Add the request line to the scope; the version of HTTP."""
+        url = httptools.parse_url(self.url)
+        path = url.path.decode("ascii")
+        version = self.parser.get_http_version()
+        self.scope["http_version"] = version
+        self.scope["method"] = self.parser.get_method().decode("ascii")
+        self.scope["path"] = unquote(path) if "%" in path else path
+        self.scope["raw_path"] = url.path
+        self.scope["query_string"] = url.query or b""
+        return version
+
+    def _time(self, seconds: float) -> None:
+        # Not started again by each byte: the whole header has this long, and so has the body.
+        if self._deadline is None:
+            self._deadline = self.loop.call_later(seconds, self._too_slow)
+
+    def _stop_deadline(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _too_slow(self) -> None:
+        self._deadline = None
+        if self.transport.is_closing():
+            return
+        if self._in_body and not self.pipeline and not self.is_idle:
+            self._refuse(408, "the body did not arrive in time")
+        elif not self.is_idle or self.pipeline:
+            # What comes next is not read while a request is answered: not the client's delay.
+            self._time(self.guard.header_seconds)
+        elif self._in_header:
+            self._refuse(408, "the header did not arrive in time")
+        else:
+            self.transport.close()
+
+    def _make_room(self) -> None:
+        others = [other for other in self.connections if other is not self]
+        # One that never asked anything goes before one that keeps a connection for its next.
+        for unused in (True, False):
+            for other in others:
+                if (
+                    isinstance(other, GuardedProtocol)
+                    and other.is_idle
+                    and (other.cycle is None) is unused
+                    and not other.transport.is_closing()
+                ):
+                    other.transport.abort()
+                    return
+        self._refuse(503, "too many connections")
+
+    def _refuse(self, status: int, why: str) -> None:
+        body = b'{"error":"%s"}' % why.encode("ascii", "replace").replace(b'"', b"'")
+        self.transport.write(
+            STATUS_LINE[status] + b"content-type: application/json\r\nconnection: close\r\n"
+            b"content-length: %d\r\n\r\n%b" % (len(body), body)
+        )
+        self.transport.close()
+
+
+def guarded(guard: Guard) -> type[GuardedProtocol]:
+    """A protocol class with these limits, as uvicorn wants one."""
+    return type("GuardedProtocol", (GuardedProtocol,), {"guard": guard})

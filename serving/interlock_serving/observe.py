@@ -1,0 +1,108 @@
+"""The layer that watches requests: what was asked, what came of it, how long it took."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import attrs
+
+from interlock_serving.asgi import ASGI, CALLER, Scope
+from interlock_serving.exchange import Receive, Send
+
+_KNOWN = frozenset(
+    {"/v2", "/v2/health/live", "/v2/health/ready", "/openapi.json", "/docs", "/metrics"}
+)
+_OF_MODEL = frozenset({"", "/ready", "/infer", "/batch"})
+
+
+@attrs.frozen
+class Observation:
+    """One request and its answer.
+
+    Attributes:
+        scope: the request, as ASGI has it.
+        route: its path with names for what varies; "other" where nothing is.
+        began: when it came, in nanoseconds since 1970.
+        seconds: from its header to the end of its answer.
+        status: of the answer; 0 where the connection ended first.
+        size: bytes of the answer's body.
+        request_id: as the answer names it.
+    """
+
+    scope: Scope
+    route: str
+    began: int
+    seconds: float
+    status: int
+    size: int
+    request_id: str
+
+    @property
+    def caller(self) -> str:
+        """Whose key or certificate let it in; empty where nobody's had to."""
+        return str(self.scope.get(CALLER, ""))
+
+
+Observer = Callable[[Observation], None]
+
+
+def observed(behind: ASGI, observers: Sequence[Observer]) -> ASGI:
+    """What is behind, with each answer told to all observers once it is given."""
+
+    async def layer(scope: Scope, receive: Receive, send: Send) -> None:
+        began, started = time.time_ns(), time.perf_counter()
+        status = size = 0
+        request_id = ""
+
+        async def watched(message: dict[str, Any]) -> None:
+            nonlocal status, size, request_id
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                request_id = _request_id(message["headers"])
+            else:
+                size += len(message["body"])
+            await send(message)
+
+        try:
+            await behind(scope, receive, watched)
+        finally:
+            seen = Observation(
+                scope=scope,
+                route=route_of(scope["path"]),
+                began=began,
+                seconds=time.perf_counter() - started,
+                status=status,
+                size=size,
+                request_id=request_id,
+            )
+            for observer in observers:
+                observer(seen)
+
+    return layer
+
+
+def route_of(path: str) -> str:
+    """A path with names for what varies, so that there are few.
+
+    >>> route_of("/v2/models/employment/versions/release-7/infer"), route_of("/wp-admin")
+    ('/v2/models/{model}/versions/{version}/infer', 'other')
+    """
+    if path in _KNOWN:
+        return path
+    parts = path.split("/")
+    if parts[:3] == ["", "v2", "models"] and len(parts) > 3:  # noqa: PLR2004  (a model's name)
+        rest = parts[4:]
+        route = "/v2/models/{model}"
+        if rest[:1] == ["versions"] and len(rest) > 1:
+            rest = rest[2:]
+            route += "/versions/{version}"
+        end = "".join(f"/{part}" for part in rest)
+        if end in _OF_MODEL:
+            return route + end
+    return "other"
+
+
+def _request_id(headers: Sequence[tuple[bytes, bytes]]) -> str:
+    return next((value.decode("ascii") for name, value in headers if name == b"x-request-id"), "")

@@ -1,0 +1,194 @@
+"""The process's side: a socket, uvicorn, signals, changes of targets, and the end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import time
+from collections.abc import Callable, Generator
+from typing import TYPE_CHECKING
+
+import uvicorn
+
+from interlock_hookspecs import CaptureSink, Endpoint, OpenTarget, TargetFeed
+from interlock_serving.app import App
+from interlock_serving.batching import Batcher
+from interlock_serving.layers import layered
+from interlock_serving.limits import Guard, guarded
+from interlock_serving.listening import BACKLOG, address_of, listen
+from interlock_serving.peers import Peers, Worker
+from interlock_serving.private import private
+from interlock_serving.routing import Router, dropped, route
+from interlock_serving.signals import heard
+from interlock_serving.tls import renew, server_context
+
+if TYPE_CHECKING:
+    import logging
+
+    from interlock_serving import ServerSettings
+
+_RECORD_SECONDS = 5.0
+
+
+class EndpointServer:
+    """An endpoint served from this process.
+
+    Args:
+        settings: of the plugin.
+        endpoint: which endpoint.
+        feed: what to serve, now and from then on.
+        captures: where answers are recorded.
+        log: told of faults.
+        worker: what a supervisor gave this process, where it is one of several.
+    """
+
+    def __init__(
+        self,
+        settings: ServerSettings,
+        endpoint: Endpoint,
+        feed: TargetFeed,
+        captures: CaptureSink,
+        log: logging.Logger,
+        worker: Worker | None = None,
+    ) -> None:
+        self._worker = worker
+        self._peers = Peers()
+        self._settings = settings
+        self._feed = feed
+        self._captures = private(settings, captures)
+        self._log = log
+        self._app = App(
+            endpoint=endpoint,
+            log=log,
+            problem=lambda: feed.problem,
+            lost=lambda: captures.lost,
+            max_body=settings.max_body,
+            max_rows=settings.max_rows,
+        )
+        if worker is not None:
+            self._app.combined = self._peers.combined
+        self._retired: list[Batcher] = []
+        self._tls = server_context(settings)
+        self._layered = layered(settings, self._app, self._peers)
+        self._server = _Server(self._config(), self._listening)
+
+    def run(self) -> None:
+        """Serve until `stop`, SIGTERM or SIGINT; the requests in flight are answered first.
+
+        Signals are heard in a process's main thread only.
+
+        Raises:
+            Unavailable: the address is taken or is not this machine's.
+        """
+        with self._listener() as listener:
+            self._server.run(sockets=[listener])
+        # What was answered is still being recorded.
+        self._retire(self._app.router, Router())
+        deadline = time.monotonic() + min(self._settings.drain_seconds, _RECORD_SECONDS)
+        for batcher in self._retired:
+            batcher.join(max(0.0, deadline - time.monotonic()))
+        self._layered.close()
+
+    def _listener(self) -> socket.socket:
+        if self._worker is not None:
+            return self._worker.listener
+        return listen(self._settings.host, self._settings.port)
+
+    def stop(self) -> None:
+        """Begin to stop, from any thread; `run` returns when it is done."""
+        self._server.should_exit = True
+
+    def _config(self) -> uvicorn.Config:
+        settings = self._settings
+        guard = Guard(
+            header_seconds=settings.header_seconds,
+            body_seconds=settings.body_seconds,
+            write_seconds=settings.write_seconds,
+            max_connections=settings.max_connections,
+            certificates=settings.tls_client_ca is not None,
+        )
+        config = uvicorn.Config(
+            self._layered.application,
+            http=guarded(guard),
+            ws="none",
+            lifespan="off",
+            interface="asgi3",
+            # The log is the process's own; each malformed request would write a line to it.
+            log_config=None,
+            log_level="error",
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            backlog=BACKLOG,
+            timeout_keep_alive=settings.idle_seconds,
+            timeout_graceful_shutdown=settings.drain_seconds,
+        )
+        config.load()
+        config.ssl = self._tls
+        return config
+
+    def _listening(self, listener: socket.socket) -> None:
+        """Called on the event loop when connections are taken."""
+        loop = asyncio.get_running_loop()
+
+        def changed() -> None:
+            # From a thread of core's, and possibly after the end.
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(self._take_targets)
+
+        # Watch first: a change between the two would go unseen.
+        self._feed.watch(changed)
+        self._take_targets()
+        if self._tls is not None:
+            self._renewing = asyncio.create_task(renew(self._tls, self._settings, self._log))
+        if self._worker is None:
+            self._feed.started(address_of(listener, tls=self._tls is not None))
+        else:
+            talk = self._worker.talk(self._peers, self._app.readiness, self.stop)
+            self._talking = asyncio.create_task(talk)
+
+    def _take_targets(self) -> None:
+        before = self._app.router
+        after = route(self._feed.current, before, self._start)
+        self._app.router = after
+        self._retire(before, after)
+        self._log.info("serving %s", ", ".join(after.versions) or "nothing")
+
+    def _start(self, target: OpenTarget) -> Batcher:
+        settings = self._settings
+        return Batcher(
+            target,
+            self._captures,
+            self._log,
+            batch_rows=settings.batch_rows,
+            queue_rows=settings.queue_rows,
+            answer_seconds=settings.answer_seconds,
+        )
+
+    def _retire(self, before: Router, after: Router) -> None:
+        for batcher in dropped(before, after):
+            batcher.close()
+            self._retired.append(batcher)
+        self._retired = [batcher for batcher in self._retired if batcher.is_alive()]
+
+
+class _Server(uvicorn.Server):
+    """uvicorn that tells when it listens, and whose `run` returns after a signal.
+
+    uvicorn raises the signal again once it is done, which would end the process before core
+    has written the last captures.
+    """
+
+    def __init__(self, config: uvicorn.Config, listening: Callable[[socket.socket], None]) -> None:
+        super().__init__(config)
+        self._tell_listening = listening
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=sockets)
+        self._tell_listening((sockets or [])[0])
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        with heard(self.handle_exit):
+            yield

@@ -1,0 +1,259 @@
+"""An endpoint of several processes: workers that share a port, started again where they die.
+
+Each worker listens on a socket of its own, and the system deals out connections among them. The
+supervisor holds these sockets and answers nothing: who waits on the socket of a worker that was
+killed is taken by the next one, and only the requests that the killed one had are lost.
+"""
+
+from __future__ import annotations
+
+import os
+import selectors
+import socket
+import subprocess
+import time
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import orjson
+
+from interlock_hookspecs import Unavailable
+from interlock_serving import merged
+from interlock_serving.access import access_of
+from interlock_serving.listening import address_of, listen
+from interlock_serving.peers import ENVIRONMENT, TELL_SECONDS
+from interlock_serving.signals import heard
+from interlock_serving.tls import server_context
+
+if TYPE_CHECKING:
+    import logging
+    from collections.abc import Sequence
+
+    from interlock_hookspecs import TargetFeed
+    from interlock_serving import ServerSettings
+
+_TICK = 0.05
+_CHUNK = 1024 * 1024
+_YOUNG = 10.0
+_DELAYS = (0.0, 0.0, 1.0, 2.0, 5.0, 10.0, 30.0)
+_GRACE = 10.0
+
+
+@attrs.define(eq=False)
+class _Place:
+    """The place of one worker, and who is in it.
+
+    Attributes:
+        listener: where its connections come; None where it has died again and again, so that
+            the others have all.
+        process: the worker, None while there is none.
+        control: the socket to it.
+        state: as it last said; None before it listens.
+        due: when the next is started, by the monotonic clock.
+        deaths: how many died young, one after the other.
+        ends: when one that has said goodbye is killed, should it not end.
+    """
+
+    listener: socket.socket | None = None
+    process: subprocess.Popen[bytes] | None = None
+    control: socket.socket | None = None
+    state: dict[str, Any] | None = None
+    came: bytearray = attrs.field(factory=bytearray)
+    goes: bytearray = attrs.field(factory=bytearray)
+    began: float = 0.0
+    due: float = 0.0
+    deaths: int = 0
+    ends: float = 0.0
+
+
+class Supervisor:
+    """An endpoint that is served by processes of their own.
+
+    Args:
+        settings: of the plugin.
+        feed: told when all workers listen. What is served, each worker follows by itself.
+        command: starts a worker.
+        log: told of workers that die.
+
+    Raises:
+        InvalidInput, Unavailable: the settings cannot be served.
+    """
+
+    def __init__(
+        self,
+        settings: ServerSettings,
+        feed: TargetFeed,
+        command: Sequence[str],
+        log: logging.Logger,
+    ) -> None:
+        # Told here and not by each worker.
+        access_of(settings)
+        self._tls = server_context(settings) is not None
+        self._settings = settings
+        self._feed = feed
+        self._command = command
+        self._log = log
+        self._places = [_Place() for _ in range(settings.workers)]
+        self._past: dict[str, Any] = {"traffic": [], "metrics": {}}
+        self._selector = selectors.DefaultSelector()
+        self._port = 0
+        self._address = ""
+        self._listening = False
+        self._stopping = False
+
+    def run(self) -> None:
+        """Serve until SIGTERM or SIGINT; the workers' requests in flight are answered first.
+
+        Raises:
+            Unavailable: the address is taken, or the workers cannot start.
+        """
+        settings = self._settings
+        # A shared port takes any number of sockets: that it is free is seen by one that is not.
+        with listen(settings.host, settings.port) as probe:
+            self._port = probe.getsockname()[1]
+        with self._selector, heard(self._stop):
+            try:
+                self._keep()
+            finally:
+                self._end()
+
+    def _stop(self, *_: object) -> None:
+        self._stopping = True
+
+    def _keep(self) -> None:
+        tell_at = 0.0
+        while not self._stopping:
+            for place in self._places:
+                if place.process is None and time.monotonic() >= place.due:
+                    self._start(place)
+                elif place.process is not None and place.control is None:
+                    self._bury(place, place.process)
+            for key, _ in self._selector.select(_TICK):
+                self._hear(key.data)
+            if not self._listening and all(place.state for place in self._places):
+                self._listening = True
+                self._feed.started(self._address)
+            if time.monotonic() >= tell_at:
+                tell_at = time.monotonic() + TELL_SECONDS
+                self._tell()
+
+    def _start(self, place: _Place) -> None:
+        if place.listener is None:
+            place.listener = listen(self._settings.host, self._port, shared=True)
+            self._address = address_of(place.listener, tls=self._tls)
+        ours, theirs = socket.socketpair()
+        with theirs:
+            handles = (place.listener.fileno(), theirs.fileno())
+            place.process = subprocess.Popen(
+                self._command,
+                stdin=subprocess.DEVNULL,
+                pass_fds=handles,
+                env={**os.environ, ENVIRONMENT: ",".join(map(str, handles))},
+            )
+        ours.settimeout(0.0)
+        place.control = ours
+        place.began = time.monotonic()
+        self._selector.register(ours, selectors.EVENT_READ, place)
+        self._say(place)
+
+    def _hear(self, place: _Place) -> None:
+        """Take what a worker says; that it says nothing more is that it is gone."""
+        if place.control is None:
+            return
+        try:
+            chunk = place.control.recv(_CHUNK)
+        except BlockingIOError:
+            return
+        except OSError:
+            chunk = b""
+        if not chunk:
+            self._selector.unregister(place.control)
+            place.control.close()
+            place.control = None
+            # It may still write what it captured.
+            place.ends = time.monotonic() + _GRACE
+            return
+        place.came += chunk
+        *lines, rest = place.came.split(b"\n")
+        place.came = bytearray(rest)
+        if lines:
+            place.state = orjson.loads(lines[-1])
+
+    def _bury(self, place: _Place, process: subprocess.Popen[bytes]) -> None:
+        if process.poll() is None:
+            if time.monotonic() < place.ends:
+                return
+            process.kill()
+        code = process.wait()
+        lived = time.monotonic() - place.began
+        place.deaths = place.deaths + 1 if lived < _YOUNG else 0
+        delay = _DELAYS[min(place.deaths, len(_DELAYS) - 1)]
+        place.due = time.monotonic() + delay
+        if delay and place.listener is not None:
+            place.listener.close()
+            place.listener = None
+        if place.state is not None:
+            self._remember(place.state)
+        place.process = place.state = None
+        place.came.clear()
+        place.goes.clear()
+        if not self._listening:
+            raise Unavailable(f"a worker ended with exit code {code} before it listened")
+        words = "worker %s ended with code %s: the next starts in %g s"
+        self._log.warning(words, process.pid, code, delay)
+
+    def _remember(self, state: dict[str, Any]) -> None:
+        """Keep what a worker counted, so that the endpoint's counts do not go back."""
+        gone = state["readiness"]["traffic"]
+        self._past["traffic"] = merged.traffic([self._past["traffic"], gone])
+        counted = dict(state["metrics"] or {})
+        counted.pop("late", None)
+        self._past["metrics"] = merged.added(self._past["metrics"], counted)
+
+    def _tell(self) -> None:
+        states = [place.state for place in self._places if place.state is not None]
+        if states:
+            # A release that nobody serves any more is counted anew when it comes back.
+            served = {each["release"] for state in states for each in state["readiness"]["traffic"]}
+            self._past["traffic"] = [
+                each for each in self._past["traffic"] if each["release"] in served
+            ]
+        for place in self._places:
+            self._say(place)
+
+    def _say(self, place: _Place) -> None:
+        """Tell a worker of the others."""
+        if place.control is None:
+            return
+        if not place.goes:
+            states = [each.state for each in self._places if each.state is not None]
+            others = [state for state in states if state is not place.state]
+            starting = len(self._places) - len(others) - 1
+            said = {"others": others, "past": self._past, "starting": starting}
+            place.goes += orjson.dumps(said, option=orjson.OPT_APPEND_NEWLINE)
+        try:
+            # What it does not take now it gets with the next tick, and nothing new before.
+            del place.goes[: place.control.send(place.goes)]
+        except OSError:
+            return
+
+    def _end(self) -> None:
+        """Let every worker finish, and end what does not."""
+        self._stopping = True
+        for place in self._places:
+            if place.listener is not None:
+                place.listener.close()
+        running = [place.process for place in self._places if place.process is not None]
+        for process in running:
+            process.terminate()
+        deadline = time.monotonic() + self._settings.drain_seconds + _GRACE
+        for process in running:
+            try:
+                process.wait(max(0.0, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                self._log.warning("worker %s does not end and is killed", process.pid)
+                process.kill()
+                process.wait()
+        for place in self._places:
+            if place.control is not None:
+                place.control.close()

@@ -1,0 +1,179 @@
+"""Requests of the usual form, read at once.
+
+What most clients send is plain: flat lists, of one JSON type each, in the datatype of the model.
+That is checked here for all columns together, in a few calls that Python runs in C. Anything else
+is left to the reader of single tensors, which also says what is wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import chain
+from operator import itemgetter
+from types import NoneType
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+if TYPE_CHECKING:
+    from interlock_serving.columns import Column
+
+_HEAD = itemgetter("name", "datatype")
+_SHAPE = itemgetter("shape")
+_DATA = itemgetter("data")
+_FORMS = 32
+"""How many forms of requests are remembered: clients decide about the order of columns."""
+
+
+@attrs.frozen
+class _Group:
+    """Columns whose values are checked alike.
+
+    Attributes:
+        places: theirs, in the model's order.
+        kinds: the types of values that none looks at twice.
+        range: from and to, of numbers.
+    """
+
+    places: tuple[int, ...]
+    kinds: tuple[set[type], ...]
+    range: tuple[float, float] | None
+
+    def takes(self, values: Sequence[Any]) -> bool:
+        """Whether all values are of one type, or missing where that is allowed, and in range."""
+        kinds = set(map(type, values))
+        if kinds not in self.kinds:
+            return False
+        if self.range is None:
+            return True
+        if NoneType in kinds:
+            values = [value for value in values if value is not None]
+        low, high = self.range
+        return bool(low <= min(values) and max(values) <= high)
+
+
+@attrs.frozen
+class _Form:
+    """A request of one tensor a column.
+
+    Attributes:
+        names: of the columns, in the model's order.
+        order: the place of each in the request.
+        groups: how they are checked.
+    """
+
+    names: tuple[str, ...]
+    order: tuple[int, ...]
+    groups: tuple[_Group, ...]
+
+
+class Usual:
+    """What the usual requests for a model look like.
+
+    Args:
+        features: in the model's order.
+        by_name: these, and the columns beside them.
+
+    Attributes:
+        names: of the features.
+    """
+
+    def __init__(self, features: Sequence[Column], by_name: Mapping[str, Column]) -> None:
+        self._by_name = by_name
+        self.names = tuple(column.name for column in features)
+        self._forms: dict[tuple[tuple[str, str], ...], _Form] = {}
+        groups = _groups(features)
+        alike = len({column.datatype for column in features}) == 1 and len(groups) == 1
+        self._matrix = (features[0].datatype, groups[0]) if alike else None
+
+    def read(self, inputs: list[Any], max_rows: int) -> tuple[int, dict[str, list[Any]]] | None:
+        """The number of rows, and the values of each column; None where it is not usual."""
+        try:
+            form = self._forms.get(tuple(map(_HEAD, inputs)))
+            if form is not None:
+                return _columns(inputs, form, max_rows)
+            if len(inputs) == 1:
+                return self._tensor(inputs[0], max_rows)
+        except (KeyError, TypeError):  # something is no object, no list, or is missing
+            pass
+        return None
+
+    def is_matrix_of(self, datatype: str) -> bool:
+        """Whether all features are numbers of one datatype, and it is this."""
+        return self._matrix is not None and self._matrix[0] == datatype
+
+    def learn(self, inputs: list[Any]) -> None:
+        """Remember the form of a request that was read well, if it is usual."""
+        head = tuple(map(_HEAD, inputs))
+        sent = {name: place for place, (name, _) in enumerate(head)}
+        columns = [column for name, column in self._by_name.items() if name in sent]
+        if len(self._forms) >= _FORMS or len(columns) < len(head):
+            return
+        groups = _groups(columns)
+        if groups and all(self._by_name[name].datatype == datatype for name, datatype in head):
+            names = tuple(column.name for column in columns)
+            self._forms[head] = _Form(names, tuple(sent[name] for name in names), groups)
+
+    def _tensor(
+        self, tensor: Mapping[str, Any], max_rows: int
+    ) -> tuple[int, dict[str, list[Any]]] | None:
+        """One tensor of all features, row by row."""
+        if self._matrix is None:
+            return None
+        datatype, group = self._matrix
+        (name, given), shape, data = _HEAD(tensor), _SHAPE(tensor), _DATA(tensor)
+        width = len(self.names)
+        if (
+            given != datatype
+            or type(name) is not str
+            or name in self._by_name
+            or type(shape) is not list
+            or set(map(type, shape)) != {int}
+            or len(shape) != 2  # noqa: PLR2004  (rows and columns)
+            or shape[1] != width
+            or not 0 < shape[0] <= max_rows
+            or type(data) is not list
+            or len(data) != shape[0] * width
+            or not group.takes(data)
+        ):
+            return None
+        columns = [data[place::width] for place in range(width)]
+        return shape[0], dict(zip(self.names, columns, strict=True))
+
+
+def _groups(columns: Sequence[Column]) -> tuple[_Group, ...]:
+    """Columns by how they are checked; none where one of them is not read as it comes."""
+    places: dict[tuple[Any, ...], list[int]] = {}
+    for place, column in enumerate(columns):
+        if column.plain is None:
+            return ()
+        kinds = (column.plain, column.plain | {NoneType})[: 1 + column.nullable]
+        key = (tuple(map(frozenset, kinds)), column.range)
+        places.setdefault(key, []).append(place)
+    return tuple(
+        _Group(tuple(at), tuple(map(set, kinds)), limits) for (kinds, limits), at in places.items()
+    )
+
+
+def _columns(
+    inputs: list[Any], form: _Form, max_rows: int
+) -> tuple[int, dict[str, list[Any]]] | None:
+    shapes = [*map(_SHAPE, inputs)]
+    first = shapes[0]
+    if (
+        set(map(type, shapes)) != {list}
+        or shapes.count(first) < len(shapes)
+        or set(map(type, chain.from_iterable(shapes))) != {int}
+    ):
+        return None
+    rows = first[0]
+    if first not in ([rows], [rows, 1]) or not 0 < rows <= max_rows:
+        return None
+    sent = [*map(_DATA, inputs)]
+    if set(map(type, sent)) != {list} or set(map(len, sent)) != {rows}:
+        return None
+    columns = [sent[place] for place in form.order]
+    for group in form.groups:
+        if not group.takes([*chain.from_iterable([columns[place] for place in group.places])]):
+            return None
+    return rows, dict(zip(form.names, columns, strict=True))

@@ -1,0 +1,195 @@
+"""The short ways of the server say what the long ones say."""
+
+import threading
+import time
+
+import orjson
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from interlock_hookspecs import Field, InvalidInput, Signature
+from interlock_serving.columns import Columns
+from interlock_serving.protocol import read_columns, read_envelope
+from interlock_serving.scoring import Pace
+
+ROW = {"age": 40, "income": 30_000.0, "city": "Lowell"}
+KINDS = {"a": "double", "b": "double", "n": "int32", "s": "string", "t": "bool"}
+DATATYPES = {"double": "FP64", "int32": "INT32", "string": "BYTES", "bool": "BOOL"}
+ODD = (None, True, 0, 1, -1, 2**31, 2**63, 0.5, 3.0, 1e308, -1e308, "x", "", [], [1.0], {})
+easy = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+def columns_of(names="abnst", *, nullable=True):
+    fields = tuple(Field(name=name, type=KINDS[name], nullable=nullable) for name in names)
+    return Columns(Signature(kind="regression", inputs=fields, outputs=()))
+
+
+def outcome(columns, inputs):
+    """What a request comes to: its rows and values, or the error."""
+    envelope = read_envelope(orjson.dumps({"inputs": inputs}))
+    try:
+        rows, found = read_columns(envelope, columns, max_rows=3)
+    except InvalidInput as error:
+        return str(error)
+    return rows, {name: [(type(value), value) for value in found[name]] for name in found}
+
+
+def plain(name, rows, shape=None):
+    values = {"double": 1.5, "int32": 7, "string": "x", "bool": True}
+    kind = KINDS[name]
+    return {
+        "name": name,
+        "datatype": DATATYPES[kind],
+        "shape": shape or [rows],
+        "data": [values[kind]] * rows,
+    }
+
+
+@st.composite
+def requests(draw):
+    """A usual request in which some things are odd."""
+    rows = draw(st.integers(1, 4))
+    names = draw(st.permutations("abnst"))
+    inputs = [plain(name, rows) for name in names]
+    for _ in range(draw(st.integers(0, 2))):
+        tensor = draw(st.sampled_from(inputs))
+        key = draw(st.sampled_from(["name", "datatype", "shape", "data", "value"]))
+        shapes = ([1], [2], [rows, 1], [1, rows], [True], [float(rows)], [], "1", [0])
+        tensor[key] = draw(
+            {
+                "name": st.sampled_from([*"abz", 1, None, []]),
+                "datatype": st.sampled_from([*DATATYPES.values(), "FP32", "INT8", "?", None, []]),
+                "shape": st.sampled_from(shapes),
+                "data": st.lists(st.sampled_from(ODD), max_size=4) | st.sampled_from([None, "x"]),
+            }.get(key, st.none())
+        )
+        if key == "value" and type(tensor.get("data")) is list and tensor["data"]:
+            place = draw(st.integers(0, len(tensor["data"]) - 1))
+            tensor["data"][place] = draw(st.sampled_from(ODD))
+    return inputs
+
+
+@easy
+@given(requests(), st.booleans())
+def test_a_known_form_is_read_as_an_unknown_one(inputs, nullable):
+    """Whether a server has met the form of a request before makes no difference to what it says."""
+    known, unknown = columns_of(nullable=nullable), columns_of(nullable=nullable)
+    for rows in (1, 2):
+        order = [tensor["name"] for tensor in inputs]
+        if sorted(map(str, order)) == sorted("abnst"):
+            outcome(known, [plain(name, rows) for name in order])
+    assert outcome(known, inputs) == outcome(unknown, inputs)
+
+
+@easy
+@given(
+    st.sampled_from(["FP64", "FP32", "INT32", "?"]),
+    st.sampled_from([[1, 2], [2, 2], [2, 1], [4], [1, 4], [True, 2], [2.0, 2], [4, 2], [0, 2]]),
+    st.lists(st.floats(allow_nan=False, allow_infinity=False) | st.sampled_from(ODD), max_size=8),
+    st.sampled_from(["m", "a", 1]),
+)
+def test_a_tensor_of_all_features_is_read_as_its_columns(datatype, shape, data, name):
+    """One tensor is taken, or refused, as it would be column by column."""
+    columns = columns_of("ab")
+    tensor = {"name": name, "datatype": datatype, "shape": shape, "data": data}
+    usual = columns.usual.read([tensor], 3)
+    said = outcome(columns, [tensor])
+    columns.usual.read = lambda *_: None
+    assert said == outcome(columns, [tensor])
+    if usual is not None:
+        assert said == (
+            usual[0],
+            {key: [(float, value) for value in values] for key, values in usual[1].items()},
+        )
+
+
+def test_the_usual_requests_are_read_at_once():
+    """A form that was met once is known, in every order and with nulls; so is a plain tensor."""
+    columns = columns_of()
+    inputs = [plain(name, 2) for name in "tsnba"]
+    assert columns.usual.read(inputs, 3) is None
+    first = read_columns(read_envelope(orjson.dumps({"inputs": inputs})), columns, max_rows=3)
+    assert columns.usual.read(inputs, 3) == first
+    inputs[0]["data"][1] = None
+    assert columns.usual.read(inputs, 3)[1]["t"] == [True, None]
+    tensor = {"name": "m", "datatype": "FP64", "shape": [2, 2], "data": [1.0, 2.0, 3.0, 4.0]}
+    assert columns_of("ab").usual.read([tensor], 3) == (2, {"a": [1.0, 3.0], "b": [2.0, 4.0]})
+
+
+class Prompt:
+    """A prompt model that says on which thread it was asked.
+
+    Args:
+        seconds: how long it computes.
+    """
+
+    prompt = True
+    signature = Signature(
+        kind="regression",
+        inputs=(Field(name="age", type="int64"),),
+        outputs=(Field(name="prediction", type="double"),),
+    )
+
+    def __init__(self, seconds=0.0):
+        self.seconds = seconds
+        self.threads = []
+
+    def predict(self, rows):
+        self.threads.append(threading.current_thread().name)
+        until = time.thread_time() + self.seconds
+        while time.thread_time() < until:
+            pass
+        values = rows["age"].to_numpy().astype(float)
+        if (values == -13).any():
+            raise InvalidInput("not this row")
+        return pa.table({"prediction": values})
+
+
+@pytest.mark.real_backend
+def test_short_batches_of_a_prompt_model_are_scored_between_requests(serving, target):
+    """Once it is known to be short, a prompt model is asked without a thread, and is captured."""
+    model = Prompt()
+    asked = 0
+    deadline = time.monotonic() + 120
+    with serving(target(1, model)) as client:
+        while "server" not in model.threads:
+            assert time.monotonic() < deadline
+            assert client.infer({"age": asked})[1]["outputs"][0]["data"] == [float(asked)]
+            asked += 1
+        assert client.infer({"age": -13}) == (400, {"error": "not this row"})
+        assert client.infer({"age": 5}, {"age": 6})[0] == 200
+        wait = time.monotonic() + 120
+        while len(client.captures.all) < asked + 1:
+            assert time.monotonic() < wait
+            time.sleep(0.005)
+    assert model.threads[0] == "model-release-1"
+    ages = [age for one in client.captures.all for age in one.rows["age"].to_pylist()]
+    assert sorted(ages) == sorted([*range(asked), 5, 6])
+
+
+@pytest.mark.real_backend
+@pytest.mark.parametrize("prompt", [True, False])
+def test_what_takes_long_or_promises_nothing_keeps_its_thread(serving, target, prompt):
+    """A prompt model that computes for long is asked on its thread, and so is any other."""
+    model = Prompt(0.02 if prompt else 0.0)
+    model.prompt = prompt
+    with serving(target(1, model)) as client:
+        for age in range(8):
+            assert client.infer({"age": age})[0] == 200
+    assert set(model.threads) == {"model-release-1"}
+
+
+def test_a_pace_is_known_by_size():
+    """Batches of a size that was not met are not short; slow ones count, one alone for little."""
+    pace = Pace()
+    assert not pace.is_short(1)
+    pace.tell(1, 0.0001)
+    assert pace.is_short(1)
+    assert not pace.is_short(64)
+    pace.tell(1, 0.1)
+    assert pace.is_short(1)
+    for _ in range(10):
+        pace.tell(1, 0.1)
+    assert not pace.is_short(1)

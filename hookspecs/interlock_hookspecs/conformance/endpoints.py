@@ -7,6 +7,7 @@ the server runs in a child process, made by forking, and what it does comes back
 from __future__ import annotations
 
 import contextlib
+import functools
 import multiprocessing
 import os
 import queue
@@ -16,7 +17,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import attrs
 import pytest
@@ -27,14 +28,23 @@ from interlock_hookspecs import (
     Deployment,
     EndpointStatus,
     OpenTarget,
+    Predictor,
     Target,
 )
-from interlock_hookspecs.conformance.released import ENDPOINT, Share
+from interlock_hookspecs.conformance.released import ENDPOINT
 from interlock_hookspecs.conformance.suite import ask
 from interlock_hookspecs.conformance.workspace import LocalWorkspace
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
+
+
+class Opener(Protocol):
+    """Makes the opened model of a release, which takes so long to answer."""
+
+    def __call__(self, number: int, seconds: float) -> Predictor:
+        """See `interlock_hookspecs.conformance.serving.ServingPromises.predictor`."""
+
 
 PATIENCE = 60.0
 STATUS_SECONDS = 5.0
@@ -54,6 +64,7 @@ class Served:
         plugin: Any,
         folder: Path,
         targets: Sequence[Target],
+        opener: Opener,
         *,
         seconds: float = 0.0,
         full: bool = False,
@@ -65,7 +76,7 @@ class Served:
         self._captures: list[dict[str, Any]] = []
         context = multiprocessing.get_context("fork")
         self._pipe, theirs = context.Pipe()
-        arguments = (plugin, folder, tuple(targets), theirs, seconds, full)
+        arguments = (plugin, folder, tuple(targets), theirs, opener, seconds, full)
         self._process = context.Process(target=_serve, args=arguments)
         with warnings.catch_warnings():
             # Python warns of a fork beside threads; this child only calls the plugin.
@@ -147,12 +158,13 @@ def _serve(
     folder: Path,
     targets: tuple[Target, ...],
     pipe: Connection,
+    opener: Opener,
     seconds: float,
     full: bool,
 ) -> None:
     """The life of the child: serve until a signal, then say how it ended."""
     sink = _Sink(pipe, full=full)
-    feed = _Feed(sink, seconds)
+    feed = _Feed(sink, functools.partial(opener, seconds=seconds))
     feed.take(targets)
     threading.Thread(target=feed.follow, args=(pipe,), daemon=True).start()
     try:
@@ -211,17 +223,19 @@ class _Sink:
 class _Feed:
     """A `TargetFeed` that the parent changes."""
 
-    def __init__(self, sink: _Sink, seconds: float) -> None:
+    def __init__(self, sink: _Sink, opener: Callable[[int], Predictor]) -> None:
         self.current: tuple[OpenTarget, ...] = ()
         self.problem = ""
         self._sink = sink
-        self._seconds = seconds
+        self._opener = opener
         self._watchers: list[Callable[[], None]] = []
-        self._predictors: dict[int, Share] = {}
+        self._predictors: dict[int, Predictor] = {}
 
-    def _opened(self, number: int) -> Share:
+    def _opened(self, number: int) -> Predictor:
         """The model of a release, opened once, as core does."""
-        return self._predictors.setdefault(number, Share(number, self._seconds))
+        if number not in self._predictors:
+            self._predictors[number] = self._opener(number)
+        return self._predictors[number]
 
     def take(self, targets: Sequence[Target]) -> None:
         self.current = tuple(
@@ -249,10 +263,15 @@ class _Feed:
 
 @contextlib.contextmanager
 def serving(
-    plugin: Any, folder: Path, *targets: Target, seconds: float = 0.0, full: bool = False
+    plugin: Any,
+    folder: Path,
+    *targets: Target,
+    opener: Opener,
+    seconds: float = 0.0,
+    full: bool = False,
 ) -> Iterator[Served]:
     """An endpoint that listens, ended when the block is left."""
-    with Served(plugin, folder, targets, seconds=seconds, full=full) as served:
+    with Served(plugin, folder, targets, opener, seconds=seconds, full=full) as served:
         assert not served.ended, f"it does not serve: {served.ended}"
         assert served.told == 1, f"it said {served.told} times that it listens"
         yield served

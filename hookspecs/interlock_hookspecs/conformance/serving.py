@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,12 +15,14 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import pytest
 
+from interlock_hookspecs import Predictor, Target
 from interlock_hookspecs.conformance.endpoints import Served, deployment_of, serving, status_of
 from interlock_hookspecs.conformance.inference import Answer, call, infer
 from interlock_hookspecs.conformance.released import (
     BROKEN,
     ENDPOINT,
     FAILS,
+    Share,
     rows_of,
     scores_of,
     target_of,
@@ -36,7 +39,30 @@ _HUGE = 64 * 1024 * 1024
 
 
 class ServingPromises(Suite):
-    """A server of our own, over the Open Inference Protocol; for another one there is `infer`."""
+    """A server of our own, over the Open Inference Protocol; for another one there is `infer`.
+
+    A subclass whose server serves certain models only has `predictor`.
+    """
+
+    def predictor(self, number: int, seconds: float) -> Predictor:
+        """The opened model of a release, which takes so long to answer; made where it serves.
+
+        Another one has the signature of `Share`, scores as `scores_of` says, and fails where it
+        does.
+        """
+        return Share(number, seconds)
+
+    def serving(
+        self,
+        plugin: Any,
+        folder: Path,
+        *targets: Target,
+        seconds: float = 0.0,
+        full: bool = False,
+    ) -> AbstractContextManager[Served]:
+        """An endpoint that listens, ended when the block is left."""
+        opener = self.predictor
+        return serving(plugin, folder, *targets, opener=opener, seconds=seconds, full=full)
 
     def infer(
         self, address: str, rows: pa.Table, request_id: str = "", sticky_key: str = ""
@@ -49,7 +75,7 @@ class ServingPromises(Suite):
         needs(plugin, "serve_endpoint")
         rows = rows_of([0.0, 450.0, None])
         for number, decided in ((1, ["no", "yes", "no"]), (2, ["yes", "yes", "yes"])):
-            with serving(plugin, tmp_path, target_of(number)) as served:
+            with self.serving(plugin, tmp_path, target_of(number)) as served:
                 answer = self.infer(served.address, rows)
             assert answer.status == 200, f"a good request is answered with {answer.status}"
             assert answer.outputs.get("score") == scores_of(number, [0.0, 450.0, None]), (
@@ -64,7 +90,7 @@ class ServingPromises(Suite):
         needs(plugin, "serve_endpoint")
         rows = rows_of([1.0, None], person=[7, 8], year=[2017, 2018])
         before = datetime.now(UTC) - timedelta(seconds=1)
-        with serving(plugin, tmp_path, target_of(1)) as served:
+        with self.serving(plugin, tmp_path, target_of(1)) as served:
             answer = self.infer(served.address, rows, request_id="request-1")
             assert answer.status == 200, "the id and time columns beside the features are refused"
             (capture,) = served.captures(1)
@@ -82,7 +108,7 @@ class ServingPromises(Suite):
     def test_a_sink_that_is_full_fails_nobody(self, plugin: Any, tmp_path: Path) -> None:
         """Where captures are lost, clients are answered all the same."""
         needs(plugin, "serve_endpoint")
-        with serving(plugin, tmp_path, target_of(1), full=True) as served:
+        with self.serving(plugin, tmp_path, target_of(1), full=True) as served:
             for _ in range(3):
                 status = self.infer(served.address, rows_of([1.0])).status
                 assert status == 200, f"a full capture sink makes an answer {status}"
@@ -91,7 +117,7 @@ class ServingPromises(Suite):
         """Each release answers about its share, and one of weight 0 none."""
         needs(plugin, "serve_endpoint")
         targets = [target_of(1, weight=0.75), target_of(2, weight=0.25), target_of(3, weight=0.0)]
-        with serving(plugin, tmp_path, *targets) as served:
+        with self.serving(plugin, tmp_path, *targets) as served:
             for _ in range(_ASKED):
                 self.infer(served.address, rows_of([1.0]))
             released = [capture["release"] for capture in served.captures(_ASKED)]
@@ -103,7 +129,7 @@ class ServingPromises(Suite):
     def test_a_mirror_answers_nobody(self, plugin: Any, tmp_path: Path) -> None:
         """A mirror gets a copy of each request, and what it says is captured and not returned."""
         needs(plugin, "serve_endpoint")
-        with serving(plugin, tmp_path, target_of(1), target_of(2, mirror=True)) as served:
+        with self.serving(plugin, tmp_path, target_of(1), target_of(2, mirror=True)) as served:
             for place in range(5):
                 answer = self.infer(served.address, rows_of([1.0]), request_id=f"request-{place}")
                 assert answer.outputs["score"] == scores_of(1, [1.0]), (
@@ -120,7 +146,7 @@ class ServingPromises(Suite):
         """An endpoint answers whatever its mirrors do; only mirrors is nothing to answer with."""
         needs(plugin, "serve_endpoint")
         mirror = target_of(BROKEN, mirror=True)
-        with serving(plugin, tmp_path, target_of(1), mirror) as served:
+        with self.serving(plugin, tmp_path, target_of(1), mirror) as served:
             for _ in range(3):
                 status = self.infer(served.address, rows_of([1.0])).status
                 assert status == 200, f"a mirror that fails makes an answer {status}"
@@ -144,7 +170,7 @@ class ServingPromises(Suite):
                 answers.append(self.infer(address, rows_of([1.0, 2.0])))
             return answers
 
-        with serving(plugin, tmp_path, targets[0]) as served, ThreadPoolExecutor(4) as pool:
+        with self.serving(plugin, tmp_path, targets[0]) as served, ThreadPoolExecutor(4) as pool:
             status = self.infer(served.address, rows_of([1.0, 2.0])).status
             assert status == 200, f"a good request is answered with {status}"
             asking = [pool.submit(ask_on, served.address) for _ in range(4)]
@@ -167,7 +193,7 @@ class ServingPromises(Suite):
     def test_nothing_is_served_once_all_is_withdrawn(self, plugin: Any, tmp_path: Path) -> None:
         """Without targets it lives and answers no request; with one again it does."""
         needs(plugin, "serve_endpoint")
-        with serving(plugin, tmp_path, target_of(1)) as served:
+        with self.serving(plugin, tmp_path, target_of(1)) as served:
             status = self.infer(served.address, rows_of([1.0])).status
             assert status == 200, f"a good request is answered with {status}"
             served.change()
@@ -185,7 +211,7 @@ class ServingPromises(Suite):
     def test_each_of_many_gets_its_own_answer(self, plugin: Any, tmp_path: Path) -> None:
         """Of requests at once, each has the scores of its own rows."""
         needs(plugin, "serve_endpoint")
-        with serving(plugin, tmp_path, target_of(1), seconds=0.01) as served:
+        with self.serving(plugin, tmp_path, target_of(1), seconds=0.01) as served:
             sent = [[float(place), float(place + 500)] for place in range(CALLERS * 4)]
             with ThreadPoolExecutor(CALLERS) as pool:
                 answers = list(
@@ -202,7 +228,7 @@ class ServingPromises(Suite):
         needs(plugin, "serve_endpoint")
         good = rows_of([1.0])
         text = good.set_column(0, "x", [["hunter2"]])
-        with serving(plugin, tmp_path, target_of(1)) as served:
+        with self.serving(plugin, tmp_path, target_of(1)) as served:
             for what, rows in {
                 "a missing feature": good.drop_columns(["x"]),
                 "a text for a number": text,
@@ -232,7 +258,7 @@ class ServingPromises(Suite):
         """A request of any length is refused or answered, and the server goes on."""
         needs(plugin, "serve_endpoint")
         path = f"/v2/models/{ENDPOINT.name}/infer"
-        with serving(plugin, tmp_path, target_of(1)) as served:
+        with self.serving(plugin, tmp_path, target_of(1)) as served:
             # A server may close the connection on what it will not read.
             with contextlib.suppress(OSError):
                 status, _ = call(served.address, "POST", path, b"[" * _HUGE)
@@ -243,7 +269,7 @@ class ServingPromises(Suite):
     def test_a_model_that_fails_is_the_servers_error(self, plugin: Any, tmp_path: Path) -> None:
         """A model that raises gives a 5xx without its traceback, and the server goes on."""
         needs(plugin, "serve_endpoint")
-        with serving(plugin, tmp_path, target_of(1)) as served:
+        with self.serving(plugin, tmp_path, target_of(1)) as served:
             answer = self.infer(served.address, rows_of([FAILS]))
             assert answer.status >= 500, f"a model that fails is answered with {answer.status}"
             assert "Traceback" not in str(dict(answer.body)), "an answer shows a traceback"
@@ -255,7 +281,7 @@ class ServingPromises(Suite):
         needs(plugin, "serve_endpoint")
         for number in (signal.SIGTERM, signal.SIGINT):
             with (
-                serving(plugin, tmp_path, target_of(1), seconds=0.5) as served,
+                self.serving(plugin, tmp_path, target_of(1), seconds=0.5) as served,
                 ThreadPoolExecutor(1) as pool,
             ):
                 asked = pool.submit(self.infer, served.address, rows_of([1.0]))
@@ -270,9 +296,11 @@ class ServingPromises(Suite):
         needs(plugin, "serve_endpoint")
         if "port" not in {field.name for field in attrs.fields(type(plugin))}:
             pytest.skip("optional: no setting `port` says where it listens")
-        with serving(plugin, tmp_path, target_of(1)) as served:
+        with self.serving(plugin, tmp_path, target_of(1)) as served:
             port = int(served.address.rpartition(":")[2])
-            again = Served(attrs.evolve(plugin, port=port), tmp_path, [target_of(2)])
+            again = Served(
+                attrs.evolve(plugin, port=port), tmp_path, [target_of(2)], self.predictor
+            )
             with again:
                 assert again.ended.startswith("Unavailable: "), (
                     f"an address that is taken: {again.ended or 'it listens there as well'}"
@@ -286,7 +314,7 @@ class ServingPromises(Suite):
         """Status names what is served, says what the feed's problem is, and knows another's."""
         needs(plugin, "serve_endpoint")
         targets = (target_of(1, weight=0.5), target_of(2, weight=0.5))
-        with serving(plugin, tmp_path, *targets) as served:
+        with self.serving(plugin, tmp_path, *targets) as served:
             deployment = deployment_of(served, *targets)
             status = status_of(another(plugin), deployment)
             assert status.live, "an endpoint that answers is called dead"

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from interlock_hookspecs import Deployment, Target, Traffic
-from interlock_hookspecs.conformance.endpoints import Served, deployment_of, serving, status_of
+from interlock_hookspecs.conformance.endpoints import Served, deployment_of, status_of
 from interlock_hookspecs.conformance.released import BROKEN, FAILS, rows_of, target_of
 from interlock_hookspecs.conformance.serving import ServingPromises
 from interlock_hookspecs.conformance.suite import another, ask, needs
@@ -23,7 +23,7 @@ class SplittingPromises(ServingPromises):
         needs(plugin, "serve_endpoint")
         needs(plugin, "read_traffic")
         targets = (target_of(1), target_of(2, weight=0.0))
-        with serving(plugin, tmp_path, *targets) as served:
+        with self.serving(plugin, tmp_path, *targets) as served:
             deployment = deployment_of(served, *targets)
             first, second = _traffic(another(plugin), deployment, "release-1", "release-2")
             assert (first.requests, second.requests) == (0, 0), "what nobody asked is counted"
@@ -44,7 +44,7 @@ class SplittingPromises(ServingPromises):
         needs(plugin, "serve_endpoint")
         needs(plugin, "read_traffic")
         targets = (target_of(1), target_of(BROKEN, mirror=True))
-        with serving(plugin, tmp_path, *targets) as served:
+        with self.serving(plugin, tmp_path, *targets) as served:
             deployment = deployment_of(served, *targets)
             for _ in range(3):
                 self.infer(served.address, rows_of([1.0]))
@@ -61,7 +61,7 @@ class SplittingPromises(ServingPromises):
         """A change of weights begins no new count; a release that comes back has a new one."""
         needs(plugin, "serve_endpoint")
         needs(plugin, "read_traffic")
-        with serving(plugin, tmp_path, target_of(1), target_of(2, weight=0.0)) as served:
+        with self.serving(plugin, tmp_path, target_of(1), target_of(2, weight=0.0)) as served:
             deployment = deployment_of(served)
             for _ in range(4):
                 self.infer(served.address, rows_of([1.0]))
@@ -80,7 +80,7 @@ class SplittingPromises(ServingPromises):
         needs(plugin, "serve_endpoint")
         needs(plugin, "read_traffic")
         keys = [f"person-{number}" for number in range(_KEYS)]
-        with serving(plugin, tmp_path, *_split(0.5)) as served:
+        with self.serving(plugin, tmp_path, *_split(0.5)) as served:
             went = {key: {self._asked(served, key) for _ in range(3)} for key in keys}
             for releases in went.values():
                 assert len(releases) == 1, f"requests of one key went to {len(releases)} releases"

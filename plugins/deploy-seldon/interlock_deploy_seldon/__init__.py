@@ -1,0 +1,1 @@
+"""Serves released models through Seldon."""

@@ -50,6 +50,7 @@ from interlock_hookspecs.model import (
     Predictor,
     Signature,
     decide,
+    decide_numbers,
     score_columns,
 )
 from interlock_hookspecs.monitor import Finding, Instant, Profile, Window, window_text
@@ -197,6 +198,7 @@ __all__ = [
     "compatible",
     "contract_of",
     "decide",
+    "decide_numbers",
     "every",
     "fields_of",
     "file_digest",

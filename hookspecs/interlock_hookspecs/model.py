@@ -90,16 +90,39 @@ def decide(predictions: pa.Table, signature: Signature, threshold: float) -> pa.
 
     if PREDICTION in predictions.column_names:
         return predictions
-    classes = _class_array(*signature.classes)
-    kind = pa.string() if classes.dtype == object else None
+    columns = [predictions[name].to_numpy() for name in score_columns(signature)]
+    labels = decide_numbers(np.column_stack(columns), signature, threshold)
+    kind = pa.string() if labels.dtype == object else None
+    return predictions.append_column(PREDICTION, pa.array(labels, kind))
+
+
+def decide_numbers(scores: np.ndarray, signature: Signature, threshold: float) -> np.ndarray:
+    """The answer to each row, as `decide` finds it: a class, or a regression's prediction.
+
+    Args:
+        scores: [n, outputs], what ``predict_numbers`` of a `Predictor` gave.
+        signature: of the model that gave it.
+        threshold: the release's, 0 to 1; only ``binary`` reads it.
+
+    Returns:
+        [n]; texts as objects.
+
+    >>> import numpy as np
+    >>> signature = Signature(kind="binary", inputs=(), outputs=(), classes=(0, 1), positive=1)
+    >>> decide_numbers(np.array([[0.2], [0.5]]), signature, 0.5)
+    array([0, 1])
+    """
+    import numpy as np
+
+    if not signature.classes:
+        return scores[:, 0]
     if signature.kind == "binary":
         positive = signature.classes.index(signature.positive)
-        scores = predictions[SCORE].to_numpy()
-        chosen = np.where(scores >= threshold, positive, 1 - positive)
+        chosen = np.where(scores[:, 0] >= threshold, positive, 1 - positive)
     else:
-        columns = [predictions[name].to_numpy() for name in score_columns(signature)]
-        chosen = np.argmax(np.column_stack(columns), axis=1)
-    return predictions.append_column(PREDICTION, pa.array(classes[chosen], kind))
+        chosen = np.argmax(scores, axis=1)
+    labels: np.ndarray = _class_array(*signature.classes)[chosen]
+    return labels
 
 
 @lru_cache(maxsize=64, typed=True)  # typed: 0 and 1 are no Booleans
@@ -142,11 +165,15 @@ class Model:
 class Predictor(Protocol):
     """An opened model. Safe to call from several threads at once.
 
-    A predictor may have two more attributes. ``fitted``: the library's own object behind it, for a
-    plugin that converts the model to another format. One that has none does not convert.
+    A predictor may have three more attributes. ``fitted``: the library's own object behind it, for
+    a plugin that converts the model to another format. One that has none does not convert.
     ``prompt``: True where `predict` waits for nothing, and what it computes grows with the rows
     only, whatever their values. A server may score few rows of it between two requests; without
-    the promise it keeps a thread for it, and gives one up that hangs.
+    the promise it keeps a thread for it, and gives one up that hangs. ``predict_numbers``: a
+    method that spares the tables where all inputs are ``double``, and is called nowhere else. It
+    takes float64 [n, inputs] in the signature's order, NaN where a value is missing, n at least 1,
+    and gives float64 [n, outputs]: what `predict` says of the same rows, to the bit, and the same
+    errors.
     """
 
     @property

@@ -31,6 +31,8 @@ from threadpoolctl import threadpool_limits
 from interlock_hookspecs import Artifact, Field, InvalidInput, Model, Signature, Unsupported
 from interlock_hookspecs.conformance.workspace import LocalWorkspace
 from interlock_model_onnx import OnnxModel
+from interlock_model_onnx.opening import gathered, session_of
+from interlock_model_onnx.predictor import OnnxPredictor
 
 SOURCES = {"binary": load_breast_cancer, "multiclass": load_iris, "regression": load_diabetes}
 EXACT, FLOATS = 1e-12, 1e-5
@@ -102,6 +104,51 @@ def test_a_converted_model_predicts_as_the_fitted_one(ws, estimator, kind, gap):
     found = predictor.predict(table.select(names[::-1]))
     assert found.column_names == [field.name for field in signature.outputs]
     assert np.abs(answers(found) - expected_of(fitted, kind, matrix)).max() <= gap
+
+
+@pytest.mark.parametrize(("estimator", "kind", "gap"), FAMILIES)
+def test_rows_of_numbers_are_answered_to_the_bit(ws, estimator, kind, gap):
+    """Without a table, and however the file takes its inputs, the scores are the same."""
+    matrix, target = SOURCES[kind](return_X_y=True)
+    matrix, target = matrix[::2, :4], target[::2]
+    names = [f"x{place}" for place in range(matrix.shape[1])]
+    signature = signature_of(
+        kind, [(name, "double") for name in names], tuple(np.unique(target).tolist())
+    )
+    model = ws.write_model("onnx", estimator.fit(matrix, target), signature)
+    predictor = ws.open_model(model)
+    if gap == EXACT:
+        matrix[::3, 1] = np.nan
+    table = pa.table({name: pa.array(matrix[:, place]) for place, name in enumerate(names)})
+    expected = answers(predictor.predict(table))
+    assert predictor.predict_numbers(matrix).tobytes() == expected.tobytes()
+    assert predictor.predict_numbers(np.asfortranarray(matrix)).tobytes() == expected.tobytes()
+    assert predictor.predict_numbers(matrix[5:6]).shape == expected[5:6].shape
+    columns = [int(place) for place in model.facts["columns"].split(",")]
+    raw = ws.locate(model.artifact).read_bytes()
+    assert len(session_of(raw).get_inputs()) == len(names)
+    assert len(session_of(gathered(raw)).get_inputs()) == 1
+    apart = OnnxPredictor(signature, session_of(raw), columns)
+    assert answers(apart.predict(table)).tobytes() == expected.tobytes()
+    assert apart.predict_numbers(matrix).tobytes() == expected.tobytes()
+    matrix[7, 2] = np.inf
+    for each in (predictor, apart):
+        with pytest.raises(InvalidInput, match="'x2' holds an infinite number"):
+            each.predict_numbers(matrix)
+
+
+def test_a_file_that_uses_its_inputs_one_by_one_is_left_alone(ws):
+    """Inputs of several types, or joined with something between, are not gathered."""
+    fitted, signature, _, _ = mixed()
+    raw = ws.locate(ws.write_model("onnx", fitted, signature).artifact).read_bytes()
+    assert gathered(raw) is raw
+    matrix, target = load_iris(return_X_y=True)
+    halves = [("a", StandardScaler(), [0, 1]), ("b", "passthrough", [2, 3])]
+    split = make_pipeline(ColumnTransformer(halves), LogisticRegression()).fit(matrix, target)
+    names = [(name, "double") for name in "abcd"]
+    model = ws.write_model("onnx", split, signature_of("multiclass", names, (0, 1, 2)))
+    raw = ws.locate(model.artifact).read_bytes()
+    assert gathered(raw) is raw
 
 
 def test_a_file_without_a_record_answers_in_the_order_of_its_classes(ws):

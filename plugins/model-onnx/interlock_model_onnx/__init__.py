@@ -115,11 +115,11 @@ def _bundled(word: str, whole: Model, rows: pa.Table | None, ws: Workspace) -> M
 
 
 def _opened(path: Path, model: Model, max_bytes: int) -> Predictor:
-    from interlock_model_onnx.opening import checked_session, read_checked
+    from interlock_model_onnx.opening import checked_session, gathered, read_checked
     from interlock_model_onnx.predictor import OnnxPredictor
 
     try:
-        session = checked_session(read_checked(path, max_bytes))
+        session = checked_session(gathered(read_checked(path, max_bytes)))
         return OnnxPredictor(model.signature, session, _recorded(model))
     except InvalidInput as error:
         raise InvalidInput(f"{model.artifact.name} is not opened: {error}") from error

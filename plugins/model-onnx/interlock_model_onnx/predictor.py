@@ -50,11 +50,11 @@ class OnnxPredictor:
 
         self._signature = signature
         self._session = session
-        self._classes = classes
+        self._classes = list(classes)
         self._null = session.get_modelmeta().custom_metadata_map.get(NULL, "")
         kinds = {"tensor(double)": np.float64, "tensor(float)": np.float32, "tensor(string)": None}
         found, inputs = session.get_inputs(), signature.inputs
-        # One that was converted elsewhere may take all its numbers as one matrix.
+        # One that takes nothing but numbers takes them as one matrix: see `opening.gathered`.
         self._matrix = found[0].name if _is_matrix(found, len(inputs)) else ""
         if self._matrix:
             found = found * len(inputs)
@@ -88,15 +88,27 @@ class OnnxPredictor:
         given = self._given(rows)
         if not rows.num_rows:
             return pa.table({name: pa.array([], pa.float64()) for name in self._names})
-        (found,) = self._session.run([self._output], given)
-        values = np.asarray(found, np.float64).reshape(rows.num_rows, -1)
-        columns = [np.ascontiguousarray(values[:, place]) for place in self._classes]
+        columns = np.ascontiguousarray(self._scores(given, rows.num_rows).T)
         return pa.Table.from_arrays([pa.array(column) for column in columns], names=self._names)
+
+    def predict_numbers(self, rows: np.ndarray) -> np.ndarray:
+        """Score rows of numbers alone; see `interlock_hookspecs.Predictor`.
+
+        Raises:
+            InvalidInput: a row holds an infinite number.
+        """
+        return self._scores(self._fed(rows.T), len(rows))
+
+    def _scores(self, given: dict[str, np.ndarray], rows: int) -> np.ndarray:
+        """What the model says, [rows, outputs]."""
+        import numpy as np
+
+        (found,) = self._session.run([self._output], given)
+        values: np.ndarray = np.asarray(found, np.float64).reshape(rows, -1)[:, self._classes]
+        return values
 
     def _given(self, rows: pa.Table) -> dict[str, np.ndarray]:
         """The model's inputs: [n, 1] each, or all of them in one [n, k]."""
-        import numpy as np
-
         plan = self._plan
         if plan is None or not plan.schema.equals(rows.schema):
             # Tables of a server are alike. Of two threads that plan at once, one is for nothing.
@@ -105,17 +117,19 @@ class OnnxPredictor:
             name: _text(rows.column(place), self._null)
             for (name, _), place in zip(self._texts, plan.texts, strict=True)
         }
-        if not self._numbers:
-            return given
-        numbers = _matrix(rows, plan)
+        return given | self._fed(_matrix(rows, plan)) if self._numbers else given
+
+    def _fed(self, numbers: np.ndarray) -> dict[str, np.ndarray]:
+        """The model's inputs out of the numbers, a row for each column."""
+        import numpy as np
+
         self._check_finite(numbers)
         if self._matrix:
             (kind,) = self._kinds
             return {self._matrix: np.ascontiguousarray(numbers.T, kind)}
-        numbers = numbers[:, :, None]
-        of_kind = {kind: numbers.astype(kind, copy=False) for kind in self._kinds}
-        given |= {name: of_kind[kind][row] for row, (name, kind, _) in enumerate(self._numbers)}
-        return given
+        # Contiguous columns: the runtime would copy others one by one.
+        of_kind = {kind: np.ascontiguousarray(numbers, kind)[:, :, None] for kind in self._kinds}
+        return {name: of_kind[kind][row] for row, (name, kind, _) in enumerate(self._numbers)}
 
     def _planned(self, schema: pa.Schema) -> _Plan:
         """The plan for a schema.

@@ -82,6 +82,7 @@ FOUNDATION = (
     "measures",
     "signatures",
     "traffic",
+    "files",
 )
 """The modules of the contract that belong to no stage."""
 

@@ -6,19 +6,8 @@
 from collections.abc import Iterator
 
 from interlock_hookspecs.artifacts import Artifact, Maker, Workspace
+from interlock_hookspecs.captures import Capture, CaptureBatch, CaptureSink
 from interlock_hookspecs.data import Dataset, Field, SourceFile, Task, fields_of, scalar
-from interlock_hookspecs.deploy import (
-    Capture,
-    CaptureBatch,
-    CaptureSink,
-    Deployment,
-    Endpoint,
-    EndpointStatus,
-    OpenTarget,
-    RepeatableFeed,
-    Target,
-    TargetFeed,
-)
 from interlock_hookspecs.digests import (
     TableHasher,
     bytes_digest,
@@ -29,6 +18,15 @@ from interlock_hookspecs.digests import (
     logical_type,
     path_digest,
     table_digest,
+)
+from interlock_hookspecs.endpoints import (
+    Deployment,
+    Endpoint,
+    EndpointStatus,
+    OpenTarget,
+    RepeatableFeed,
+    Target,
+    TargetFeed,
 )
 from interlock_hookspecs.errors import (
     Conflict,
@@ -120,12 +118,13 @@ def _gone(spec: Spec) -> bool:
 
 
 def _declared() -> Iterator[tuple[str, Spec]]:
-    import sys
+    from importlib import import_module
 
     for module in SPEC_MODULES:
-        for value in vars(sys.modules[f"{__name__}.{module}"]).values():
+        home = import_module(f"{__name__}.{module}")
+        for value in vars(home).values():
             spec = spec_of(value) if callable(value) else None
-            if spec is not None and spec.function.__module__ == f"{__name__}.{module}":
+            if spec is not None and spec.function.__module__ == home.__name__:
                 yield spec.name, spec
 
 

@@ -41,7 +41,6 @@ reference = importlib.import_module("reference")
 contract_reference = importlib.import_module("contract_reference")
 mutants = importlib.import_module("mutants")
 role_guides = importlib.import_module("role_guides")
-role_guides = importlib.import_module("role_guides")
 
 
 @functools.cache
@@ -104,9 +103,12 @@ def test_the_reference_has_every_setting_of_every_plugin(name):
 def test_every_part_that_is_generated_is_on_a_page():
     """No stage of the contract, table of the stack file or other part is left out."""
     asked = set(re.findall(r"^% generated: (.*)$", all_sources(), re.MULTILINE))
-    stages = {f"{part} {stage}" for stage in contract.SPEC_MODULES for part in ("hooks", "records")}
+    hooks = {f"hooks {stage}" for stage in contract.SPEC_MODULES}
+    modules = {getattr(getattr(contract, name), "__module__", "") for name in contract.__all__}
+    homes = {name[len("interlock_hookspecs.") :] for name in modules if "hookspecs." in name}
+    records = {f"records {home}" for home in homes - {*contract_reference.FOUNDATION}}
     tables = {"project", "model", "task", "policy", "bound", "stack"}
-    assert stages | {f"stack_keys {table}" for table in tables} <= asked
+    assert hooks | records | {f"stack_keys {table}" for table in tables} <= asked
     assert {line.split()[0] for line in asked} == set(reference.PARTS)
 
 

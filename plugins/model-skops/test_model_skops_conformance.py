@@ -1,23 +1,13 @@
 """model-skops keeps every promise that the contract makes of a model format."""
 
-import numpy as np
 import pytest
-from sklearn.compose import ColumnTransformer
-from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OrdinalEncoder
 
-from interlock_hookspecs import Field, Signature
 from interlock_hookspecs.conformance.model import ModelSuite
+from interlock_hookspecs.conformance.pipelines import fitted_pipeline
 from interlock_model_skops import SkopsModel
-
-CLASSES = {"binary": (0, 1), "multiclass": ("a", "b", "c")}
-INPUTS = (("x", "double"), ("größe [cm]", "int64"), ("city", "string"))
 
 
 class TestSkopsModel(ModelSuite):
-    """A pipeline with text among its inputs, and trees that are binned by several threads."""
-
     format = "skops"
 
     @pytest.fixture
@@ -25,26 +15,4 @@ class TestSkopsModel(ModelSuite):
         return SkopsModel()
 
     def fitted(self, plugin, kind, seed):
-        draw = np.random.default_rng(seed)
-        x = draw.normal(0, 1, 200)
-        city = draw.choice(["Lowell", "Salem", "Lynn"], 200)
-        rows = np.array(list(zip(x, draw.integers(150, 200, 200), city, strict=True)), object)
-        classes = CLASSES.get(kind, ())
-        boosting = HistGradientBoostingClassifier if classes else HistGradientBoostingRegressor
-        encoder = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=np.nan)
-        pipeline = make_pipeline(
-            ColumnTransformer([("city", encoder, [2])], remainder="passthrough"),
-            boosting(max_iter=5, random_state=0),
-        )
-        noisy = x + draw.normal(0, 0.5, 200)
-        bins = [0] if kind == "binary" else [-0.5, 0.5]
-        target = np.array(classes)[np.digitize(noisy, bins)] if classes else noisy
-        names = {"binary": ["score"], "regression": ["prediction"]}
-        outputs = names.get(kind) or [f"score[{label}]" for label in classes]
-        return pipeline.fit(rows, target), Signature(
-            kind=kind,
-            inputs=tuple(Field(name=name, type=type_) for name, type_ in INPUTS),
-            outputs=tuple(Field(name=name, type="double", nullable=False) for name in outputs),
-            classes=classes,
-            positive=1 if kind == "binary" else None,
-        )
+        return fitted_pipeline(kind, seed)

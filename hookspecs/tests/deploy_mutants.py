@@ -4,8 +4,11 @@
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from interlock_deploy_acme import AcmeServer
 from interlock_hookspecs import OpenTarget, hookimpl
+from interlock_hookspecs.conformance import endpoints, serving
 
 Mutation = Callable[..., Any]
 
@@ -91,3 +94,10 @@ def with_captures(function: Mutation) -> type[AcmeServer]:
 def changing(function: Mutation) -> type[AcmeServer]:
     """A server whose module was changed before it serves."""
     return server(change=function)(function.__name__)
+
+
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the suite give up soon, and send less: what is broken stays so however long it waits."""
+    monkeypatch.setattr(endpoints, "PATIENCE", 1.5)
+    monkeypatch.setattr(endpoints, "STATUS_SECONDS", 0.8)
+    monkeypatch.setattr(serving, "_HUGE", 1_000_000)

@@ -8,8 +8,16 @@ import time
 
 import attrs
 import pyarrow as pa
-import pytest
-from deploy_mutants import Through, changing, server, with_captures, with_model, with_targets
+from deploy_mutants import (
+    Through,
+    changing,
+    impatient,
+    server,
+    with_captures,
+    with_model,
+    with_targets,
+)
+from wrong_plugins import catches, each, unclaimed
 
 import interlock_deploy_acme
 from interlock_deploy_acme import AcmeServer
@@ -17,10 +25,8 @@ from interlock_hookspecs import (
     Capture,
     OpenTarget,
 )
-from interlock_hookspecs.conformance import endpoints, serving
 from interlock_hookspecs.conformance.deploy import DeploySuite
 from interlock_hookspecs.conformance.released import FAILS
-from interlock_hookspecs.conformance.suite import run
 
 
 def set_target(one, **changes):
@@ -233,23 +239,15 @@ MUTANTS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("mutant", "test", "sentence"), MUTANTS, ids=[mutant.__name__ for mutant, _, _ in MUTANTS]
-)
+@each(MUTANTS)
 def test_the_suite_catches(mutant, test, sentence, monkeypatch):
     """A server with one broken promise fails that promise's test, in words that say it."""
-    monkeypatch.setattr(endpoints, "PATIENCE", 1.5)
-    monkeypatch.setattr(endpoints, "STATUS_SECONDS", 0.8)
-    monkeypatch.setattr(serving, "_HUGE", 1_000_000)
-    (outcome,) = run(DeploySuite, lambda folder: mutant(), only=[f"test_{test}"])
-    assert outcome.status == "broken"
-    assert sentence in outcome.why
+    impatient(monkeypatch)
+    catches(DeploySuite, lambda folder: mutant(), test, sentence)
 
 
 def test_the_server_that_the_mutants_are_made_of_keeps_every_promise():
     """Without a mutation nothing is broken; what is promised of servers elsewhere is unclaimed."""
-    outcomes = list(run(DeploySuite, lambda folder: AcmeServer()))
-    assert [one for one in outcomes if one.status == "broken"] == []
-    unclaimed = {one.why for one in outcomes if one.status == "unclaimed"}
+    left = {one.why for one in unclaimed(DeploySuite, lambda folder: AcmeServer())}
     missing = ("apply_endpoint", "read_captures")
-    assert unclaimed == {f"optional: the plugin does not implement {name}" for name in missing}
+    assert left == {f"optional: the plugin does not implement {name}" for name in missing}

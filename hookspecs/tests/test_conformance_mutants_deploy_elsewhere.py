@@ -10,7 +10,7 @@ from pathlib import Path
 
 import attrs
 import pyarrow as pa
-import pytest
+from wrong_plugins import catches, each, unclaimed
 
 from interlock_hookspecs import (
     Deployment,
@@ -23,7 +23,6 @@ from interlock_hookspecs import (
     project_root,
 )
 from interlock_hookspecs.conformance.deploy import DeploySuite
-from interlock_hookspecs.conformance.suite import run
 
 
 @plugin(contract="1.0")
@@ -292,20 +291,14 @@ MUTANTS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("mutant", "test", "sentence"), MUTANTS, ids=[mutant.__name__ for mutant, _, _ in MUTANTS]
-)
+@each(MUTANTS)
 def test_the_suite_catches(mutant, test, sentence):
     """A server elsewhere with one broken promise fails that promise's test, in words."""
-    (outcome,) = run(DeploySuite, lambda folder: mutant(root=folder), only=[f"test_{test}"])
-    assert outcome.status == "broken"
-    assert sentence in outcome.why
+    catches(DeploySuite, lambda folder: mutant(root=folder), test, sentence)
 
 
 def test_the_server_that_the_mutants_are_made_of_keeps_every_promise():
     """Without a mutation nothing is broken; what its optional hooks promise is unclaimed."""
-    outcomes = list(run(DeploySuite, lambda folder: Elsewhere(root=folder)))
-    assert [one for one in outcomes if one.status == "broken"] == []
-    unclaimed = {one.why for one in outcomes if one.status == "unclaimed"}
+    left = {one.why for one in unclaimed(DeploySuite, lambda folder: Elsewhere(root=folder))}
     lacks = ("serve_endpoint", "read_traffic")
-    assert unclaimed == {f"optional: the plugin does not implement {hook}" for hook in lacks}
+    assert left == {f"optional: the plugin does not implement {hook}" for hook in lacks}

@@ -8,8 +8,8 @@ import types
 
 import attrs
 import pyarrow as pa
-import pytest
-from deploy_mutants import changing
+from deploy_mutants import changing, impatient
+from wrong_plugins import catches, each
 
 import interlock_deploy_acme
 from interlock_deploy_acme import AcmeServer
@@ -19,9 +19,7 @@ from interlock_hookspecs import (
     Unavailable,
     hookimpl,
 )
-from interlock_hookspecs.conformance import endpoints, serving
 from interlock_hookspecs.conformance.deploy import DeploySuite
-from interlock_hookspecs.conformance.suite import run
 
 
 @changing
@@ -222,14 +220,8 @@ MUTANTS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("mutant", "test", "sentence"), MUTANTS, ids=[mutant.__name__ for mutant, _, _ in MUTANTS]
-)
+@each(MUTANTS)
 def test_the_suite_catches(mutant, test, sentence, monkeypatch):
     """A server with one broken promise fails that promise's test, in words that say it."""
-    monkeypatch.setattr(endpoints, "PATIENCE", 1.5)
-    monkeypatch.setattr(endpoints, "STATUS_SECONDS", 0.8)
-    monkeypatch.setattr(serving, "_HUGE", 1_000_000)
-    (outcome,) = run(DeploySuite, lambda folder: mutant(), only=[f"test_{test}"])
-    assert outcome.status == "broken"
-    assert sentence in outcome.why
+    impatient(monkeypatch)
+    catches(DeploySuite, lambda folder: mutant(), test, sentence)

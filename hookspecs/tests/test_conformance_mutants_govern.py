@@ -6,13 +6,12 @@ import time
 import types
 
 import attrs
-import pytest
+from wrong_plugins import catches, each, unclaimed
 
 from interlock_govern_acme import AcmeGate, judge
 from interlock_hookspecs import Check, Maker, Verdict, hookimpl
 from interlock_hookspecs.conformance.dossiers import bound_of, check_of
 from interlock_hookspecs.conformance.govern import GovernSuite
-from interlock_hookspecs.conformance.suite import run
 
 
 def bounds_judged(rule):
@@ -278,22 +277,16 @@ MUTANTS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("mutant", "test", "sentence"), MUTANTS, ids=[mutant.__name__ for mutant, _, _ in MUTANTS]
-)
+@each(MUTANTS)
 def test_the_suite_catches(mutant, test, sentence):
     """A gate or a card with one broken promise fails that promise's test, in words that say it."""
-    (outcome,) = run(GovernSuite, lambda folder: mutant(), only=[f"test_{test}"])
-    assert outcome.status == "broken"
-    assert sentence in outcome.why
+    catches(GovernSuite, lambda folder: mutant(), test, sentence)
 
 
 def test_the_gate_that_the_mutants_are_made_of_keeps_every_promise():
     """Without a mutation nothing is broken; only the card that it does not render is unclaimed."""
-    outcomes = list(run(GovernSuite, lambda folder: AcmeGate()))
-    assert [one for one in outcomes if one.status == "broken"] == []
-    unclaimed = [one.why for one in outcomes if one.status == "unclaimed"]
-    assert unclaimed == ["optional: the plugin does not implement render_card"] * 2
+    left = [one.why for one in unclaimed(GovernSuite, lambda folder: AcmeGate())]
+    assert left == ["optional: the plugin does not implement render_card"] * 2
 
 
 def test_the_made_checks_are_judged_as_core_names_them():

@@ -8,7 +8,7 @@ import time
 
 import attrs
 import numpy as np
-import pytest
+from wrong_plugins import catches, each, unclaimed
 
 from interlock_hookspecs import (
     InvalidInput,
@@ -20,7 +20,6 @@ from interlock_hookspecs import (
     setting,
 )
 from interlock_hookspecs.conformance.model import ModelSuite
-from interlock_hookspecs.conformance.suite import run
 from interlock_model_acme import AcmeFormat, Linear, LinearPredictor
 from interlock_model_acme_conformance import AcmeFormatSuite
 
@@ -334,26 +333,18 @@ MUTANTS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("mutant", "test", "sentence"), MUTANTS, ids=[mutant.__name__ for mutant, _, _ in MUTANTS]
-)
+@each(MUTANTS)
 def test_the_suite_catches(mutant, test, sentence):
     """A format with one broken promise fails that promise's test, in words that say it."""
-    (outcome,) = run(AcmeFormatSuite, lambda folder: mutant(), only=[f"test_{test}"])
-    assert outcome.status == "broken"
-    assert sentence in outcome.why
+    catches(AcmeFormatSuite, lambda folder: mutant(), test, sentence)
 
 
 def test_the_format_that_the_mutants_are_made_of_keeps_every_promise():
     """Without a mutation nothing is broken; only the packaging that it lacks is unclaimed."""
-    outcomes = list(run(AcmeFormatSuite, lambda folder: AcmeFormat()))
-    assert [one for one in outcomes if one.status == "broken"] == []
-    unclaimed = [one.test for one in outcomes if one.status == "unclaimed"]
-    assert unclaimed == ["test_a_model_is_packaged"]
+    left = [one.test for one in unclaimed(AcmeFormatSuite, lambda folder: AcmeFormat())]
+    assert left == ["test_a_model_is_packaged"]
 
 
 def test_a_format_without_a_model_to_write_is_told_to_give_one():
     """A format that no trainer hands anything to breaks nothing silently."""
-    (outcome,) = run(ModelSuite, lambda folder: AcmeFormat(), only=["test_a_model_opens"])
-    assert outcome.status == "broken"
-    assert "override `fitted`" in outcome.why
+    catches(ModelSuite, lambda folder: AcmeFormat(), "a_model_opens", "override `fitted`")

@@ -4,6 +4,7 @@ import unicodedata
 
 import attrs
 import pytest
+from wrong_plugins import catches, each, unclaimed
 
 from interlock_hookspecs import (
     Conflict,
@@ -300,22 +301,16 @@ MUTANTS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("mutant", "test", "sentence"), MUTANTS)
+@each(MUTANTS)
 def test_the_suite_catches(mutant, test, sentence):
     """A registry with one broken promise fails that promise's test, in words that say it."""
-    name = f"test_{test}"
-    (outcome,) = run(RegistrySuite, lambda folder: mutant(root=folder), only=[name])
-    assert outcome.status == "broken"
-    assert sentence in outcome.why
+    catches(RegistrySuite, lambda folder: mutant(root=folder), test, sentence)
 
 
 def test_the_registry_that_the_mutants_are_made_of_keeps_every_promise():
     """Without a mutation nothing is broken, and only the capability it lacks is unclaimed."""
-    outcomes = list(run(RegistrySuite, lambda folder: AcmeRegistry(root=folder)))
-    assert [one for one in outcomes if one.status == "broken"] == []
-    assert [one.test for one in outcomes if one.status == "unclaimed"] == [
-        "test_the_bytes_come_back"
-    ]
+    left = [one.test for one in unclaimed(RegistrySuite, lambda folder: AcmeRegistry(root=folder))]
+    assert left == ["test_the_bytes_come_back"]
 
 
 def test_a_declared_breach_is_expected_and_nothing_else_is():

@@ -8,8 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from interlock.plugins.discover import installed
 from interlock_hookspecs import Facts, Secret, plugin, project_root, setting
+from interlock_hookspecs.conformance.checking import find
 from interlock_hookspecs.conformance.making import CannotCheckError, maker
+from interlock_hookspecs.conformance.suite import implemented, missing
 
 TEMPLATES = Path(__file__).parents[2] / "core/interlock/template"
 FORGETFUL = """
@@ -26,6 +29,17 @@ class Forgetful(AcmeGate):
     @hookimpl
     def review(self, dossier):
         return super().review(dossier)[:1]
+
+
+@plugin(contract="1.0")
+class Both(AcmeGate):
+    @hookimpl
+    def check_data(self, rows):
+        return []
+
+    @hookimpl
+    def import_candidate(self, source, task, ws):
+        return None
 """
 NAMED = """
 import pytest
@@ -82,6 +96,8 @@ def site(tmp_path_factory):
         "named = interlock_govern_forgetful:Forgetful\ngone = no_such_module:Gone\n"
         "other = interlock_govern_forgetful:Forgetful\n"
         "told = interlock_govern_forgetful:Forgetful\n"
+        "both = interlock_govern_forgetful:Both\n"
+        "[interlock.validate]\ncounts = interlock_govern_forgetful:Both\n"
         "[interlock.conformance]\ngovern-named = suite_of_acme:TestForgetful\n"
         "govern-other = suite_of_acme:ForgetfulSuite\n"
         "govern-told = suite_of_acme:ToldSuite\n"
@@ -173,6 +189,34 @@ def test_a_named_suite_that_makes_no_plugin_gets_what_the_settings_make(check):
         "test_it_keeps_to_the_form": "held",
     }
     assert "--set tenant=...  whose gate it is" in check("govern-told").stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "suites"),
+    [("govern-both", ["govern", "validate"]), ("validate-counts", ["validate", "govern"])],
+)
+def test_a_plugin_of_several_roles_is_held_to_those_that_it_serves(check, name, suites):
+    """Under each name to its role first; what it has of a role that it does not serve is told."""
+    words = [name, "--only", "it_keeps_to_the_form"]
+    said = check(*words, "--json")
+    assert said.returncode == 0, said.stdout + said.stderr
+    found = json.loads(said.stdout)
+    assert [(row["suite"], row["status"]) for row in found["promises"]] == [
+        (suite, "held") for suite in suites
+    ]
+    (line,) = found["untried"]
+    assert line.startswith("import_candidate is held to no promise: ")
+    assert line.endswith("the suite of the role train needs fit_candidate")
+    assert f"! {line}" in check(*words).stdout.splitlines()
+
+
+@pytest.mark.parametrize("name", installed())
+def test_no_plugin_of_ours_is_asked_for_a_role_that_it_does_not_serve(name):
+    """Every suite that it is held against begins with hooks that it has."""
+    subject = find(name)
+    assert subject.suites[0].role in {name.partition("-")[0], "events"}
+    for suite in subject.suites:
+        assert missing(suite.role, implemented(subject.cls)) == ()
 
 
 def test_a_tracker_claims_what_it_delivers_and_what_happens_without_its_backend(check):

@@ -76,6 +76,7 @@ def _as_json(subject: Subject, found: Sequence[tuple[type[Suite], Outcome]]) -> 
         "distribution": subject.distribution,
         "python": sys.executable,
         "deprecated": list(subject.ending),
+        "untried": list(subject.untried),
         "counts": _counts(found),
         "promises": [
             {
@@ -97,7 +98,7 @@ def _counts(found: Sequence[tuple[type[Suite], Outcome]]) -> dict[str, int]:
 
 def _show(subject: Subject, found: Sequence[tuple[type[Suite], Outcome]]) -> None:
     print(f"{subject.name} {subject.version}, installed by {subject.distribution}")  # noqa: T201  (a command prints)
-    for line in subject.ending:
+    for line in (*subject.ending, *subject.untried):
         print(f"{_coloured('declared', sys.stdout, '!')} {line}")  # noqa: T201  (a command prints)
     role = ""
     for suite, outcome in found:

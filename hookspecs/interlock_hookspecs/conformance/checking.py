@@ -30,6 +30,7 @@ from interlock_hookspecs.conformance.suite import (
     Suite,
     ending,
     implemented,
+    missing,
     promise_of,
     reason_of,
 )
@@ -67,9 +68,12 @@ class Subject:
         name: ``<role>-<word>``.
         cls: its class.
         distribution, version: who brought it.
-        suites: the suites of its role and of every other whose hooks it implements.
+        suites: the suites of its role and of every other that it serves: whose hooks it implements,
+            those that the role requires among them.
         named: the entry point of the suite that its distribution names and that makes it, or None.
         plain: those of the suites for which its settings alone must make it.
+        untried: its hooks of roles that it does not serve, each in a line: their suites begin
+            with hooks that it lacks.
         ending: what it uses of the contract that goes away, each in a line.
     """
 
@@ -80,6 +84,7 @@ class Subject:
     suites: tuple[type[Suite], ...]
     named: metadata.EntryPoint | None
     plain: tuple[type[Suite], ...]
+    untried: tuple[str, ...]
     ending: tuple[str, ...]
 
 
@@ -95,7 +100,7 @@ def find(name: str) -> Subject:
     for entry_point in found:
         cls: type[Any] = _loaded(name, entry_point)
         named = next(iter(metadata.entry_points(group=GROUP, name=name)), None)
-        suites = own = _suites(cls, role)
+        suites = own = tuple(suite for suite, lacks in _suites(cls, role) if not lacks)
         if named:
             its: type[Suite] = _loaded(GROUP, named)
             makes = getattr_static(its, "plugin") is not getattr_static(Suite, "plugin")
@@ -109,6 +114,7 @@ def find(name: str) -> Subject:
             suites=suites,
             named=named,
             plain=own,
+            untried=tuple(_untried(cls, role)),
             ending=ending(cls),
         )
     installed = [
@@ -128,16 +134,32 @@ def _loaded(name: str, entry_point: metadata.EntryPoint) -> Any:
         raise CannotLoadError(msg) from error
 
 
-def _suites(cls: type[Any], role: str) -> tuple[type[Suite], ...]:
-    """The suite of each module of the contract that has a hook of the plugin's, its own first."""
+def _suites(cls: type[Any], role: str) -> Iterator[tuple[type[Suite], tuple[str, ...]]]:
+    """The suite of each module of the contract that has a hook of the plugin's, its own first.
+
+    With each, what its role requires and the plugin lacks; nothing for its own role, whose suite
+    says so itself.
+    """
     hooks = implemented(cls)
     concerned = {
         spec.function.__module__.rpartition(".")[2]: role in spec.roles
         for spec in specs().values()
         if role in spec.roles or spec.name in hooks
     }
-    order = sorted(concerned, key=lambda one: (not concerned[one], SPEC_MODULES.index(one)))
-    return tuple(suite_of(module) for module in order)
+    for module in sorted(concerned, key=lambda one: (not concerned[one], SPEC_MODULES.index(one))):
+        suite = suite_of(module)
+        yield suite, () if concerned[module] else missing(suite.role, hooks)
+
+
+def _untried(cls: type[Any], role: str) -> Iterator[str]:
+    for suite, lacks in _suites(cls, role):
+        if lacks:
+            its = [spec.name for spec in specs().values() if suite.role in spec.roles]
+            names = ", ".join(name for name in its if name in implemented(cls))
+            yield (
+                f"{names} is held to no promise: "
+                f"the suite of the role {suite.role} needs {', '.join(lacks)}"
+            )
 
 
 def suite_of(module: str) -> type[Suite]:

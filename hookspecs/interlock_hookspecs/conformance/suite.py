@@ -97,12 +97,10 @@ class Suite:
             assert not unknown, f"{name} asks for {sorted(unknown)}, which the hook lacks"
         for text in ending(type(plugin)):
             warnings.warn(text, DeprecationWarning, stacklevel=2)
-        own = [spec for spec in specs().values() if self.role in spec.roles]
-        stood_in = {spec.instead for spec in own if spec.name in found}
-        missing = [spec.name for spec in own if spec.required and not spec.instead]
-        missing = [name for name in missing if name not in found.keys() | stood_in]
-        assert not missing, f"the role {self.role} requires {', '.join(missing)}"
-        assert found.keys() & {spec.name for spec in own}, f"no hook of the role {self.role}"
+        lacks = missing(self.role, found)
+        assert not lacks, f"the role {self.role} requires {', '.join(lacks)}"
+        own = {spec.name for spec in specs().values() if self.role in spec.roles}
+        assert found.keys() & own, f"no hook of the role {self.role}"
 
     def exercise(self, plugin: Any, ws: LocalWorkspace) -> None:  # noqa: ARG002  (those of the suites of the roles)
         """Let the plugin do what its role does on an ordinary day; a role's suite says what."""
@@ -147,6 +145,15 @@ def implemented(cls: type[Any]) -> tuple[str, ...]:
     """The names of what a plugin's class marks with ``@hookimpl``."""
     marked = f"{PROJECT}_impl"
     return tuple(name for name in dir(cls) if hasattr(inspect.getattr_static(cls, name), marked))
+
+
+def missing(role: str, hooks: Collection[str]) -> tuple[str, ...]:
+    """The hooks that a role requires, and that are neither among some hooks nor stood in for."""
+    own = [spec for spec in specs().values() if role in spec.roles]
+    there = {*hooks, *(spec.instead for spec in own if spec.name in hooks)}
+    return tuple(
+        spec.name for spec in own if spec.required and not spec.instead and spec.name not in there
+    )
 
 
 def ending(cls: type[Any]) -> tuple[str, ...]:

@@ -37,7 +37,7 @@ demo: .venv/.runtime
 	@$(BIN)/python contrib/examples/employment/demo.py
 
 # One OpenMP thread a process: two workers that spin on two cores wait for each other.
-test: .venv/.dev build/mlflow-venv/.ready
+test: .venv/.dev build/mlflow-venv/.ready build/mlserver-venv/.ready
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: .venv/.dev docs
@@ -64,6 +64,14 @@ build/mlflow-venv/.ready: constraints-mlflow.txt
 	@rm -rf build/mlflow-venv && mkdir -p build
 	@$(PYTHON) -m venv build/mlflow-venv
 	@build/mlflow-venv/bin/python -m pip -qq --disable-pip-version-check install --only-binary :all: --constraint constraints-mlflow.txt mlflow onnx onnxruntime skops "psycopg[binary]"
+	@touch $@
+
+# A real MLServer for the tests, likewise.
+build/mlserver-venv/.ready: constraints-mlserver.txt
+	@echo "Making an environment for MLServer ..."
+	@rm -rf build/mlserver-venv && mkdir -p build
+	@$(PYTHON) -m venv build/mlserver-venv
+	@build/mlserver-venv/bin/python -m pip -qq --disable-pip-version-check install --only-binary :all: --constraint constraints-mlserver.txt mlserver mlserver-sklearn onnxruntime orjson
 	@touch $@
 
 # What bench-serving measures against.

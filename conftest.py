@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-pytest_plugins = ["mlflow_server", "s3_server"]  # tests/servers: what members' tests and ours share
+# tests/servers: what members' tests and ours share
+pytest_plugins = ["mlflow_server", "mlserver_server", "s3_server"]
 
 COUNTED = ("real_backend", "schema", "stand_in")
 ROOT = Path(__file__).parent
@@ -35,8 +36,8 @@ def pytest_ignore_collect(collection_path, config):
     examples = parts[0] in {"hookspecs", "worker", "serving", "core"} or (
         parts[0] in {"plugins", "contrib"} and member
     )
-    # Alembic runs its own files, and a `__main__` runs when it is imported.
-    return None if examples and not {"migrations", "__main__.py"} & {*parts} else True
+    # Alembic and MLServer run their own files, and a `__main__` runs when it is imported.
+    return None if examples and not {"migrations", "runtimes", "__main__.py"} & {*parts} else True
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -15,7 +15,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import attrs
 
@@ -35,6 +35,17 @@ if TYPE_CHECKING:
 
 class Overloaded(PluginError):  # noqa: N818  (read as a sentence: raise Overloaded)
     """The queue is full; the same request may be taken a moment later."""
+
+
+@runtime_checkable
+class Held(Protocol):
+    """A predictor that is told how long it is needed: it frees its model once nobody is left."""
+
+    def enter(self) -> None:
+        """Somebody begins to ask."""
+
+    def leave(self) -> None:
+        """Somebody who entered has had the last answer, and asks no more."""
 
 
 @attrs.define(eq=False)
@@ -96,6 +107,8 @@ class Batcher:
         self._thread = threading.Thread(
             target=self._work, name=f"model-{self.release.id}", daemon=True
         )
+        if isinstance(target.predictor, Held):
+            target.predictor.enter()
         self._thread.start()
         self.late = False
 
@@ -234,6 +247,8 @@ class Batcher:
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:
             job()
+        if isinstance(self.predictor, Held):
+            self.predictor.leave()
 
     def _run(self, batch: list[_Waiting], timer: asyncio.TimerHandle) -> None:
         results = self._score_each(batch)
@@ -247,6 +262,9 @@ class Batcher:
     def _score_each(self, batch: list[_Waiting]) -> Sequence[Answer | PluginError]:
         try:
             return self._timed(batch, sum(waiting.query.rows for waiting in batch))
+        except Unavailable as error:
+            # It is the model's server that is gone: no request is to blame, nor worth another try.
+            return [error] * len(batch)
         except InvalidInput as error:
             failure: PluginError = error
         except Exception as error:  # noqa: BLE001  (whatever a model raises is answered)

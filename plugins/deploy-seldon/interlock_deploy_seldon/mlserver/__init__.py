@@ -1,0 +1,1 @@
+"""The target ``mlserver``: our server in front, and an MLServer that scores behind it."""

@@ -1,0 +1,248 @@
+"""An MLServer of our own: started, watched, started again where it dies, ended with this process.
+
+MLServer ends with exit code 0 whatever went wrong, and it may be alive and not answer: whether it
+is there is judged by its answers, and that it is ours and not another one by its name.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from interlock_deploy_seldon.mlserver.api import Api
+from interlock_hookspecs import InvalidInput, Unavailable
+
+if TYPE_CHECKING:
+    import logging
+
+_KEEPER = Path(__file__).with_name("keeper.py")
+_DELAYS = (0.0, 1.0, 2.0, 5.0, 10.0, 30.0)
+_YOUNG_SECONDS = 30.0
+_POLL_SECONDS = 0.05
+_END_SECONDS = 20.0
+_WHERE = "mlserver.json"
+REPOSITORY = "models"
+"""The folder of the models, within that of the process."""
+
+
+def executable(setting: str, root: Path) -> str:
+    """The MLServer that a setting names: a command on PATH, or a path from the project's folder.
+
+    Raises:
+        InvalidInput: there is none.
+    """
+    path = root / setting
+    found = shutil.which(setting if os.sep not in setting else str(path))
+    if found is None:
+        where = "on PATH" if os.sep not in setting else f"at {path}"
+        raise InvalidInput(
+            f"there is no MLServer {where}: install mlserver with mlserver-sklearn or onnxruntime "
+            'in an environment of its own, and say mlserver = ".../bin/mlserver"'
+        )
+    return found
+
+
+def where(home: Path) -> str:
+    """The URL of the MLServer of a folder, as it listens now.
+
+    Raises:
+        Unavailable: it does not listen.
+    """
+    try:
+        said: dict[str, str] = json.loads((home / _WHERE).read_bytes())
+    except FileNotFoundError:
+        raise Unavailable("MLServer is being started") from None
+    return said["url"]
+
+
+class OwnServer:
+    """An MLServer that lives as long as this process.
+
+    Args:
+        command: its executable.
+        home: a private folder, where its settings and models are.
+        parallel_workers: of MLServer; 0 for none.
+        python_path: folders in which its Python finds modules.
+        start_seconds: how long it may take until it answers.
+        log: told what it says.
+    """
+
+    def __init__(
+        self,
+        command: str,
+        home: Path,
+        *,
+        parallel_workers: int,
+        python_path: tuple[Path, ...],
+        start_seconds: float,
+        log: logging.Logger,
+    ) -> None:
+        self._command = command
+        self._home = home
+        self._parallel_workers = parallel_workers
+        self._python_path = python_path
+        self._start_seconds = start_seconds
+        self._log = log
+        self._process: subprocess.Popen[bytes] | None = None
+        self._last: deque[str] = deque(maxlen=50)
+        self._closing = threading.Event()
+        self._watch = threading.Thread(target=self._keep, name="mlserver", daemon=True)
+        (home / REPOSITORY).mkdir(mode=0o700, exist_ok=True)
+
+    def start(self) -> None:
+        """Start it, and wait until it answers.
+
+        Raises:
+            Unavailable: it ended, or does not answer in time; with the last that it said.
+        """
+        try:
+            self._launch()
+        except BaseException:
+            self.close()
+            raise
+        self._watch.start()
+
+    def close(self) -> None:
+        """End it. Whoever asks it must be done."""
+        self._closing.set()
+        process = self._process
+        if process is None:
+            return
+        _end(process)
+        if self._watch.is_alive():
+            self._watch.join(_END_SECONDS)
+
+    def _launch(self) -> None:
+        name = f"interlock-{secrets.token_hex(8)}"
+        url = self._write_settings(name)
+        self._last.clear()
+        self._process = process = subprocess.Popen(
+            [sys.executable, "-I", "-S", str(_KEEPER), self._command, "start", str(self._home)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            # A Ctrl-C in a terminal is for us: it is ended when the last request is answered.
+            start_new_session=True,
+            cwd=self._home,
+            env=self._environment(),
+        )
+        threading.Thread(target=self._hear, args=(process.stdout,), daemon=True).start()
+        self._until_it_answers(process, url, name)
+        temporary = self._home / f"{_WHERE}.tmp"
+        temporary.write_text(json.dumps({"url": url}), encoding="utf-8")
+        temporary.replace(self._home / _WHERE)
+
+    def _until_it_answers(self, process: subprocess.Popen[bytes], url: str, name: str) -> None:
+        api = Api(lambda: url, _POLL_SECONDS, _POLL_SECONDS)
+        deadline = time.monotonic() + self._start_seconds
+        while not self._closing.wait(_POLL_SECONDS):
+            if process.poll() is not None:
+                raise Unavailable(
+                    f"MLServer ended with exit code {process.returncode} before it answered: "
+                    f"{self._said()}"
+                )
+            try:
+                if api.name() == name:
+                    api.close()
+                    return
+            except Unavailable:
+                pass
+            if time.monotonic() > deadline:
+                _end(process)
+                raise Unavailable(
+                    f"MLServer did not answer within {self._start_seconds:g} s: {self._said()}"
+                )
+
+    def _keep(self) -> None:
+        """Start it again where it dies, until it is closed."""
+        deaths, began = 0, time.monotonic()
+        while (process := self._process) is not None:
+            code = process.wait()
+            (self._home / _WHERE).unlink(missing_ok=True)
+            if self._closing.is_set():
+                return
+            deaths = deaths + 1 if time.monotonic() - began < _YOUNG_SECONDS else 0
+            delay = _DELAYS[min(deaths, len(_DELAYS) - 1)]
+            self._log.warning("MLServer ended with code %s: the next starts in %g s", code, delay)
+            if self._closing.wait(delay):
+                return
+            began = time.monotonic()
+            try:
+                self._launch()
+            except (Unavailable, OSError) as error:
+                self._log.error("%s", error)
+
+    def _write_settings(self, name: str) -> str:
+        http_port, grpc_port = _free_ports(2)
+        settings = {
+            "server_name": name,
+            "debug": False,
+            "host": "127.0.0.1",
+            "http_port": http_port,
+            "grpc_port": grpc_port,
+            # Ours are the metrics of what clients see.
+            "metrics_endpoint": None,
+            "metrics_dir": str(self._home / "metrics"),
+            "environments_dir": str(self._home / "environments"),
+            "parallel_workers": self._parallel_workers,
+            "model_repository_root": str(self._home / REPOSITORY),
+            # One model that does not load would end it.
+            "load_models_at_startup": False,
+            "cache_enabled": False,
+            "gzip_enabled": False,
+        }
+        (self._home / "settings.json").write_text(json.dumps(settings), encoding="utf-8")
+        return f"http://127.0.0.1:{http_port}"
+
+    def _environment(self) -> dict[str, str]:
+        """Ours, without what is meant for our Python or would change its settings."""
+        kept = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("MLSERVER_", "PYTHON", "INTERLOCK_"))
+        }
+        path = os.pathsep.join(map(str, self._python_path))
+        return {**kept, "PYTHONUNBUFFERED": "1", **({"PYTHONPATH": path} if path else {})}
+
+    def _hear(self, stream: IO[bytes]) -> None:
+        with stream:
+            for line in stream:
+                text = line.decode("utf-8", "replace").rstrip()
+                self._last.append(text)
+                self._log.info("mlserver: %s", text)
+
+    def _said(self) -> str:
+        """The line that tells most of what it said last."""
+        lines = [line.strip() for line in self._last if line.strip()]
+        errors = [line for line in lines if "Error" in line]
+        return (errors or lines or ["it said nothing"])[-1]
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Let go of the keeper, which ends all that it keeps."""
+    if process.stdin is not None:
+        process.stdin.close()
+    try:
+        process.wait(_END_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _free_ports(count: int) -> list[int]:
+    """Ports that nobody has, as of now: another may take one first, and is told by its name."""
+    taken = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports: list[Any] = [listener.getsockname()[1] for listener in taken]
+    for listener in taken:
+        listener.close()
+    return ports

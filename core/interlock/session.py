@@ -141,7 +141,8 @@ class Session:
         """The artifact store."""
         from interlock.artifacts import open_store
 
-        return open_store(str(reveal(self.stack.artifacts)), self.home / "cache")
+        address = str(reveal(self.stack.artifacts))
+        return open_store(address, self.home / "cache", limit=self.stack.artifacts_cache)
 
     @functools.cached_property
     def redact(self) -> Redactor:

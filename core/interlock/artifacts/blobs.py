@@ -7,6 +7,7 @@ import os
 import shutil
 import time
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
@@ -28,11 +29,14 @@ class Blobs(Protocol):
         """Store a file's bytes; visible whole or not at all."""
 
     def local(self, name: str) -> Path:
-        """A local path of a blob.
+        """A local path of a blob, which stays until it is let go as often as it was asked for.
 
         Raises:
             FileNotFoundError: it is not stored.
         """
+
+    def let_go(self, name: str) -> None:
+        """Say that a path that `local` gave is read no longer."""
 
     def digest(self, name: str) -> str:
         """The digest of the bytes that are stored, whatever was fetched of them before.
@@ -78,6 +82,9 @@ class FolderBlobs:
             raise FileNotFoundError(name)
         return path
 
+    def let_go(self, name: str) -> None:
+        """Nothing of a folder goes away."""
+
     def digest(self, name: str) -> str:
         return file_digest(self.local(name))
 
@@ -108,13 +115,20 @@ class FolderBlobs:
         return self._root / "sha256" / name[:2] / name
 
 
-def place(source: Path, target: Path, drafts: Path) -> None:
+def place(
+    source: Path,
+    target: Path,
+    drafts: Path,
+    *,
+    settle: Callable[[Path, Path], object] = Path.replace,
+) -> None:
     """Copy a file to a place where it appears whole or not at all, and stays after a crash.
 
     Args:
         source: the file.
         target: where it is to appear.
         drafts: a folder of the same file system, for what is not whole yet.
+        settle: makes the finished draft the target.
 
     Raises:
         ArtifactError: it cannot be written; nothing is left behind.
@@ -126,7 +140,7 @@ def place(source: Path, target: Path, drafts: Path) -> None:
             writer.flush()
             os.fsync(writer.fileno())
         temporary.chmod(0o444)
-        temporary.replace(target)
+        settle(temporary, target)
         sync_folder(target.parent)
     except OSError as error:
         temporary.unlink(missing_ok=True)

@@ -23,12 +23,12 @@ def copy_artifact(artifact: Artifact, source: ArtifactStore, target: ArtifactSto
     if not target.has(artifact):
         scratch = source.scratch()
         try:
-            path = (
-                source.unfold(artifact, scratch / "folder")
-                if artifact.folder
-                else source.locate(artifact)
-            )
-            kept = target.keep(path, name=artifact.name)
+            if artifact.folder:
+                folder = source.unfold(artifact, scratch / "folder")
+                kept = target.keep(folder, name=artifact.name)
+            else:
+                with source.located(artifact) as path:
+                    kept = target.keep(path, name=artifact.name)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
         if kept.digest != artifact.digest:

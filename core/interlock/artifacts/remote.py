@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from interlock.artifacts.blobs import FolderBlobs
+from interlock.artifacts.cache import Cache
 from interlock.errors import ArtifactError, StoreFailed, Tampered
 from interlock.processes import mark
 from interlock_hookspecs import file_digest
@@ -43,10 +43,10 @@ class FsspecBlobs:
 
     Args:
         url: for example ``s3://bucket/prefix``.
-        cache: the folder.
+        cache: the folder, with its bound.
     """
 
-    def __init__(self, url: str, cache: Path) -> None:
+    def __init__(self, url: str, cache: Cache) -> None:
         import fsspec
 
         self._protocol = url.partition("://")[0]
@@ -65,7 +65,7 @@ class FsspecBlobs:
             # Some connect here. The address may hold a password, so it is not shown.
             msg = f"artifacts: {self._protocol}:// cannot be reached: {error.strerror}"
             raise StoreFailed(msg, hint=_BRING_BACK) from error
-        self._cache = FolderBlobs(cache)
+        self._cache = cache
 
     def has(self, name: str) -> bool:
         with self._reached():
@@ -75,17 +75,21 @@ class FsspecBlobs:
         with self._reached():
             self._upload(source, self._key(name))
         # What was made here is mostly read here next.
-        self._cache.put(name, source)
+        self._cache.add(name, source)
+        self._cache.let_go(name)
 
     def local(self, name: str) -> Path:
-        if not self._cache.has(name):
-            with self._fetched(name) as fetched:
-                if file_digest(fetched) != PREFIX + name:
-                    # Not kept: the cache would hold on to it after the store was mended.
-                    msg = f"artifacts: the bytes under {name[:12]} in {self._prefix} are others"
-                    raise Tampered(msg, hint="restore the artifact from a backup")
-                self._cache.put(name, fetched)
-        return self._cache.local(name)
+        with contextlib.suppress(FileNotFoundError):
+            return self._cache.hold(name)
+        with self._fetched(name) as fetched:
+            if file_digest(fetched) != PREFIX + name:
+                # Not kept: the cache would hold on to it after the store was mended.
+                msg = f"artifacts: the bytes under {name[:12]} in {self._prefix} are others"
+                raise Tampered(msg, hint="restore the artifact from a backup")
+            return self._cache.add(name, fetched)
+
+    def let_go(self, name: str) -> None:
+        self._cache.let_go(name)
 
     def digest(self, name: str) -> str:
         with self._fetched(name) as fetched:

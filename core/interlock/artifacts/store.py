@@ -16,17 +16,19 @@ from interlock_hookspecs import Artifact, bytes_digest, file_digest, folder_mani
 from interlock_hookspecs.digests import PREFIX, manifest_bytes
 
 
-def open_store(address: str, cache: Path) -> ArtifactStore:
+def open_store(address: str, cache: Path, *, limit: int | None = None) -> ArtifactStore:
     """The store at an address: a folder's path, or what fsspec takes.
 
     Args:
         address: ``/data/artifacts`` or ``s3://bucket/prefix``.
         cache: the folder that remote blobs are fetched into.
+        limit: bytes of them that are kept there while nobody reads them; None for any.
     """
     if "://" in address and not address.startswith("file://"):
+        from interlock.artifacts.cache import Cache
         from interlock.artifacts.remote import FsspecBlobs
 
-        return ArtifactStore(FsspecBlobs(address, cache))
+        return ArtifactStore(FsspecBlobs(address, Cache(cache, limit)))
     return ArtifactStore(FolderBlobs(Path(address.removeprefix("file://"))))
 
 
@@ -72,12 +74,29 @@ class ArtifactStore:
     def locate(self, artifact: Artifact) -> Path:
         """A local path of an artifact, read-only, its digest checked.
 
+        It stays until `let_go` is called for the artifact as often as this.
+
         Raises:
             ArtifactError: nothing is stored under the digest.
             Tampered: what is stored has other bytes.
         """
-        blob = self._checked(artifact.digest, artifact.name)
-        return self._unfolded(artifact, blob) if artifact.folder else blob
+        if artifact.folder:
+            return self._unfolded(artifact)
+        return self._checked(artifact.digest, artifact.name)
+
+    def let_go(self, artifact: Artifact) -> None:
+        """Say that a path that `locate` gave is read no longer."""
+        if not artifact.folder:
+            self._blobs.let_go(_key(artifact.digest))
+
+    @contextlib.contextmanager
+    def located(self, artifact: Artifact) -> Iterator[Path]:
+        """The path that `locate` gives, let go afterwards."""
+        path = self.locate(artifact)
+        try:
+            yield path
+        finally:
+            self.let_go(artifact)
 
     def check(self, artifact: Artifact, *, afresh: bool = False) -> None:
         """Read an artifact through, every file of a folder, and lay nothing out.
@@ -91,23 +110,24 @@ class ArtifactStore:
         """
         if afresh:
             self._check_stored(artifact.digest, artifact.name)
-        blob = self._checked(artifact.digest, artifact.name)
-        if artifact.folder:
-            read = self._check_stored if afresh else self._checked
-            for inner, _, digest in json.loads(blob.read_bytes()):
-                read(digest, f"{artifact.name}/{inner}")
+        read = self._check_stored if afresh else self._check_here
+        with self._reading(artifact.digest, artifact.name) as blob:
+            if artifact.folder:
+                for inner, _, digest in json.loads(blob.read_bytes()):
+                    read(digest, f"{artifact.name}/{inner}")
 
     def unfold(self, artifact: Artifact, folder: Path) -> Path:
         """Lay a folder artifact out at a place of one's own, which is made anew."""
-        manifest = self._checked(artifact.digest, artifact.name)
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        self._lay_out(artifact, manifest, folder)
+        with self._reading(artifact.digest, artifact.name) as manifest:
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True)
+            self._lay_out(artifact, manifest, folder)
         return folder
 
     def read(self, artifact: Artifact) -> bytes:
         """The bytes of a file artifact, its digest checked."""
-        return self.locate(artifact).read_bytes()
+        with self.located(artifact) as path:
+            return path.read_bytes()
 
     def scratch(self) -> Path:
         """A new empty folder beside the blobs."""
@@ -139,15 +159,28 @@ class ArtifactStore:
                 _refuse_others(file_digest(path), digest, name)
         return path
 
+    @contextlib.contextmanager
+    def _reading(self, digest: str, name: str) -> Iterator[Path]:
+        path = self._checked(digest, name)
+        try:
+            yield path
+        finally:
+            self._blobs.let_go(_key(digest))
+
+    def _check_here(self, digest: str, name: str) -> None:
+        with self._reading(digest, name):
+            pass
+
     def _check_stored(self, digest: str, name: str) -> None:
         with _missing(digest, name):
             _refuse_others(self._blobs.digest(_key(digest)), digest, name)
 
-    def _unfolded(self, artifact: Artifact, manifest: Path) -> Path:
+    def _unfolded(self, artifact: Artifact) -> Path:
         """The folder laid out beside the blobs; laid out anew each time, so that it is true."""
-        folder = self.scratch() / artifact.name
-        folder.mkdir()
-        self._lay_out(artifact, manifest, folder)
+        with self._reading(artifact.digest, artifact.name) as manifest:
+            folder = self.scratch() / artifact.name
+            folder.mkdir()
+            self._lay_out(artifact, manifest, folder)
         return folder
 
     def _lay_out(self, artifact: Artifact, manifest: Path, folder: Path) -> None:
@@ -157,7 +190,8 @@ class ArtifactStore:
                 msg = f"{artifact.name}: its manifest names {inner!r}, outside the folder"
                 raise Tampered(msg)
             target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(self._checked(digest, f"{artifact.name}/{inner}"), target)
+            with self._reading(digest, f"{artifact.name}/{inner}") as blob:
+                shutil.copyfile(blob, target)
 
 
 @contextlib.contextmanager

@@ -43,6 +43,7 @@ class CoreWorkspace:
         self._progress = progress
         self._project = project
         self._folders: list[Path] = []
+        self._located: list[Artifact] = []
 
     def __enter__(self) -> Self:
         return self
@@ -56,6 +57,9 @@ class CoreWorkspace:
         for folder in self._folders:
             shutil.rmtree(folder, ignore_errors=True)
         self._folders.clear()
+        for artifact in self._located:
+            self._store.let_go(artifact)
+        self._located.clear()
 
     @property
     def run_id(self) -> str:
@@ -82,6 +86,8 @@ class CoreWorkspace:
             raise NotFound(str(error)) from error
         if artifact.folder:
             self._folders.append(path.parent)
+        else:
+            self._located.append(artifact)
         return path
 
     def opener(self, format: str) -> Any:  # noqa: A002  (the field's own word)

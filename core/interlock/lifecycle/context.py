@@ -188,5 +188,5 @@ def read_rows(session: Session, dataset: Dataset) -> pa.Table:
         msg = f"{dataset.source} was never kept: it has no artifact"
         raise UsageError(msg)
     # It is one file; read_table would scan it as a dataset, which takes twice as long.
-    with pq.ParquetFile(session.store.locate(dataset.artifact)) as file:
+    with session.store.located(dataset.artifact) as path, pq.ParquetFile(path) as file:
         return file.read()

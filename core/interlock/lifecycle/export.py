@@ -127,7 +127,8 @@ def _lay_out(session: Session, release: Release, made: Model, folder: Path) -> t
             session.store.unfold(made.artifact, place)
         else:
             place.mkdir()
-            shutil.copyfile(session.store.locate(made.artifact), place / made.artifact.name)
+            with session.store.located(made.artifact) as path:
+                shutil.copyfile(path, place / made.artifact.name)
         told = orjson.dumps(encode(release), option=orjson.OPT_INDENT_2) + b"\n"
         (place / RELEASE).write_bytes(told)
         files = sorted(

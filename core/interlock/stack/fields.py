@@ -22,6 +22,8 @@ WORD = r"[A-Za-z0-9][A-Za-z0-9_.-]*"
 _INT64 = 2**63
 _DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([smhd])\s*")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([MG])B\s*")
+_BYTES = {"M": 10**6, "G": 10**9}
 
 
 class MisfitError(ValueError):
@@ -112,6 +114,13 @@ def _duration(value: Any) -> float | None:
     return _number(0, math.inf, open_ends=False)(value)
 
 
+def _size(value: Any) -> int | None:
+    if isinstance(value, str):
+        found = _SIZE.fullmatch(value)
+        value = int(float(found[1]) * _BYTES[found[2]]) if found else None
+    return value if is_whole(value) and value > 0 else None
+
+
 def _date(value: Any) -> str | None:
     if type(value) is date:
         return value.isoformat()
@@ -175,6 +184,11 @@ TIMEOUT = Kind(
             {"type": "string", "pattern": "[smhd]\\s*$"},
         ]
     },
+)
+SIZE = Kind(
+    'a number of bytes above 0, or a text as "500MB" or "20GB"',
+    _size,
+    {"anyOf": [{"type": "integer", "minimum": 1}, {"type": "string", "pattern": "[MG]B\\s*$"}]},
 )
 SHARE = Kind(
     "a share between 0 and 1, for example 0.25",
@@ -290,6 +304,9 @@ def stack_keys() -> Keys:
         **roles,
         "ledger": Key(TEXT, "the database of the ledger, as a URL; may be ${NAME}"),
         "artifacts": Key(TEXT, "the folder or address of files; may be ${NAME}"),
+        "artifacts_cache": Key(
+            SIZE, "how much of an artifact store elsewhere is kept on this machine; all unless said"
+        ),
         "package": Key(NAME, "the format that a model is converted to before it is served"),
         "endpoint": Key(NAME, "the endpoint's name; the project's where it is not said"),
         "hook_timeout": Key(TIMEOUT, "how long a hook may take where its plugin says nothing else"),

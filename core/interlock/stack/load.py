@@ -215,7 +215,7 @@ class _Reading:
                 if key not in HOSTING
             }
         endpoint, package = table.keys.get("endpoint"), table.keys.get("package")
-        timeout = table.keys.get("hook_timeout")
+        timeout, cache = table.keys.get("hook_timeout"), table.keys.get("artifacts_cache")
         self._note(f"{where}.rollout", table.rollout)
         self._note(f"{where}.rollout.bounds", table.rollout_bounds)
         addresses = [table.keys[key].value for key in ("ledger", "artifacts") if key in table.keys]
@@ -229,6 +229,7 @@ class _Reading:
             "hook_timeout": keys["hook_timeout"].kind.take(timeout.value) if timeout else None,
             "ledger": self._address(where, table, "ledger", DEFAULT_LEDGER, _ledger),
             "artifacts": artifacts,
+            "artifacts_cache": keys["artifacts_cache"].kind.take(cache.value) if cache else None,
             "endpoint": endpoint.value if endpoint else project.name,
             "package": package.value if package else "",
             "rollout": read_rollout(table, roles, self.problems),

@@ -63,6 +63,7 @@ class Stack:
         hook_timeout: seconds that a hook may take where its plugin's table says nothing else.
         ledger: a database URL, relative SQLite paths made absolute.
         artifacts: an absolute folder, or an fsspec address.
+        artifacts_cache: bytes that are kept of an address on this machine; None for any.
         endpoint: the name of the endpoint.
         package: the format that a model is converted to before it is served; empty for its own.
         rollout: how a new release takes it over.
@@ -92,6 +93,7 @@ class Stack:
     secrets: tuple[Secret[str], ...] = attrs.field(repr=False)
     hosts: Mapping[str, Hosting] = attrs.field(factory=dict, converter=_read_only)
     hook_timeout: float | None = None
+    artifacts_cache: int | None = None
     package: str = ""
     rollout: RolloutPlan = attrs.field(factory=RolloutPlan)
     includes: tuple[str, ...] = ()

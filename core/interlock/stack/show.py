@@ -45,20 +45,25 @@ def _values(stack: Stack) -> Iterator[tuple[str, str]]:
     for bound in stack.policy.bounds:
         yield f"policy.bounds.{bound.key}", _bound(bound)
     here = f"stack.{stack.name}"
-    for role in ROLES:
-        if stack.selected(role):
-            yield f"{here}.{role}", shown(stack.selected(role))
-    for key in ("ledger", "artifacts", "endpoint"):
-        yield f"{here}.{key}", shown(getattr(stack, key))
-    if stack.package:
-        yield f"{here}.package", shown(stack.package)
-    if stack.hook_timeout is not None:
-        yield f"{here}.hook_timeout", f"{stack.hook_timeout:g}"
+    yield from _stack(here, stack)
     yield from _rollout(f"{here}.rollout", stack.rollout)
     for plugin, settings in stack.written.items():
         for key, value in settings.items():
             text = "***" if mentions_environment(value) else shown(value)
             yield f"{here}.{plugin}.{key}", text
+
+
+def _stack(here: str, stack: Stack) -> Iterator[tuple[str, str]]:
+    for role in ROLES:
+        if stack.selected(role):
+            yield f"{here}.{role}", shown(stack.selected(role))
+    for key in ("ledger", "artifacts", "endpoint"):
+        yield f"{here}.{key}", shown(getattr(stack, key))
+    for key in ("artifacts_cache", "package"):
+        if getattr(stack, key):
+            yield f"{here}.{key}", shown(getattr(stack, key))
+    if stack.hook_timeout is not None:
+        yield f"{here}.hook_timeout", f"{stack.hook_timeout:g}"
 
 
 def _rollout(here: str, plan: RolloutPlan) -> Iterator[tuple[str, str]]:

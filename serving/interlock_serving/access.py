@@ -16,7 +16,7 @@ import attrs
 
 from interlock_hookspecs import InvalidInput, reveal
 from interlock_serving.asgi import ASGI, CALLER, PEER, Scope
-from interlock_serving.exchange import Exchange, Receive, Send
+from interlock_serving.exchange import Exchange, Header, Receive, Send
 from interlock_serving.rates import Rates
 
 if TYPE_CHECKING:
@@ -54,6 +54,23 @@ class Access:
         return found
 
 
+@attrs.frozen
+class Refusal:
+    """Why a caller is not let in.
+
+    Attributes:
+        status: HTTP's: 401, 403 or 429.
+        why: one sentence for a person.
+        headers: of the answer.
+        seconds: until the caller may come back, where that is why.
+    """
+
+    status: int
+    why: str
+    headers: tuple[Header, ...] = ()
+    seconds: int = 0
+
+
 def access_of(settings: ServerSettings) -> Access | None:
     """What the settings say of access; None where everybody may ask.
 
@@ -83,37 +100,44 @@ def access_of(settings: ServerSettings) -> Access | None:
     )
 
 
+def admit(access: Access, scope: Scope, right: Right) -> Refusal | None:
+    """Let a caller in, whose name is then in the scope; or say why not.
+
+    Args:
+        access: who may ask for what.
+        scope: the request: its headers, and the name in a certificate where one was shown.
+        right: what is asked for.
+    """
+    peer: str | None = scope.get(PEER)
+    if access.certificates and peer is None:
+        return Refusal(401, "this endpoint is for clients with a certificate that it knows")
+    caller = peer or ""
+    if access.digests:
+        key = access.key_of(scope)
+        if key is None:
+            return Refusal(401, _no_key(scope), (_CHALLENGE,))
+        rights = access.rights.get(key)
+        if rights is not None and right not in rights:
+            return Refusal(403, f"the key {key!r} is not for this: {_words(rights)}")
+        caller = key
+    scope[CALLER] = caller
+    wait = access.rates.take(caller) if right == "infer" else 0.0
+    if wait:
+        seconds = max(1, math.ceil(wait))
+        why = f"{caller!r} asks too often: try again in {seconds} s"
+        return Refusal(429, why, ((b"retry-after", b"%d" % seconds),), seconds)
+    return None
+
+
 def gate(access: Access, behind: ASGI) -> ASGI:
     """What is behind, for those who may ask."""
 
     def layer(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        if scope["path"] in OPEN:
-            return behind(scope, receive, send)
-        peer: str | None = scope.get(PEER)
-        if access.certificates and peer is None:
-            return Exchange(scope, receive, send).refuse(
-                401, "this endpoint is for clients with a certificate that it knows"
-            )
-        caller = peer or ""
-        right = _right(scope)
-        if access.digests:
-            key = access.key_of(scope)
-            if key is None:
-                return Exchange(scope, receive, send).refuse(401, _no_key(scope), _CHALLENGE)
-            rights = access.rights.get(key)
-            if rights is not None and right not in rights:
-                return Exchange(scope, receive, send).refuse(
-                    403, f"the key {key!r} is not for this: {_words(rights)}"
-                )
-            caller = key
-        scope[CALLER] = caller
-        wait = access.rates.take(caller) if right == "infer" else 0.0
-        if wait:
-            seconds = max(1, math.ceil(wait))
-            why = f"{caller!r} asks too often: try again in {seconds} s"
-            return Exchange(scope, receive, send).refuse(
-                429, why, (b"retry-after", b"%d" % seconds)
-            )
+        if scope["path"] not in OPEN:
+            refusal = admit(access, scope, _right(scope))
+            if refusal is not None:
+                exchange = Exchange(scope, receive, send)
+                return exchange.refuse(refusal.status, refusal.why, *refusal.headers)
         return behind(scope, receive, send)
 
     return layer

@@ -11,7 +11,7 @@ import attrs
 import orjson
 
 from interlock_hookspecs import Endpoint, InvalidInput, NotFound, PluginError, Unavailable
-from interlock_serving.batching import Batcher, Overloaded
+from interlock_serving.batching import Batcher, Expired, Overloaded
 from interlock_serving.binary import split, wanted, write_binary
 from interlock_serving.exchange import BINARY, Exchange, HTTPError, Receive, Send
 from interlock_serving.protocol import (
@@ -39,8 +39,9 @@ _STATUSES: tuple[tuple[type[PluginError], int], ...] = (
     (NotFound, 404),
     (Overloaded, 429),
     (Unavailable, 503),
+    (Expired, 504),
 )
-_Reader = Callable[..., tuple[int, dict[str, list[Any]]]]
+Reader = Callable[..., tuple[int, dict[str, list[Any]]]]
 _RETRY = (b"retry-after", b"1")
 STICKY_HEADER = b"x-sticky-key"
 _FOUND = 200
@@ -60,6 +61,7 @@ class App:
         max_rows: rows of a request.
         router: what is served now; replaced as a whole, on the event loop's thread.
         mirrors_skipped: copies of requests that no mirror took.
+        grpc: the address of gRPC, where it is served; for whoever asks for readiness.
         combined: makes of this process's readiness the endpoint's, where it has several.
     """
 
@@ -71,6 +73,7 @@ class App:
     max_rows: int
     router: Router = attrs.field(factory=Router)
     mirrors_skipped: int = 0
+    grpc: str = ""
     combined: Callable[[dict[str, Any]], dict[str, Any]] = attrs.field(default=dict)
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
@@ -97,7 +100,7 @@ class App:
             case ["v2", "models", name, *_]:
                 raise NotFound(f"no model {shown(name)} here{nearest(name, [self.endpoint.name])}")
             case ["v2"]:
-                status, value = _FOUND, _server()
+                status, value = _FOUND, server()
             case ["v2", "health", "live"]:
                 status, value = _FOUND, {"live": True}
             case ["v2", "health", "ready"]:
@@ -118,14 +121,11 @@ class App:
         if rest not in ([], ["ready"]):
             raise NotFound("a model has its metadata, ready, infer and batch; nothing else is here")
         _require(exchange, "GET", "HEAD")
-        router = self.router
-        model = router.choose(0.0) if version is None else router.version(version)
         if rest == ["ready"]:
-            ready = {"name": self.endpoint.name, "ready": not model.late}
-            return _DOWN if model.late else _FOUND, orjson.dumps(ready)
-        versions = router.versions if version is None else (model.release.id,)
-        value = metadata(self.endpoint.name, versions, model.format, model.columns, model.signature)
-        return _FOUND, orjson.dumps(value)
+            late = self.router.asked_of(version).late
+            ready = {"name": self.endpoint.name, "ready": not late}
+            return _DOWN if late else _FOUND, orjson.dumps(ready)
+        return _FOUND, orjson.dumps(self.metadata(version))
 
     async def _infer(self, exchange: Exchange, version: str | None, *, records: bool) -> bytes:
         body = await exchange.read_body(at_most=self.max_body)
@@ -136,18 +136,13 @@ class App:
         if envelope.id is not None:
             exchange.request_id = envelope.id
         # From here to the queue nothing waits, so that a swap cannot come between.
-        model = self._chosen(exchange, envelope, version)
+        model = self.choose(envelope, version, exchange.header)
         read = read_records if records else read_columns
-        try:
-            rows, columns = read(envelope, model.columns, max_rows=self.max_rows)
-        except InvalidInput:
-            model.tally.refused += 1
-            raise
+        query = self.read(envelope, model, exchange.request_id, read)
         selected = None if records else read_outputs(envelope, model.signature)
         binary = frozenset[str]() if records else wanted(envelope.body, model.outputs)
-        query = Query(id=exchange.request_id, rows=rows, columns=columns)
-        answer = await model.ask(query)
-        self._mirror(envelope, query, model, read)
+        answer = await model.ask(query, envelope.seconds)
+        self.mirror(envelope, query, model, read)
         if records:
             return write_records(self.endpoint.name, model.release, exchange.request_id, answer)
         about = (self.endpoint.name, model.release, exchange.request_id, answer, selected)
@@ -156,16 +151,52 @@ class App:
             return content
         return write_answer(*about)
 
-    def _chosen(self, exchange: Exchange, envelope: Envelope, version: str | None) -> Batcher:
+    def metadata(self, version: str | None) -> dict[str, Any]:
+        """What a version, or the endpoint without one, takes and gives, as the protocol says it.
+
+        Raises:
+            NotFound, Unavailable: no such version, or nothing is served.
+        """
+        model = self.router.asked_of(version)
+        versions = self.router.versions if version is None else (model.release.id,)
+        return metadata(self.endpoint.name, versions, model.format, model.columns, model.signature)
+
+    def choose(
+        self, envelope: Envelope, version: str | None, header: Callable[[bytes], bytes]
+    ) -> Batcher:
+        """The model that answers a request.
+
+        Args:
+            envelope: the request.
+            version: the one that it names, or None.
+            header: gives a header of the request, empty where it has none.
+
+        Raises:
+            NotFound, Unavailable: no such version, or nothing is served.
+        """
         router = self.router
         if version is not None:
             return router.version(version)
         sticky = envelope.sticky
         if sticky is None and len(router.models) > 1:
-            sticky = sticky_share(exchange.header(STICKY_HEADER))
+            sticky = sticky_share(header(STICKY_HEADER))
         return router.choose(sticky)
 
-    def _mirror(self, envelope: Envelope, query: Query, model: Batcher, read: _Reader) -> None:
+    def read(self, envelope: Envelope, model: Batcher, request_id: str, read: Reader) -> Query:
+        """The rows of a request, as its model takes them.
+
+        Raises:
+            InvalidInput, TooLarge: they do not fit, which the model's tally counts.
+        """
+        try:
+            rows, columns = read(envelope, model.columns, max_rows=self.max_rows)
+        except InvalidInput:
+            model.tally.refused += 1
+            raise
+        return Query(id=request_id, rows=rows, columns=columns)
+
+    def mirror(self, envelope: Envelope, query: Query, model: Batcher, read: Reader) -> None:
+        """Give each mirror a copy of a request that was answered."""
         for mirror in self.router.mirrors:
             copy = query
             if mirror.columns.fields != model.columns.fields:
@@ -199,10 +230,12 @@ class App:
             "mirrors_skipped": self.mirrors_skipped,
             "traffic": router.traffic(),
             "pid": os.getpid(),
+            **({"grpc": self.grpc} if self.grpc else {}),
         }
 
 
-def _server() -> dict[str, Any]:
+def server() -> dict[str, Any]:
+    """What this server is, as the protocol says it."""
     name = "interlock-serving"
     try:
         version = importlib.metadata.version(name)

@@ -26,6 +26,9 @@ from interlock_serving.protocol import Query
 from interlock_serving.scoring import ModelFailed, Pace, Scorer, captured
 from interlock_serving.tally import Tally
 
+_LONGEST = 86_400.0
+"""Seconds that a request may be told to wait, at most; a loop takes no number of any size."""
+
 if TYPE_CHECKING:
     import logging
 
@@ -48,6 +51,10 @@ class Held(Protocol):
         """Somebody who entered has had the last answer, and asks no more."""
 
 
+class Expired(PluginError):  # noqa: N818  (read as a sentence: raise Expired)
+    """The time that the client gave the request was over before its turn came."""
+
+
 @attrs.define(eq=False)
 class _Waiting:
     """A request in the queue. A mirrored one has nobody who waits for it."""
@@ -67,6 +74,7 @@ class Batcher:
         batch_rows: rows scored at once, at most, except that a request is never divided.
         queue_rows: rows that wait, at most.
         answer_seconds: how long a batch may take.
+        max_concurrency: requests that wait or are scored, at most; 0 for no limit.
 
     Raises:
         Unsupported: the protocol has no datatype for one of the model's columns.
@@ -81,6 +89,7 @@ class Batcher:
         batch_rows: int,
         queue_rows: int,
         answer_seconds: float,
+        max_concurrency: int = 0,
     ) -> None:
         self._scorer = Scorer(target)
         self._pace = Pace()
@@ -95,9 +104,11 @@ class Batcher:
         self._batch_rows = batch_rows
         self._queue_rows = queue_rows
         self._answer_seconds = answer_seconds
+        self._max_concurrency = max_concurrency
         self._loop = asyncio.get_running_loop()
         self._queue: deque[_Waiting] = deque()
         self._queued = 0
+        self._scoring = 0
         self._seen = 0
         self._scheduled = False
         self._running = False
@@ -132,16 +143,30 @@ class Batcher:
         """The opened model."""
         return self._scorer.predictor
 
-    def ask(self, query: Query) -> asyncio.Future[Answer]:
+    def ask(self, query: Query, seconds: float | None = None) -> asyncio.Future[Answer]:
         """Queue a request; its answer comes through the future.
 
+        Args:
+            query: the request.
+            seconds: how long it may wait for its turn; then the future raises `Expired`. A
+                request that is being scored by then is answered all the same.
+
         Raises:
-            Overloaded: too many rows wait.
+            Overloaded: too many rows wait, or too many requests are here.
             Unavailable: the model has been silent for too long.
         """
         future: asyncio.Future[Answer] = self._loop.create_future()
         self._put(_Waiting(query, future, self._loop.time()))
+        if seconds is not None:
+            timer = self._loop.call_later(min(seconds, _LONGEST), self._expire, future)
+            future.add_done_callback(lambda _: timer.cancel())
         return future
+
+    def drop(self, future: asyncio.Future[Answer]) -> None:
+        """Forget a request whose client gave up, which cancelled its future."""
+        if future.cancelled():
+            self._take_out(future)
+            self.tally.expire()
 
     def tell(self, query: Query) -> bool:
         """Queue a copy of a request that nobody waits for; False where there was no room."""
@@ -174,9 +199,33 @@ class Batcher:
         if self._queued and self._queued + rows > self._queue_rows:
             self.tally.failed += 1
             raise Overloaded(f"{self._queued} rows wait for {self.release.id}: try again soon")
+        if self._max_concurrency and self._scoring + len(self._queue) >= self._max_concurrency:
+            self.tally.failed += 1
+            raise Overloaded(
+                f"{self._max_concurrency} requests are with {self.release.id}: try again soon"
+            )
         self._queue.append(waiting)
         self._queued += rows
         self._schedule()
+
+    def _take_out(self, future: asyncio.Future[Answer]) -> bool:
+        """Make room for others; False where the request waits no longer."""
+        waiting = next((each for each in self._queue if each.future is future), None)
+        if waiting is None:
+            return False
+        self._queue.remove(waiting)
+        self._queued -= waiting.query.rows
+        return True
+
+    def _expire(self, future: asyncio.Future[Answer]) -> None:
+        if future.done():
+            return
+        if not self._running:
+            # Its turn comes with this tick or the next; a model that is idle drops nothing.
+            self._loop.call_soon(self._expire, future)
+        elif self._take_out(future):
+            self.tally.expire()
+            future.set_exception(Expired("the request's time was over before its turn came"))
 
     def _schedule(self) -> None:
         if not self._running and not self._scheduled:
@@ -210,6 +259,7 @@ class Batcher:
         if self._prompt and self._pace.is_short(rows) and self._scored_here(batch, rows):
             return
         self._running = True
+        self._scoring = len(batch)
         timer = self._loop.call_later(self._answer_seconds, self._give_up, batch)
         self._jobs.put(lambda: self._run(batch, timer))
 
@@ -298,6 +348,7 @@ class Batcher:
     ) -> None:
         timer.cancel()
         self._running = False
+        self._scoring = 0
         given_up, self.late = self.late, False
         delivered = self._deliver(batch, results, counted=not given_up)
         if self._queue:
@@ -318,9 +369,11 @@ class Batcher:
         now = self._loop.time()
         delivered = []
         for waiting, result in zip(batch, results, strict=True):
+            if not _resolve(waiting, result):
+                continue
             if counted:
                 self.tally.add(result, now - waiting.since)
-            if _resolve(waiting, result) and isinstance(result, Answer):
+            if isinstance(result, Answer):
                 delivered.append((waiting.query, result))
         return delivered
 

@@ -19,12 +19,13 @@ import orjson
 from interlock_hookspecs import InvalidInput, Release
 from interlock_serving.answers import Answer
 
-_DTYPES: Mapping[str, str] = {
+DTYPES: Mapping[str, str] = {
     "BOOL": "?",
     **{f"INT{8 * size}": f"<i{size}" for size in (1, 2, 4, 8)},
     **{f"UINT{8 * size}": f"<u{size}" for size in (1, 2, 4, 8)},
     **{f"FP{8 * size}": f"<f{size}" for size in (2, 4, 8)},
 }
+"""numpy's name of each datatype of numbers and Booleans, as their bytes are."""
 _LENGTH = struct.Struct("<I")
 
 
@@ -64,7 +65,7 @@ def attach(inputs: object, behind: memoryview) -> None:
             raise _wrong(tensor, '"data" and binary_data_size exclude each other')
         if size > len(behind) - used:
             raise _wrong(tensor, f"{size} bytes are said, {len(behind) - used} are there")
-        tensor["data"] = _decoded(tensor, behind[used : used + size])
+        tensor["data"] = decoded(tensor, behind[used : used + size])
         used += size
     if used < len(behind):
         raise InvalidInput(f"{len(behind) - used} bytes behind the JSON are of no input")
@@ -105,7 +106,7 @@ def write_binary(  # the answer's parts, as the protocol names them
         said: dict[str, Any] = {"name": output, "datatype": datatype, "shape": [answer.rows]}
         column = columns.column(place).slice(answer.start, answer.rows)
         if output in binary:
-            content = _encoded(datatype, column)
+            content = encoded(datatype, column)
             said["parameters"] = {"binary_data_size": len(content)}
             behind.append(content)
         else:
@@ -134,11 +135,16 @@ def _size(tensor: object) -> int | None:
     return size
 
 
-def _decoded(tensor: Mapping[str, Any], content: memoryview) -> Any:
+def decoded(tensor: Mapping[str, Any], content: memoryview) -> Any:
+    """The data of a tensor out of its bytes: an array of numbers, or a list of texts.
+
+    Raises:
+        InvalidInput: they are not of its datatype.
+    """
     datatype = tensor.get("datatype")
     if datatype == "BYTES":
         return _texts(tensor, content)
-    dtype = _DTYPES.get(datatype) if type(datatype) is str else None
+    dtype = DTYPES.get(datatype) if type(datatype) is str else None
     if dtype is None:
         return []  # no datatype of ours: whoever reads the tensor says so
     if datatype == "BOOL" and content.tobytes().strip(b"\0\1"):
@@ -166,12 +172,13 @@ def _texts(tensor: Mapping[str, Any], content: memoryview) -> list[str]:
     return texts
 
 
-def _encoded(datatype: str, column: Any) -> bytes:
+def encoded(datatype: str, column: Any) -> bytes:
+    """An output's column as the bytes of a tensor."""
     if datatype == "BYTES":
         texts = [str(value).encode() for value in column.to_pylist()]
         return b"".join(part for text in texts for part in (_LENGTH.pack(len(text)), text))
     values: np.ndarray = column.to_numpy()
-    return values.astype(_DTYPES[datatype], copy=False).tobytes()
+    return values.astype(DTYPES[datatype], copy=False).tobytes()
 
 
 def _flag(value: Mapping[str, Any], name: str, *, default: bool) -> bool:

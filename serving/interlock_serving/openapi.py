@@ -28,6 +28,7 @@ _ERRORS = {
     "429": "too many requests: try again after the seconds of Retry-After",
     "500": "the model failed",
     "503": "nothing is served, or the model does not answer",
+    "504": "the request's timeout was over before its turn came",
 }
 _LOCKED = {"401": "no API key that is known here", "403": "the API key is not for this"}
 

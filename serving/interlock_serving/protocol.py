@@ -45,11 +45,13 @@ class Envelope:
         body: the JSON object.
         id: the client's name of the request, or None.
         sticky: what keeps a client on one version: a number from 0 to under 1, or None.
+        seconds: how long it may wait for its turn, or None for as long as it takes.
     """
 
     body: Mapping[str, Any]
     id: str | None
     sticky: float | None
+    seconds: float | None = None
 
 
 @attrs.frozen
@@ -92,7 +94,22 @@ def read_envelope(body: bytes, behind: memoryview | None = None) -> Envelope:
         raise InvalidInput('the body is no JSON object: send {"inputs": [...]}')
     if behind is not None:
         attach(value.get("inputs"), behind)
-    return Envelope(body=value, id=_request_id(value.get("id")), sticky=_sticky(value))
+    return envelope_of(value)
+
+
+def envelope_of(body: Mapping[str, Any]) -> Envelope:
+    """A body, however it came, as far as it does not depend on a model.
+
+    Raises:
+        InvalidInput: a malformed id or parameter.
+    """
+    name = _request_id(body.get("id"))
+    parameters = body.get("parameters")
+    if parameters is None:
+        return Envelope(body, name, None)
+    if type(parameters) is not dict:
+        raise InvalidInput('"parameters" is no JSON object')
+    return Envelope(body, name, _sticky(parameters), _seconds(parameters))
 
 
 def is_request_id(text: str) -> bool:
@@ -239,20 +256,29 @@ def _request_id(value: object) -> str | None:
     return value
 
 
-def _sticky(body: Mapping[str, Any]) -> float | None:
-    parameters = body.get("parameters")
-    if parameters is None:
-        return None
-    if type(parameters) is not dict:
-        raise InvalidInput('"parameters" is no JSON object')
-    key = parameters.get("sticky_key")
+def _sticky(parameters: Mapping[str, Any]) -> float | None:
+    key = _whole(parameters.get("sticky_key"))
     if key is None:
         return None
-    if type(key) is float and key.is_integer() and abs(key) <= EXACT:
-        key = int(key)  # JSON Schema does not tell 3.0 from 3
     if type(key) not in (str, int) or len(str(key)) > KEY_LENGTH:
         raise InvalidInput(f'"sticky_key" is no text or integer of up to {KEY_LENGTH} characters')
     return sticky_share(str(key).encode())
+
+
+def _seconds(parameters: Mapping[str, Any]) -> float | None:
+    """The parameter of Triton's clients: microseconds, 0 for no limit."""
+    timeout = _whole(parameters.get("timeout"))
+    if timeout is None:
+        return None
+    if type(timeout) is not int or not 0 <= timeout <= EXACT:
+        raise InvalidInput('"timeout" is no number of microseconds')
+    return timeout / 1e6 or None
+
+
+def _whole(value: Any) -> Any:
+    """JSON Schema does not tell 3.0 from 3."""
+    exact = type(value) is float and value.is_integer() and abs(value) <= EXACT
+    return int(value) if exact else value
 
 
 def _tensor(tensor: object, position: int, max_rows: int) -> tuple[str, str, list[int], Any]:

@@ -75,6 +75,14 @@ class Router:
         share = random.random() if sticky is None else sticky  # noqa: S311  (a split, no secret)
         return self.models[bisect.bisect_right(self.bounds, share * self.bounds[-1])]
 
+    def asked_of(self, version: str | None) -> Batcher:
+        """The model that what is asked without rows is told of.
+
+        Raises:
+            NotFound, Unavailable: no such version, or nothing is served.
+        """
+        return self.choose(0.0) if version is None else self.version(version)
+
     def version(self, name: str) -> Batcher:
         """The model of a release, by its id or by its number; the newest where two share one.
 

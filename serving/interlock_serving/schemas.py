@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from interlock_serving.columns import DATATYPES, RANGES
+from interlock_serving.columns import DATATYPES, EXACT, RANGES
 from interlock_serving.protocol import ID_PATTERN, KEY_LENGTH, metadata, output_names
 
 if TYPE_CHECKING:
@@ -28,13 +28,22 @@ _STICKY: Schema = {
     "maximum": 2**64 - 1,
     "description": "requests of one key stay with one version while the weights stay",
 }
+_TIMEOUT: Schema = {
+    "type": ["integer", "null"],
+    "minimum": 0,
+    "maximum": EXACT,
+    "description": "microseconds that the request may wait for its turn; 0 for no limit",
+}
 _ENVELOPE: Schema = {
     "id": {
         "type": ["string", "null"],
         "pattern": f"^(?:{ID_PATTERN})?$",
         "description": "names the request; without one the header x-request-id does",
     },
-    "parameters": {"type": ["object", "null"], "properties": {"sticky_key": _STICKY}},
+    "parameters": {
+        "type": ["object", "null"],
+        "properties": {"sticky_key": _STICKY, "timeout": _TIMEOUT},
+    },
 }
 _ANSWER: Schema = {
     "model_name": TEXT,

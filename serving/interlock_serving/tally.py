@@ -20,16 +20,18 @@ class Tally:
         since: when it began to count.
         refused: requests that do not fit the model.
         failed: requests that fit and got no answer.
+        expired: those of them whose client had given them too little time, or went away.
         cells: answers by the time from queue to answer, in the contract's cells.
         seconds: the sum of these times.
     """
 
-    __slots__ = ("cells", "failed", "refused", "seconds", "since")
+    __slots__ = ("cells", "expired", "failed", "refused", "seconds", "since")
 
     def __init__(self) -> None:
         self.since = datetime.now(UTC)
         self.refused = 0
         self.failed = 0
+        self.expired = 0
         self.seconds = 0.0
         self.cells = [0] * (len(LATENCY_EDGES) + 1)
 
@@ -42,6 +44,11 @@ class Tally:
         else:
             self.seconds += seconds
             self.cells[bisect.bisect_left(LATENCY_EDGES, seconds)] += 1
+
+    def expire(self) -> None:
+        """Count a request whose client waits no longer."""
+        self.failed += 1
+        self.expired += 1
 
     def said(self) -> dict[str, Any]:
         """The counts as readiness tells them."""

@@ -63,10 +63,10 @@ async def renew(context: ssl.SSLContext, settings: ServerSettings, log: logging.
         settings: name the files.
         log: told of what is taken over, and of what is not.
     """
-    loaded = told = _stamps(settings)
+    loaded = told = stamps(settings)
     while True:
         await asyncio.sleep(_RENEW_SECONDS)
-        now = _stamps(settings)
+        now = stamps(settings)
         if now == loaded:
             continue
         try:
@@ -123,16 +123,16 @@ def _load(context: ssl.SSLContext, settings: ServerSettings) -> None:
         context.load_cert_chain(certificate, key, password=secret)
 
 
-def _stamps(settings: ServerSettings) -> list[tuple[int, int] | None]:
+def stamps(settings: ServerSettings) -> list[tuple[int, int] | None]:
     """What tells a file's content from what it was; None where there is no file."""
-    stamps: list[tuple[int, int] | None] = []
+    stats: list[tuple[int, int] | None] = []
     for file in (settings.tls_certificate, settings.tls_key):
         try:
             found = file.stat() if file is not None else None
         except OSError:
             found = None
-        stamps.append((found.st_mtime_ns, found.st_ino) if found else None)
-    return stamps
+        stats.append((found.st_mtime_ns, found.st_ino) if found else None)
+    return stats
 
 
 def _reason(error: OSError) -> str:

@@ -52,6 +52,8 @@ def access_log(file: Path, log: logging.Logger) -> Observer:
             "client": client[0] if client else "",
             "worker": os.getpid(),
         }
+        if seen.code:
+            line["grpc_code"] = seen.code
         try:
             # One write a line: lines of several processes do not mix.
             os.write(handle, orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import attrs
 
-from interlock_serving.access import access_of, gate
+from interlock_serving.access import Access, access_of, gate
 from interlock_serving.asgi import ASGI
 from interlock_serving.observe import Observer, observed
 from interlock_serving.pages import pages
@@ -24,10 +24,14 @@ class Layered:
 
     Attributes:
         application: the outermost layer.
+        access: who may ask; None where everybody may.
+        observers: told of each answer.
         close: to be called once it is asked no more.
     """
 
     application: ASGI
+    access: Access | None
+    observers: Sequence[Observer]
     close: Callable[[], None]
 
 
@@ -48,9 +52,9 @@ def layered(settings: ServerSettings, app: App, peers: Peers) -> Layered:
     observers: list[Observer] = []
     close: Callable[[], None] = _nothing
     if settings.metrics:
-        from interlock_serving.metrics import HTTPCounts, metrics, snapshot
+        from interlock_serving.metrics import Counts, metrics, snapshot
 
-        counts = HTTPCounts()
+        counts = Counts()
         observers.append(counts.add)
         peers.counted = lambda: snapshot(app, counts)
         application = metrics(
@@ -69,7 +73,7 @@ def layered(settings: ServerSettings, app: App, peers: Peers) -> Layered:
         application = gate(access, application)
     if observers:
         application = observed(application, observers)
-    return Layered(application, close)
+    return Layered(application, access, observers, close)
 
 
 def _nothing() -> None:

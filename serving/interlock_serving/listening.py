@@ -46,6 +46,33 @@ def listen(host: str, port: int, *, shared: bool = False) -> socket.socket:
 def address_of(listener: socket.socket, *, tls: bool) -> str:
     """Where clients on this machine reach the listener."""
     host, port = listener.getsockname()[:2]
-    host = _WILDCARDS.get(host, host)
-    scheme = "https" if tls else "http"
-    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
+    return f"{'https' if tls else 'http'}://{reachable(host, port)}"
+
+
+def reachable(host: str, port: int) -> str:
+    """How clients on this machine name what listens there.
+
+    >>> reachable("::", 8001)
+    '[::1]:8001'
+    """
+    return named(_WILDCARDS.get(host, host), port)
+
+
+def named(host: str, port: int) -> str:
+    """A host and a port as one word."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def reserve(host: str, port: int) -> socket.socket:
+    """A socket that holds a port for listeners that share it, and listens not itself.
+
+    Raises:
+        Unavailable: the address is taken or is not this machine's.
+    """
+    # A shared port takes any number of sockets: that it is free is seen by one that is not.
+    with listen(host, port) as probe:
+        family, address = probe.family, probe.getsockname()
+    holder = socket.socket(family, socket.SOCK_STREAM)
+    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    holder.bind(address)
+    return holder

@@ -1,6 +1,6 @@
 """Prometheus metrics at ``/metrics``, from counts that are kept anyway.
 
-Of models they are named as MLServer and KServe name theirs; of HTTP as the usual client
+Of models they are named as MLServer and KServe name theirs; of HTTP and gRPC as the usual client
 libraries do. https://prometheus.io/docs/instrumenting/exposition_formats/
 """
 
@@ -16,6 +16,7 @@ from interlock_hookspecs import LATENCY_EDGES, Unavailable
 from interlock_serving.asgi import ASGI, Scope, reply
 from interlock_serving.exchange import Exchange, Receive, Send
 from interlock_serving.pages import ALLOW_GET
+from interlock_serving.rpc.schema import SERVICE
 
 if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric
@@ -27,21 +28,48 @@ PATH = "/metrics"
 _LABELS = ("model_name", "model_version")
 
 
-class HTTPCounts:
-    """What came of the requests, by route. Touched on the event loop's thread only."""
+class RouteCounts:
+    """What came of the requests of one kind. Touched on the event loop's thread only.
+
+    Attributes:
+        requests: how many, by labels that say what came of them.
+        seconds, cells: how long they took, by route.
+    """
 
     def __init__(self) -> None:
-        self.requests: defaultdict[tuple[str, str, str], int] = defaultdict(int)
+        self.requests: defaultdict[tuple[str, ...], int] = defaultdict(int)
         self.seconds: defaultdict[str, float] = defaultdict(float)
         self.cells: defaultdict[str, list[int]] = defaultdict(
             lambda: [0] * (len(LATENCY_EDGES) + 1)
         )
 
+    def add(self, route: str, labels: tuple[str, ...], seconds: float) -> None:
+        """Count a request."""
+        self.requests[labels] += 1
+        self.seconds[route] += seconds
+        self.cells[route][bisect.bisect_left(LATENCY_EDGES, seconds)] += 1
+
+
+class Counts:
+    """What came of all requests.
+
+    Attributes:
+        http: by method, route and status.
+        rpc: gRPC's, by method and code.
+    """
+
+    def __init__(self) -> None:
+        self.http = RouteCounts()
+        self.rpc = RouteCounts()
+
     def add(self, seen: Observation) -> None:
         """Count a request."""
-        self.requests[seen.scope["method"], seen.route, str(seen.status)] += 1
-        self.seconds[seen.route] += seen.seconds
-        self.cells[seen.route][bisect.bisect_left(LATENCY_EDGES, seen.seconds)] += 1
+        if seen.code:
+            method = seen.route.rpartition("/")[2]
+            self.rpc.add(method, (method, seen.code), seen.seconds)
+        else:
+            labels = (seen.scope["method"], seen.route, str(seen.status))
+            self.http.add(seen.route, labels, seen.seconds)
 
 
 class Collector:
@@ -73,6 +101,8 @@ class Collector:
         for route, cells in counted["request_cells"].items():
             durations.add_metric((route,), _buckets(cells), counted["request_seconds"][route])
         yield from (requests, durations)
+        if counted["calls"]:
+            yield from _calls(counted)
         yield CounterMetricFamily(
             "captures_lost", "Answers that were not recorded", value=counted["lost"]
         )
@@ -95,6 +125,11 @@ class Collector:
             "Requests that a model did not answer: refused do not fit it, failed do",
             labels=(*_LABELS, "reason"),
         )
+        expired = CounterMetricFamily(
+            "model_infer_request_expired",
+            "The failed whose client waited no longer",
+            labels=_LABELS,
+        )
         durations = HistogramMetricFamily(
             "model_infer_request_duration_seconds", "From queue to answer", labels=_LABELS
         )
@@ -104,13 +139,14 @@ class Collector:
             success.add_metric(labels, sum(cells))
             for reason in ("refused", "failed"):
                 failure.add_metric((*labels, reason), counted[reason][release])
+            expired.add_metric(labels, counted["expired"][release])
             durations.add_metric(labels, _buckets(cells), counted["seconds"][release])
             if release in counted["late"]:
                 ready.add_metric(labels, not counted["late"][release])
-        yield from (success, failure, durations, ready)
+        yield from (success, failure, expired, durations, ready)
 
 
-def snapshot(app: App, counts: HTTPCounts) -> dict[str, Any]:
+def snapshot(app: App, counts: Counts) -> dict[str, Any]:
     """The counts of this process, so that those of several can be added up."""
     models = {model.release.id: model for model in (*app.router.models, *app.router.mirrors)}
     return {
@@ -118,10 +154,10 @@ def snapshot(app: App, counts: HTTPCounts) -> dict[str, Any]:
         "seconds": {release: model.tally.seconds for release, model in models.items()},
         "refused": {release: model.tally.refused for release, model in models.items()},
         "failed": {release: model.tally.failed for release, model in models.items()},
+        "expired": {release: model.tally.expired for release, model in models.items()},
         "late": {release: int(model.late) for release, model in models.items()},
-        "requests": {" ".join(labels): count for labels, count in counts.requests.items()},
-        "request_cells": dict(counts.cells),
-        "request_seconds": dict(counts.seconds),
+        **_plain(counts.http, "requests", "request"),
+        **_plain(counts.rpc, "calls", "call"),
         "lost": app.lost(),
         "skipped": app.mirrors_skipped,
     }
@@ -161,6 +197,33 @@ def metrics(name: str, counted: Callable[[], dict[str, Any]], behind: ASGI, *, a
         return reply(send, 200, generate_latest(registry), kind)
 
     return layer
+
+
+def _calls(counted: dict[str, Any]) -> Iterator[Metric]:
+    """What came of gRPC calls."""
+    from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
+
+    always = ("unary", SERVICE)
+    labels = ("grpc_type", "grpc_service", "grpc_method")
+    handled = CounterMetricFamily(
+        "grpc_server_handled", "gRPC calls by what came of them", labels=(*labels, "grpc_code")
+    )
+    for call, count in counted["calls"].items():
+        handled.add_metric((*always, *call.split(" ")), count)
+    durations = HistogramMetricFamily(
+        "grpc_server_handling_seconds", "From call to answer", labels=labels
+    )
+    for method, cells in counted["call_cells"].items():
+        durations.add_metric((*always, method), _buckets(cells), counted["call_seconds"][method])
+    yield from (handled, durations)
+
+
+def _plain(counts: RouteCounts, requests: str, request: str) -> dict[str, Any]:
+    return {
+        requests: {" ".join(labels): count for labels, count in counts.requests.items()},
+        f"{request}_cells": dict(counts.cells),
+        f"{request}_seconds": dict(counts.seconds),
+    }
 
 
 def _buckets(cells: list[int]) -> list[tuple[str, float]]:

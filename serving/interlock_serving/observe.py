@@ -26,9 +26,11 @@ class Observation:
         route: its path with names for what varies; "other" where nothing is.
         began: when it came, in nanoseconds since 1970.
         seconds: from its header to the end of its answer.
-        status: of the answer; 0 where the connection ended first.
+        status: of the answer; 0 where the connection ended first. Of a gRPC call the status of
+            HTTP that its code stands for.
         size: bytes of the answer's body.
         request_id: as the answer names it.
+        code: the name of a gRPC call's status code; empty of an HTTP request.
     """
 
     scope: Scope
@@ -38,6 +40,7 @@ class Observation:
     status: int
     size: int
     request_id: str
+    code: str = ""
 
     @property
     def caller(self) -> str:

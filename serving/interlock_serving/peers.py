@@ -19,7 +19,8 @@ import orjson
 from interlock_serving import merged
 
 ENVIRONMENT = "INTERLOCK_DEPLOY_LOCAL_WORKER"
-"""Tells a process that it is a worker: the numbers of its listening and of its control socket."""
+"""Tells a process that it is a worker: the numbers of its listening and of its control socket, and
+the port of gRPC, 0 without one."""
 
 TELL_SECONDS = 0.2
 _LINE = 16 * 1024 * 1024
@@ -71,10 +72,12 @@ class Worker:
     Attributes:
         listener: where its connections come.
         control: the socket to the supervisor.
+        grpc_port: where its gRPC calls come, as the others'.
     """
 
     listener: socket.socket
     control: socket.socket
+    grpc_port: int = 0
 
     @classmethod
     def of_this_process(cls) -> Worker | None:
@@ -82,8 +85,8 @@ class Worker:
         numbers = os.environ.pop(ENVIRONMENT, None)
         if numbers is None:
             return None
-        listener, control = (socket.socket(fileno=int(number)) for number in numbers.split(","))
-        return cls(listener, control)
+        listener, control, grpc_port = map(int, numbers.split(","))
+        return cls(socket.socket(fileno=listener), socket.socket(fileno=control), grpc_port)
 
     async def talk(
         self, peers: Peers, readiness: Callable[[], dict[str, Any]], stop: Callable[[], None]

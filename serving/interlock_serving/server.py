@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import logging
 
     from interlock_serving import ServerSettings
+    from interlock_serving.rpc.front import Front
 
 _RECORD_SECONDS = 5.0
 
@@ -71,7 +72,9 @@ class EndpointServer:
         self._retired: list[Batcher] = []
         self._tls = server_context(settings)
         self._layered = layered(settings, self._app, self._peers)
-        self._server = _Server(self._config(), self._listening)
+        guard = _guard(settings)
+        self._front = self._grpc(guard)
+        self._server = _Server(self._config(guard), self._front, self._listening)
 
     def run(self) -> None:
         """Serve until `stop`, SIGTERM or SIGINT; the requests in flight are answered first.
@@ -99,15 +102,20 @@ class EndpointServer:
         """Begin to stop, from any thread; `run` returns when it is done."""
         self._server.should_exit = True
 
-    def _config(self) -> uvicorn.Config:
+    def _grpc(self, guard: Guard) -> Front | None:
+        """The server of gRPC, where it is set."""
         settings = self._settings
-        guard = Guard(
-            header_seconds=settings.header_seconds,
-            body_seconds=settings.body_seconds,
-            write_seconds=settings.write_seconds,
-            max_connections=settings.max_connections,
-            certificates=settings.tls_client_ca is not None,
-        )
+        if settings.grpc_port is None:
+            return None
+        from interlock_serving.rpc.calls import Calls
+        from interlock_serving.rpc.front import Front
+
+        secure = self._tls is not None
+        calls = Calls(self._app, self._layered.access, self._layered.observers, secure=secure)
+        return Front(settings, calls, guard, self._worker, self._log)
+
+    def _config(self, guard: Guard) -> uvicorn.Config:
+        settings = self._settings
         config = uvicorn.Config(
             self._layered.application,
             http=guarded(guard),
@@ -140,6 +148,9 @@ class EndpointServer:
         # Watch first: a change between the two would go unseen.
         self._feed.watch(changed)
         self._take_targets()
+        if self._front is not None:
+            self._app.grpc = self._front.address
+            self._log.info("gRPC at %s", self._app.grpc)
         if self._tls is not None:
             self._renewing = asyncio.create_task(renew(self._tls, self._settings, self._log))
         if self._worker is None:
@@ -164,6 +175,7 @@ class EndpointServer:
             batch_rows=settings.batch_rows,
             queue_rows=settings.queue_rows,
             answer_seconds=settings.answer_seconds,
+            max_concurrency=settings.max_concurrency,
         )
 
     def _retire(self, before: Router, after: Router) -> None:
@@ -173,6 +185,16 @@ class EndpointServer:
         self._retired = [batcher for batcher in self._retired if batcher.is_alive()]
 
 
+def _guard(settings: ServerSettings) -> Guard:
+    return Guard(
+        header_seconds=settings.header_seconds,
+        body_seconds=settings.body_seconds,
+        write_seconds=settings.write_seconds,
+        max_connections=settings.max_connections,
+        certificates=settings.tls_client_ca is not None,
+    )
+
+
 class _Server(uvicorn.Server):
     """uvicorn that tells when it listens, and whose `run` returns after a signal.
 
@@ -180,13 +202,28 @@ class _Server(uvicorn.Server):
     has written the last captures.
     """
 
-    def __init__(self, config: uvicorn.Config, listening: Callable[[socket.socket], None]) -> None:
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        front: Front | None,
+        listening: Callable[[socket.socket], None],
+    ) -> None:
         super().__init__(config)
+        self._front = front
         self._tell_listening = listening
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        if self._front is not None:
+            await self._front.start()
         await super().startup(sockets=sockets)
         self._tell_listening((sockets or [])[0])
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        ended = super().shutdown(sockets=sockets)
+        if self._front is None:
+            await ended
+        else:
+            await asyncio.gather(ended, self._front.stop())
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:

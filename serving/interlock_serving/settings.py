@@ -15,8 +15,8 @@ Right = Literal["infer", "describe", "metrics"]
 _LAST_PORT = 65_535
 
 
-def _port(_: object, attribute: attrs.Attribute[Any], value: int) -> None:
-    if not 0 <= value <= _LAST_PORT:
+def _port(_: object, attribute: attrs.Attribute[Any], value: int | None) -> None:
+    if value is not None and not 0 <= value <= _LAST_PORT:
         raise ValueError(f"{attribute.name} is out of range: 0 (any free one) to {_LAST_PORT}")
 
 
@@ -47,6 +47,11 @@ class ServerSettings:
 
     host: str = setting("127.0.0.1", doc="the address to listen on; others than loopback reach it")
     port: int = setting(0, doc="the port to listen on; 0 takes a free one", validator=_port)
+    grpc_port: int | None = setting(
+        None,
+        doc="the port for gRPC, 0 for a free one; without it none; needs the extra grpc",
+        validator=_port,
+    )
     max_body: int = setting(
         8 * 1024 * 1024, doc="bytes of a request's body, at most", validator=_positive
     )
@@ -56,6 +61,11 @@ class ServerSettings:
     )
     queue_rows: int = setting(
         20_000, doc="rows that wait for a model, at most; then 429", validator=_positive
+    )
+    max_concurrency: int = setting(
+        0,
+        doc="requests with one model, waiting or scored, at most; then 429; 0 for no limit",
+        validator=_no_less,
     )
     max_connections: int = setting(
         1_000, doc="open connections, at most; then idle ones are closed", validator=_positive

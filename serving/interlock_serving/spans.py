@@ -1,6 +1,7 @@
 """OpenTelemetry: a span for each request, sent over OTLP in the background.
 
 https://opentelemetry.io/docs/specs/semconv/http/http-spans/
+https://opentelemetry.io/docs/specs/semconv/rpc/grpc/
 """
 
 from __future__ import annotations
@@ -57,18 +58,14 @@ def spans(url: str, endpoint: Endpoint) -> tuple[Observer, Callable[[], None]]:
             for name, value in seen.scope["headers"]
             if name in (b"traceparent", b"tracestate")
         }
-        method = seen.scope["method"]
+        name, attributes = _of_call(seen) if seen.code else _of_request(seen)
         span = tracer.start_span(
-            f"{method} {seen.route}",
+            name,
             context=propagator.extract(carrier) if carrier else None,
             kind=SpanKind.SERVER,
             start_time=seen.began,
             attributes={
-                "http.request.method": method,
-                "http.route": seen.route,
-                "http.response.status_code": seen.status,
-                "http.response.body.size": seen.size,
-                "url.scheme": seen.scope["scheme"],
+                **attributes,
                 "interlock.request_id": seen.request_id,
                 "interlock.caller": seen.caller,
             },
@@ -78,3 +75,25 @@ def spans(url: str, endpoint: Endpoint) -> tuple[Observer, Callable[[], None]]:
         span.end(end_time=seen.began + int(seen.seconds * 1e9))
 
     return observe, provider.shutdown
+
+
+def _of_request(seen: Observation) -> tuple[str, dict[str, str | int]]:
+    """The name and the attributes of a span of HTTP."""
+    method = seen.scope["method"]
+    return f"{method} {seen.route}", {
+        "http.request.method": method,
+        "http.route": seen.route,
+        "http.response.status_code": seen.status,
+        "http.response.body.size": seen.size,
+        "url.scheme": seen.scope["scheme"],
+    }
+
+
+def _of_call(seen: Observation) -> tuple[str, dict[str, str | int]]:
+    """The name and the attributes of a span of gRPC."""
+    method = seen.route.removeprefix("/")
+    return method, {
+        "rpc.system.name": "grpc",
+        "rpc.method": method,
+        "rpc.response.status_code": seen.code,
+    }

@@ -7,6 +7,7 @@ killed is taken by the next one, and only the requests that the killed one had a
 
 from __future__ import annotations
 
+import contextlib
 import os
 import selectors
 import socket
@@ -20,7 +21,7 @@ import orjson
 from interlock_hookspecs import Unavailable
 from interlock_serving import merged
 from interlock_serving.access import access_of
-from interlock_serving.listening import address_of, listen
+from interlock_serving.listening import address_of, listen, reserve
 from interlock_serving.peers import ENVIRONMENT, TELL_SECONDS
 from interlock_serving.signals import heard
 from interlock_serving.tls import server_context
@@ -96,7 +97,7 @@ class Supervisor:
         self._places = [_Place() for _ in range(settings.workers)]
         self._past: dict[str, Any] = {"traffic": [], "metrics": {}}
         self._selector = selectors.DefaultSelector()
-        self._port = 0
+        self._port = self._grpc_port = 0
         self._address = ""
         self._listening = False
         self._stopping = False
@@ -111,7 +112,10 @@ class Supervisor:
         # A shared port takes any number of sockets: that it is free is seen by one that is not.
         with listen(settings.host, settings.port) as probe:
             self._port = probe.getsockname()[1]
-        with self._selector, heard(self._stop):
+        with contextlib.ExitStack() as held, self._selector, heard(self._stop):
+            if settings.grpc_port is not None:
+                holder = held.enter_context(reserve(settings.host, settings.grpc_port))
+                self._grpc_port = holder.getsockname()[1]
             try:
                 self._keep()
             finally:
@@ -148,7 +152,7 @@ class Supervisor:
                 self._command,
                 stdin=subprocess.DEVNULL,
                 pass_fds=handles,
-                env={**os.environ, ENVIRONMENT: ",".join(map(str, handles))},
+                env={**os.environ, ENVIRONMENT: ",".join(map(str, (*handles, self._grpc_port)))},
             )
         ours.settimeout(0.0)
         place.control = ours

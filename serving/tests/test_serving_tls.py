@@ -7,11 +7,13 @@ import logging
 import ssl
 from types import SimpleNamespace
 
+import grpc
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from rpc_client import ROW, channel, refused
 
 from interlock_hookspecs import Deployment, Endpoint, InvalidInput, Secret, Unavailable
 from interlock_serving import ServerSettings, endpoint_status, serve_endpoint
@@ -234,3 +236,59 @@ def test_files_that_do_not_fit_are_named(client, authority, tls, tmp_path):
     assert "both tls_certificate and tls_key" in refusal(client, InvalidInput, **alone)
     ca = {"tls_client_ca": authority.file}
     assert "both tls_certificate and tls_key" in refusal(client, InvalidInput, **ca)
+
+
+@contextlib.contextmanager
+def calls(client, authority, *pair):
+    """A gRPC connection of its own, which trusts the authority."""
+    read = [file.read_bytes() for file in reversed(pair)]
+    known = grpc.ssl_channel_credentials(authority.file.read_bytes(), *read)
+    apart = [("grpc.use_local_subchannel_pool", 1)]
+    with channel(client, known, apart, at=client.running._app.grpc) as asked:
+        yield asked
+
+
+def test_grpc_speaks_the_same_tls(serving, target, authority, tls):
+    """Who verifies its certificate is answered, and who speaks no TLS is not."""
+    with serving(target(1), grpc_port=0, **tls) as client:
+        with calls(client, authority) as asked:
+            assert asked.infer(ROW).model_version == "release-1"
+        with channel(client, at=client.running._app.grpc) as asked, refused("UNAVAILABLE"):
+            asked.infer(ROW)
+
+
+def test_grpc_knows_clients_by_certificate(serving, target, authority, tls, tmp_path):
+    """Without one, or with a stranger's, not even health is told; its name is the caller."""
+    settings = {**tls, "tls_client_ca": authority.file, "rate_limits": {"client-a": 0.001}}
+    with serving(target(1), grpc_port=0, **settings) as client:
+        stranger = Authority(tmp_path, "labour-ca").issue("client-a")
+        for pair in ((), stranger):
+            with calls(client, authority, *pair) as asked, refused("UNAVAILABLE"):
+                asked.call("ServerLive")
+        with calls(client, authority, *authority.issue("client-a")) as asked:
+            assert asked.infer(ROW).outputs
+            with refused("RESOURCE_EXHAUSTED", "'client-a' asks too often"):
+                asked.infer(ROW)
+        with calls(client, authority, *authority.issue("client-b")) as asked:
+            assert asked.infer(ROW).outputs
+
+
+def test_grpc_takes_over_an_encrypted_key_and_a_renewed_certificate(
+    serving, target, authority, tmp_path, caplog
+):
+    """As HTTPS does: half of a pair leaves the old one; then another authority's is shown."""
+    pair = authority.issue("guarded", PASSWORD)
+    settings = dict(zip(("tls_certificate", "tls_key"), pair, strict=True))
+    settings["tls_key_password"] = Secret(PASSWORD.decode())
+    other = Authority(tmp_path, "other-ca")
+    certificate, key = other.issue("guarded", PASSWORD)
+    with serving(target(1), grpc_port=0, **settings) as client:
+        with calls(client, authority) as asked:
+            assert asked.infer(ROW).outputs
+        pair[0].write_bytes(certificate.read_bytes())
+        with calls(client, authority) as asked:
+            assert asked.infer(ROW).outputs
+        assert "the certificate stays as it is for gRPC" in caplog.text
+        pair[1].write_bytes(key.read_bytes())
+        with calls(client, other) as asked:
+            assert asked.infer(ROW).outputs

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from prometheus_client.parser import text_string_to_metric_families
+from rpc_client import channel, refused
 
 from interlock_hookspecs import Capture, CaptureBatch, InvalidInput, Secret, Unavailable
 from interlock_serving import ServerSettings
@@ -193,6 +194,30 @@ def test_a_request_is_a_span_of_its_callers_trace(serving, target, tensors):
     assert inferred.end_time_unix_nano > inferred.start_time_unix_nano
     live = next(span for span in spans if span.name == "GET /v2/health/live")
     assert live.trace_id.hex() != trace
+
+
+@pytest.mark.stand_in
+def test_a_call_is_a_span_of_its_callers_trace(serving, target):
+    """By the conventions for gRPC: the method and the code, in the trace of the metadata."""
+    trace, parent = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+    with collector() as (url, kept):
+        with serving(target(1), traces=url, grpc_port=0) as client, channel(client) as asked:
+            asked.infer(ROW, metadata=[("traceparent", f"00-{trace}-{parent}-01")])
+            with refused("NOT_FOUND"):
+                asked.infer(ROW, model_version="7")
+        spans = [
+            span
+            for request in kept
+            for each in request.resource_spans
+            for scope in each.scope_spans
+            for span in scope.spans
+            if span.name == "inference.GRPCInferenceService/ModelInfer"
+        ]
+    good, bad = spans
+    assert (good.trace_id.hex(), good.parent_span_id.hex()) == (trace, parent)
+    for span, code in ((good, "OK"), (bad, "NOT_FOUND")):
+        said = {each.key: each.value.string_value for each in span.attributes}
+        assert (said["rpc.system.name"], said["rpc.response.status_code"]) == ("grpc", code)
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from types import SimpleNamespace
 
 import psutil
 import pytest
+from rpc_client import channel
 
 from interlock_hookspecs import Unsupported
 from interlock_serving import ServerSettings, merged, serve_endpoint
@@ -184,7 +185,9 @@ def endpoint(folder, **settings):
 
 @pytest.fixture(scope="module")
 def two(tmp_path_factory):
-    with endpoint(tmp_path_factory.mktemp("two"), workers=2, metrics=True) as running:
+    folder = tmp_path_factory.mktemp("two")
+    settings = {"metrics": True, "grpc_port": 0, "access_log": str(folder / "access.log")}
+    with endpoint(folder, workers=2, **settings) as running:
         yield running
 
 
@@ -274,6 +277,28 @@ def test_a_killed_worker_loses_only_what_it_had_in_flight(two):
             client.join(120)
     assert (refused, wrong) == ([], [])
     assert len(broken) <= len(clients)
+
+
+def test_workers_share_the_port_of_grpc(two):
+    """Each answers there; after one is killed, its successor does, too."""
+    two.swap()
+    address = two.ready["grpc"]
+    apart = [("grpc.use_local_subchannel_pool", 1)]
+
+    def both_answer(workers):
+        with channel(two, options=apart, at=address) as asked:
+            assert asked.infer(ROW).outputs
+        lines = map(json.loads, (two.folder / "access.log").read_text().splitlines())
+        answered = {line["worker"] for line in lines if line.get("grpc_code") == "OK"}
+        return answered >= set(workers)
+
+    workers = two.settle()
+    two.until(lambda: both_answer(workers))
+    os.kill(workers[0], signal.SIGKILL)
+    two.until(lambda: workers[0] not in two.workers)
+    successors = two.settle()
+    assert two.ready["grpc"] == address
+    two.until(lambda: both_answer(successors))
 
 
 def test_what_is_in_flight_is_answered_before_the_end(tmp_path):

@@ -7,7 +7,6 @@ is there is judged by its answers, and that it is ours and not another one by it
 from __future__ import annotations
 
 import json
-import logging
 import os
 import secrets
 import shutil
@@ -18,10 +17,13 @@ import threading
 import time
 from collections import deque
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from interlock_deploy_seldon.mlserver.api import Api
 from interlock_hookspecs import InvalidInput, Unavailable
+
+if TYPE_CHECKING:
+    import logging
 
 _KEEPER = Path(__file__).with_name("keeper.py")
 _DELAYS = (0.0, 1.0, 2.0, 5.0, 10.0, 30.0)
@@ -29,8 +31,6 @@ _YOUNG_SECONDS = 30.0
 _POLL_SECONDS = 0.05
 _END_SECONDS = 20.0
 _WHERE = "mlserver.json"
-_PREFIX = 60
-"""Characters of a line of MLServer's in which its level is."""
 REPOSITORY = "models"
 """The folder of the models, within that of the process."""
 
@@ -219,9 +219,7 @@ class OwnServer:
             for line in stream:
                 text = line.decode("utf-8", "replace").rstrip()
                 self._last.append(text)
-                # What is no information is a fault, or a traceback's line.
-                level = logging.INFO if "INFO" in text[:_PREFIX] else logging.WARNING
-                self._log.log(level, "mlserver: %s", text)
+                self._log.info("mlserver: %s", text)
 
     def _said(self) -> str:
         """The line that tells most of what it said last."""

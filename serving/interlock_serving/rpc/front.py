@@ -1,0 +1,115 @@
+"""The gRPC server: on the same event loop as HTTP, with the same limits as far as gRPC has them."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from interlock_hookspecs import Unavailable
+from interlock_serving.limits import HEADER_BYTES, Guard
+from interlock_serving.listening import named, reachable
+from interlock_serving.rpc.credentials import credentials
+from interlock_serving.rpc.schema import SERVICE, methods
+
+if TYPE_CHECKING:
+    import logging
+
+    from interlock_serving.peers import Worker
+    from interlock_serving.rpc.calls import Calls
+    from interlock_serving.settings import ServerSettings
+
+_NO_COMPRESSION = 1
+"""The compressions that are understood, as bits: none but the first, which is that there is none.
+HTTP takes none either: a small message could become a large one."""
+
+
+class Front:
+    """A gRPC server. Made before the event loop, started and stopped on it.
+
+    Args:
+        settings: of the plugin.
+        calls: what answers.
+        guard: limits of connections.
+        worker: what a supervisor gave this process, where it is one of several.
+        log: told of a certificate that cannot be renewed.
+
+    Attributes:
+        address: what reaches it from this machine, as a gRPC client wants it; empty before
+            it is started.
+
+    Raises:
+        Unavailable: a library or a file is not there.
+    """
+
+    def __init__(
+        self,
+        settings: ServerSettings,
+        calls: Calls,
+        guard: Guard,
+        worker: Worker | None,
+        log: logging.Logger,
+    ) -> None:
+        # Each broken handshake would write a line to the process's own log.
+        os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+        try:
+            import grpc.aio
+
+            methods()
+        except ImportError as error:
+            raise Unavailable(
+                "grpc_port needs libraries: pip install 'interlock-serving[grpc]'"
+            ) from error
+        self._grpc: Any = grpc
+        self._settings = settings
+        self._calls = calls
+        self._guard = guard
+        self._worker = worker
+        self._credentials = credentials(settings, log)
+        self._server: Any = None
+        self.address = ""
+
+    async def start(self) -> None:
+        """Listen, beside other workers where there are some.
+
+        Raises:
+            Unavailable: the address is taken or is not this machine's.
+        """
+        settings, grpc, worker = self._settings, self._grpc, self._worker
+        port = (settings.grpc_port or 0) if worker is None else worker.grpc_port
+        shared = int(worker is not None)
+        options = [*_options(settings, self._guard), ("grpc.so_reuseport", shared)]
+        self._server = grpc.aio.server(
+            options=options, maximum_concurrent_rpcs=self._guard.connections
+        )
+        handler = grpc.method_handlers_generic_handler(SERVICE, self._calls.handlers())
+        self._server.add_generic_rpc_handlers((handler,))
+        address = named(settings.host, port)
+        try:
+            if self._credentials is None:
+                found = self._server.add_insecure_port(address)
+            else:
+                found = self._server.add_secure_port(address, self._credentials)
+        except RuntimeError as error:
+            raise Unavailable(
+                f"cannot listen on {address} for gRPC: set another grpc_port, or 0 for a free one"
+            ) from error
+        await self._server.start()
+        self.address = reachable(settings.host, found)
+
+    async def stop(self) -> None:
+        """Take no more calls; those in flight have their time."""
+        if self._server is not None:
+            await self._server.stop(self._settings.drain_seconds)
+
+
+def _options(settings: ServerSettings, guard: Guard) -> list[tuple[str, int]]:
+    return [
+        ("grpc.max_receive_message_length", settings.max_body),
+        ("grpc.max_send_message_length", -1),  # bounded by what was asked
+        ("grpc.max_metadata_size", HEADER_BYTES),
+        ("grpc.absolute_max_metadata_size", HEADER_BYTES),
+        ("grpc.max_connection_idle_ms", settings.idle_seconds * 1000),
+        ("grpc.max_allowed_incoming_connections", guard.connections),
+        ("grpc.server_handshake_timeout_ms", int(settings.header_seconds * 1000)),
+        ("grpc.compression_enabled_algorithms_bitset", _NO_COMPRESSION),
+    ]

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from interlock.artifacts.workspace import CoreWorkspace
     from interlock.errors import HookFailed
     from interlock.ledger import Ledger
+    from interlock.ledger.asked import ServerReads
+    from interlock.ledger.file_reads import FileReads
     from interlock.plugins.funnel import Funnel
     from interlock.plugins.watch import Watcher
     from interlock.redact import Redactor
@@ -77,6 +79,10 @@ class Session:
         actor: who acts; the account of the operating system where nothing is said.
         reporter: who is told.
         overrides: the ``key=value`` that were laid over the stack file, recorded with a run.
+
+    Attributes:
+        tells_always: whether the plugins are loaded to hear of an event where nothing else needs
+            them.
     """
 
     def __init__(
@@ -92,6 +98,8 @@ class Session:
         self.actor = actor or current_actor()
         self.reporter: Reporter = reporter or Silent()
         self.watcher: Watcher | None = None
+        self._patience: float | None = None
+        self.tells_always = False
 
     @property
     def project(self) -> str:
@@ -123,9 +131,29 @@ class Session:
         from interlock.ledger import Ledger
 
         ledger = Ledger.open(reveal(self.stack.ledger), actor=self.actor, observers=self._tell)
+        if self._patience is not None:
+            ledger.patience.seconds = self._patience
         for latest in ledger.reads.events(self.project, limit=1):
             follow(latest["id"])
         return ledger
+
+    def wait_at_most(self, seconds: float) -> None:
+        """How long a ledger that went away is waited for from now on."""
+        self._patience = seconds
+        if "ledger" in self.__dict__:
+            self.ledger.patience.seconds = seconds
+
+    @property
+    def reads(self) -> ServerReads:
+        """What a server asks of the ledger; one in a file is not opened for that."""
+        light = None if "ledger" in self.__dict__ else self._light
+        return self.ledger.reads if light is None else light
+
+    @functools.cached_property
+    def _light(self) -> FileReads | None:
+        from interlock.ledger.file_reads import FileReads
+
+        return FileReads.open(reveal(self.stack.ledger))
 
     @functools.cached_property
     def funnel(self) -> Funnel:
@@ -151,14 +179,19 @@ class Session:
 
         return Redactor(collect_secrets(self.stack))
 
-    def workspace(self, run_id: str) -> CoreWorkspace:
-        """A workspace for the hooks of one run or command; leave it to clean up."""
+    def workspace(self, run_id: str, *, funnel: Funnel | None = None) -> CoreWorkspace:
+        """A workspace for the hooks of one run or command; leave it to clean up.
+
+        Args:
+            run_id: of what, as its hooks are told.
+            funnel: asked for openers; by default the one over all of the stack's plugins.
+        """
         from interlock.artifacts.workspace import CoreWorkspace
 
         return CoreWorkspace(
             run_id=run_id,
             store=self.store,
-            funnel=self.funnel,
+            funnel=funnel or self.funnel,
             progress=self.reporter.progress,
             project=self._project_module,
         )
@@ -170,8 +203,8 @@ class Session:
         return import_project(path) if path else None
 
     def _tell(self, event: Event) -> None:
-        # Only plugins that are loaded anyway hear of it: a listing does not load them to tell.
-        if "funnel" not in self.__dict__:
+        # A listing does not load plugins to tell them: those hear of it that are loaded anyway.
+        if "funnel" not in self.__dict__ and not self.tells_always:
             return
         given: dict[str, Any] = {"event": event}
         with contextlib.ExitStack() as stack:

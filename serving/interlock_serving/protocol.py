@@ -11,7 +11,6 @@ The protocol: https://github.com/open-inference/open-inference-protocol (REST). 
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import re
 from collections.abc import Iterable, Mapping
@@ -239,6 +238,8 @@ def metadata(
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """A hint at the name that was probably meant; empty where none is near."""
+    import difflib
+
     close = difflib.get_close_matches(name[:_SHOWN], list(known), n=1)
     return f": did you mean {close[0]!r}?" if close else ""
 

@@ -8,7 +8,7 @@ from sqlalchemy import create_engine
 
 from interlock.errors import LedgerError
 from interlock.ledger import upgrade, verify
-from interlock.ledger.schema import REVISION
+from interlock.ledger.values import REVISION
 
 
 def schema(path):

@@ -8,7 +8,7 @@ from sqlalchemy.exc import DBAPIError
 
 from interlock.errors import LedgerError
 from interlock.ledger import Ledger, upgrade, verify, verify_checkpoint, write_checkpoint
-from interlock.ledger.schema import REVISION
+from interlock.ledger.values import REVISION
 from interlock_hookspecs import Actor
 
 pytestmark = pytest.mark.real_backend

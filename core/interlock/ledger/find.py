@@ -12,7 +12,7 @@ from interlock.ledger.tables import PROJECTIONS
 
 if TYPE_CHECKING:
     from interlock.ledger.queries import Reads
-    from interlock.ledger.rows import Row
+    from interlock.ledger.values import Row
 
 _DIGEST = re.compile(r"(?:sha256:)?([0-9a-f]{4,64})")
 _LISTED = tuple(name for name, table in PROJECTIONS.items() if "short" in table.c)

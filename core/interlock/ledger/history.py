@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from interlock.ledger.queries import Reads
-    from interlock.ledger.rows import Row
+    from interlock.ledger.asked import ServerReads
+    from interlock.ledger.values import Row
 
 
-def endpoint_history(reads: Reads, project: str, stack: str, endpoint: str) -> list[Row]:
+def endpoint_history(reads: ServerReads, project: str, stack: str, endpoint: str) -> list[Row]:
     """Each time that a release went live at an endpoint, oldest first.
 
     A change of targets is live when it is written, for the server follows the ledger; a

@@ -18,7 +18,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from interlock.errors import LedgerError
 from interlock.ledger import engine as engines
 from interlock.ledger.rebuild import rebuild
-from interlock.ledger.schema import LOCK, REVISION, refuse_newer, stamp
+from interlock.ledger.schema import LOCK, refuse_newer, stamp
+from interlock.ledger.values import REVISION
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine

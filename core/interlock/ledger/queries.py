@@ -7,12 +7,13 @@ from typing import Any
 
 from sqlalchemy import desc, select
 
-from interlock.ledger.rows import PAGE, Row, Rows, by_id
+from interlock.ledger.asked import ServerReads, with_targets
+from interlock.ledger.rows import Rows, by_id
 from interlock.ledger.tables import PROJECTIONS
-from interlock.ledger.values import DONE
+from interlock.ledger.values import DONE, PAGE, Row
 
 
-class Reads(Rows):
+class Reads(Rows, ServerReads):
     """Questions to a ledger, by name."""
 
     def runs(
@@ -135,10 +136,6 @@ class Reads(Rows):
         """A review, or None."""
         return self.one("reviews", identifier)
 
-    def reviews(self, project: str | None = None, **filters: Any) -> list[Row]:
-        """Reviews, newest first; ``run``, ``dossier`` and ``outcome`` filter."""
-        return self.listing("reviews", project, **filters)
-
     def verdicts(self, run: str) -> list[Row]:
         """The verdicts of the last review of a run."""
         held = self.latest_review(run)
@@ -149,41 +146,24 @@ class Reads(Rows):
             select(table).where(table.c.review == held["id"]).order_by(table.c.ordinal)
         )
 
-    def approvals(self, project: str | None = None, **filters: Any) -> list[Row]:
-        """Approvals and rejections, newest first; ``run``, ``dossier`` and ``actor`` filter."""
-        return self.listing("approvals", project, **filters)
-
     def releases(self, project: str | None = None, **filters: Any) -> list[Row]:
         """Releases, newest first; ``run``, ``stack``, ``endpoint``, ``model``, ``dossier``."""
         return self.listing("releases", project, **filters)
 
-    def release(self, identifier: str) -> Row | None:
-        """A release, or None."""
-        return self.one("releases", identifier)
-
-    def champion(self, project: str, stack: str, endpoint: str) -> Row | None:
-        """The release that is live at an endpoint, or None; the server may be down meanwhile."""
-        deployed = self._live(project, stack, endpoint)
-        return self.release(deployed["live"]) if deployed and deployed["live"] else None
-
-    def deployments(self, project: str | None = None, **filters: Any) -> list[Row]:
-        """Deployments, newest first; ``stack``, ``endpoint`` and ``status`` filter."""
-        return [_with_targets(row) for row in self.listing("deployments", project, **filters)]
-
-    def deployment(self, identifier: str) -> Row | None:
-        """A deployment, its record with the targets it is to serve now; or None."""
-        row = self.one("deployments", identifier)
-        return None if row is None else _with_targets(row)
-
     def endpoint_deployment(self, project: str, stack: str, endpoint: str) -> Row | None:
         """The latest deployment of an endpoint that was not removed, or None."""
-        return self._live(project, stack, endpoint)
-
-    def endpoint_history(self, project: str, stack: str, endpoint: str) -> list[Row]:
-        """What was live at an endpoint, oldest first: deployment, sequence, at, release, reason."""
-        from interlock.ledger.history import endpoint_history
-
-        return endpoint_history(self, project, stack, endpoint)
+        table = PROJECTIONS["deployments"]
+        row = self.row(
+            select(table)
+            .where(
+                table.c.project == project,
+                table.c.endpoint == endpoint,
+                table.c.stack == stack,
+                table.c.status != "removed",
+            )
+            .order_by(desc(table.c.id))
+        )
+        return None if row is None else with_targets(row)
 
     def rollouts(self, project: str | None = None, **filters: Any) -> list[Row]:
         """Rollouts, newest first; ``stack``, ``endpoint``, ``release`` and ``status`` filter."""
@@ -192,13 +172,6 @@ class Reads(Rows):
     def rollout(self, identifier: str) -> Row | None:
         """A rollout, or None."""
         return self.one("rollouts", identifier)
-
-    def open_rollout(self, project: str, stack: str, endpoint: str) -> Row | None:
-        """What is being rolled out at an endpoint, or None."""
-        found = self.listing(
-            "rollouts", project, stack=stack, endpoint=endpoint, status="open", limit=1
-        )
-        return found[0] if found else None
 
     def labels(self, project: str | None = None, **filters: Any) -> list[Row]:
         """Labels that arrived, newest first; ``digest`` filters."""
@@ -240,27 +213,6 @@ class Reads(Rows):
 
         return find(self, text, project=project)
 
-    def _live(self, project: str, stack: str, endpoint: str) -> Row | None:
-        table = PROJECTIONS["deployments"]
-        row = self.row(
-            select(table)
-            .where(
-                table.c.project == project,
-                table.c.endpoint == endpoint,
-                table.c.stack == stack,
-                table.c.status != "removed",
-            )
-            .order_by(desc(table.c.id))
-        )
-        return None if row is None else _with_targets(row)
-
     def _project_of(self, run: str) -> str | None:
         row = self.run(run)
         return None if row is None else row["project"]
-
-
-def _with_targets(row: Row) -> Row:
-    """The deployment's record with the targets of the last change to them."""
-    if row["body"] is None or row["targets"] is None:
-        return row
-    return {**row, "body": {**row["body"], "targets": row["targets"]}}

@@ -6,7 +6,7 @@ listing is newest first, by id; the next page is asked for with ``before`` the l
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Self
@@ -15,13 +15,11 @@ import orjson
 from sqlalchemy import Connection, Select, desc, select
 from sqlalchemy import Row as Fetched
 
-from interlock.ledger.tables import JSON_COLUMNS, PROJECTIONS, events, heads, payloads
+from interlock.ledger.tables import PROJECTIONS, events, heads, payloads
+from interlock.ledger.values import JSON_COLUMNS, PAGE, Row
 
-Row = Mapping[str, Any]
 Ask = Callable[[Callable[[Connection], Any]], Any]
 """Gives what a question gives that is put to a connection; the question may be put again."""
-
-PAGE = 20
 
 
 def as_row(fetched: Fetched[Any]) -> Row:

@@ -16,12 +16,10 @@ from interlock.ids import new_id
 from interlock.ledger import engine as engines
 from interlock.ledger import guards
 from interlock.ledger.tables import meta, metadata
+from interlock.ledger.values import REVISION
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
-
-REVISION = "0004"
-"""The newest revision of the schema that this version knows. Revisions are numbered in order."""
 
 LOCK = 0x1A7E710C
 """Of PostgreSQL's advisory locks, the one that making and migrating a ledger take."""

@@ -25,9 +25,6 @@ metadata = MetaData(
     naming_convention={"pk": "pk_%(table_name)s", "ix": "ix_%(table_name)s_%(column_0_N_name)s"}
 )
 
-JSON_COLUMNS = frozenset({"baseline", "body", "end", "outputs", "reasons", "start", "targets"})
-"""Columns of projections that hold JSON, whichever table they are in."""
-
 
 def _needed(*names: str) -> list[Column[Any]]:
     return [Column(name, Text, nullable=False) for name in names]

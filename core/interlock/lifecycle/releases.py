@@ -7,13 +7,13 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from interlock.codec import decode
+from interlock.codec import decode_one
 from interlock.errors import GateRefused, Tampered
 from interlock.ledger.values import DONE
 from interlock_hookspecs import Endpoint, Model, Release
 
 if TYPE_CHECKING:
-    from interlock.ledger import Reads
+    from interlock.ledger.asked import ServerReads
     from interlock.session import Session
 
 
@@ -34,7 +34,7 @@ def verified_release(
             project's, stack's or endpoint's, or its model was rejected since. The refusal is
             recorded.
     """
-    reads = session.ledger.reads
+    reads = session.reads
     row = reads.release(release_id)
     if row is None:
         reason = f"the ledger has no release {release_id}"
@@ -45,7 +45,7 @@ def verified_release(
         reason = f"release {release_id} {why}"
         record_refusal(session, release_id, what=what, reason=reason)
         raise GateRefused(reason, hint="interlock show " + release_id)
-    return decode(Release, row["body"])
+    return decode_one(Release, row["body"])
 
 
 def record_refusal(
@@ -62,7 +62,7 @@ def model_of(session: Session, release: Release) -> Model:
     Raises:
         Tampered: the run made no such model.
     """
-    return decode(Model, outputs_behind(session, release)["candidate"]["model"])
+    return decode_one(Model, outputs_behind(session, release)["candidate"]["model"])
 
 
 def served_model(session: Session, release: Release) -> Model:
@@ -72,7 +72,7 @@ def served_model(session: Session, release: Release) -> Model:
         Tampered: the run made no such model.
     """
     outputs = outputs_behind(session, release)
-    return decode(Model, outputs.get("packaged") or outputs["candidate"]["model"])
+    return decode_one(Model, outputs.get("packaged") or outputs["candidate"]["model"])
 
 
 def outputs_behind(session: Session, release: Release) -> dict[str, Any]:
@@ -86,13 +86,13 @@ def outputs_behind(session: Session, release: Release) -> dict[str, Any]:
     """
     outputs: dict[str, Any] = {}
     made = ""
-    for stage in session.ledger.reads.stages(release.run):
+    for stage in session.reads.stages(release.run):
         if stage["status"] not in DONE:
             continue
         if stage["stage"] in ("data", "train") and made == release.model:
             break
         if stage["stage"] == "train":
-            made = decode(Model, stage["outputs"]["candidate"]["model"]).digest
+            made = decode_one(Model, stage["outputs"]["candidate"]["model"]).digest
         outputs.update(stage["outputs"])
     if made != release.model:
         what = f"its run made {made}" if made else "its run made none"
@@ -101,7 +101,7 @@ def outputs_behind(session: Session, release: Release) -> dict[str, Any]:
     return outputs
 
 
-def unfit(reads: Reads, row: Mapping[str, Any], endpoint: Endpoint, now: datetime) -> str:
+def unfit(reads: ServerReads, row: Mapping[str, Any], endpoint: Endpoint, now: datetime) -> str:
     """Why a release may not be served at an endpoint; empty where it may."""
     if row["revoked_at"] is not None:
         return f"was revoked by {row['revoked_by']}: {row['revoked_reason']}"
@@ -117,7 +117,7 @@ def unfit(reads: Reads, row: Mapping[str, Any], endpoint: Endpoint, now: datetim
     return "" if reviews else "was made by no review"
 
 
-def rejected_since(reads: Reads, row: Mapping[str, Any]) -> str:
+def rejected_since(reads: ServerReads, row: Mapping[str, Any]) -> str:
     """Who rejected the model of a release after it was made; empty where an approval answers it.
 
     What is served goes on: only a revocation ends that. But nothing begins to serve it again.
@@ -147,18 +147,20 @@ def last_good_release(session: Session, endpoint: Endpoint, *, but: str = "") ->
     Raises:
         GateRefused: there is none. The refusal is recorded.
     """
-    found = find_last_good(session.ledger.reads, endpoint, but=but)
+    found = find_last_good(session.reads, endpoint, but=but)
     if found is not None:
         return str(found["id"])
     msg = f"no good release was live at {endpoint.name} before the present one"
-    reads = session.ledger.reads
+    reads = session.reads
     live = reads.champion(endpoint.project, endpoint.stack, endpoint.name)
     subject = live["id"] if live else endpoint.name
     record_refusal(session, subject, what="rollback", reason=msg)
     raise GateRefused(msg, hint="interlock deployments --history")
 
 
-def find_last_good(reads: Reads, endpoint: Endpoint, *, but: str = "") -> Mapping[str, Any] | None:
+def find_last_good(
+    reads: ServerReads, endpoint: Endpoint, *, but: str = ""
+) -> Mapping[str, Any] | None:
     """The latest release that was live at an endpoint before the present one, and is still good.
 
     That is one that is not revoked, expired, rejected since or rolled back from.
@@ -189,9 +191,11 @@ def find_last_good(reads: Reads, endpoint: Endpoint, *, but: str = "") -> Mappin
     return None
 
 
-def rejections(reads: Reads, project: str, stack: str, model: str) -> Iterator[Mapping[str, Any]]:
+def rejections(
+    reads: ServerReads, project: str, stack: str, model: str
+) -> Iterator[Mapping[str, Any]]:
     """Every rejection of a model in a stack, whichever run and dossier it was given to."""
-    for run in reads.runs(project, model=model, stack=stack, limit=None):
+    for run in reads.runs_of(project, model=model, stack=stack):
         for said in reads.approvals(project, run=run["id"], limit=None):
             if said["decision"] == "reject":
                 yield said

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
 from collections.abc import Iterable
 from importlib import metadata
@@ -45,19 +44,38 @@ def installed() -> dict[str, Installed]:
     found: dict[str, Installed] = {}
     for entry_point in _entry_points():
         role = entry_point.group.removeprefix(f"{PROJECT}.")
-        distribution = entry_point.dist
+        name, version = _said(entry_point.dist)
         plugin = Installed(
             role=role,
             word=entry_point.name,
             target=entry_point.value,
-            distribution=distribution.name if distribution else "unknown",
-            version=distribution.version if distribution else "0",
+            distribution=name,
+            version=version,
             entry_point=entry_point,
         )
         # A distribution that is found twice on sys.path counts once, the first.
         found.setdefault(plugin.name, plugin)
     order = {role: place for place, role in enumerate(ROLES)}
     return dict(sorted(found.items(), key=lambda item: (order[item[1].role], item[1].word)))
+
+
+def _said(distribution: metadata.Distribution | None) -> tuple[str, str]:
+    """The name and the version of a distribution, from the first lines of its metadata.
+
+    ``distribution.name`` has the whole of it parsed as a message of mail, long description
+    included, each time.
+    """
+    said = {"Name": "unknown", "Version": "0"}
+    if distribution is None:
+        return said["Name"], said["Version"]
+    text = distribution.read_text("METADATA") or distribution.read_text("PKG-INFO") or ""
+    for line in text.splitlines():
+        if not line:  # the description begins
+            break
+        key, _, value = line.partition(": ")
+        if key in said:
+            said[key] = value.strip()
+    return said["Name"], said["Version"]
 
 
 def _entry_points() -> Iterable[metadata.EntryPoint]:
@@ -68,5 +86,7 @@ def _entry_points() -> Iterable[metadata.EntryPoint]:
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """``; did you mean 'x'?`` where a known name is near, else nothing."""
+    import difflib
+
     close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
     return f"; did you mean {close[0]!r}?" if close else ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -28,12 +28,19 @@ PROJECT_PLUGIN = "project"
 """The name that the project's own module goes by."""
 
 
-def load(stack: Stack, *, warn: Callable[[str], None] | None = None) -> Funnel:
+def load(
+    stack: Stack,
+    *,
+    warn: Callable[[str], None] | None = None,
+    only: Collection[str] | None = None,
+) -> Funnel:
     """The funnel over the plugins that a stack names, and the project's module last.
 
     Args:
         stack: as loaded from its file.
         warn: told of each use of what the contract will be without, plugin and hook named.
+        only: the plugins that are imported of those that it names, without the project's module;
+            None for all. The stack's lock is held against all of them either way.
 
     Raises:
         StackError: settings do not fit, all mistakes at once; or an unknown plugin is named.
@@ -47,7 +54,7 @@ def load(stack: Stack, *, warn: Callable[[str], None] | None = None) -> Funnel:
     problems += check_settings_names(stack, {*known, *_hosted(stack)})
     members = []
     for name in stack.plugin_names():
-        if name not in known:
+        if name not in known or not (only is None or name in only):
             continue
         try:
             member = _member(known[name], stack)
@@ -57,7 +64,7 @@ def load(stack: Stack, *, warn: Callable[[str], None] | None = None) -> Funnel:
             problems += error.problems
     if problems:
         raise StackError(tuple(problems))
-    if stack.project.module is not None:
+    if stack.project.module is not None and only is None:
         members.append(_project_member(stack.project.module, stack.hook_timeout))
     if warn is not None:
         for member in members:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import sys
 from pathlib import Path
 
 
 def main() -> int:
     """Serve one deployment until told to stop; the exit code of a command."""
+    # What is imported stays: looking for garbage in it again and again would take a tenth of the
+    # start. `serve` turns the search on again.
+    gc.disable()
     from interlock.errors import InterlockError
     from interlock.redact import redact_output
     from interlock.serving.host import serve

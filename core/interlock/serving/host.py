@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import threading
 import time
@@ -12,9 +13,10 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from interlock.codec import decode
+from interlock.codec import decode_one
 from interlock.errors import InterlockError, LedgerError, UsageError
 from interlock.lifecycle.releases import find_last_good, record_refusal, served_model, unfit
+from interlock.plugins.load import load
 from interlock.processes import this_process
 from interlock.serving import process
 from interlock.serving.capture import CaptureWriter
@@ -50,23 +52,29 @@ def serve(
         UsageError: the ledger has no such deployment.
         GateRefused, HookFailed: it cannot be served.
     """
-    row = session.ledger.reads.deployment(deployment_id)
+    row = session.reads.deployment(deployment_id)
     if row is None:
         msg = f"the ledger has no deployment {deployment_id}"
         raise UsageError(msg)
-    deployment = decode(Deployment, row["body"])
+    deployment = decode_one(Deployment, row["body"])
     endpoint, maker = deployment.endpoint, deployment.maker
     if maker is None:
         msg = f"{deployment_id} names no plugin that serves it"
         raise UsageError(msg)
+    # Who serves, and no other plugin of the stack: they are loaded to hear of what is recorded.
+    funnel = load(session.stack, only=(maker.plugin,))
+    session.tells_always = True
     captures = CaptureWriter(captures_folder(session, endpoint))
-    with session.workspace(deployment_id) as workspace:
+    with session.workspace(deployment_id, funnel=funnel) as workspace:
         feed = LedgerFeed(session, deployment, workspace, listening)
         feed.refresh()
         poll = threading.Thread(target=feed.follow, name="ledger", daemon=True)
         poll.start()
+        # What was opened until here is not looked through for garbage while requests wait.
+        gc.freeze()
+        gc.enable()
         try:
-            session.funnel.owner(
+            funnel.owner(
                 "serve_endpoint",
                 maker,
                 endpoint=endpoint,
@@ -111,7 +119,7 @@ class LedgerFeed:
         self._standby: OpenTarget | None = None
         self._standby_at = -_STANDBY_SECONDS
         # A server goes on with what it last verified, and says so; it does not wait.
-        session.ledger.patience.seconds = 0.0
+        session.wait_at_most(0.0)
 
     @property
     def current(self) -> tuple[OpenTarget, ...]:
@@ -168,9 +176,9 @@ class LedgerFeed:
 
     def _allowed(self) -> tuple[tuple[OpenTarget, ...], str]:
         """The targets that the ledger allows, and why others are dropped."""
-        reads = self._session.ledger.reads
+        reads = self._session.reads
         row = reads.deployment(self._deployment.id)
-        wanted = decode(Deployment, row["body"]).targets if row else ()
+        wanted = decode_one(Deployment, row["body"]).targets if row else ()
         now = datetime.now(UTC)
         allowed, dropped = [], []
         for target in wanted:
@@ -184,7 +192,7 @@ class LedgerFeed:
                 dropped.append(self._drop(target.release.id, why))
                 continue
             # The ledger's release counts, not the copy that the deployment carries.
-            recorded = decode(Release, release["body"])
+            recorded = decode_one(Release, release["body"])
             allowed.append(self._open(attrs.evolve(target, release=recorded)))
         return _answering(allowed), "; ".join(dropped)
 
@@ -221,12 +229,12 @@ class LedgerFeed:
     def _keep_standby(self) -> None:
         """Verify and open what the endpoint could go back to, and note which release it is."""
         self._standby_at = time.monotonic()
-        reads, endpoint = self._session.ledger.reads, self._deployment.endpoint
+        reads, endpoint = self._session.reads, self._deployment.endpoint
         under_way = reads.open_rollout(endpoint.project, endpoint.stack, endpoint.name)
         row = reads.release(under_way["champion"]) if under_way else find_last_good(reads, endpoint)
         self._standby = None
         if row is not None and not unfit(reads, row, endpoint, datetime.now(UTC)):
-            release = decode(Release, row["body"])
+            release = decode_one(Release, row["body"])
             model = served_model(self._session, release)
             self._standby = self._open(Target(release=release, model=model))
         if self._address:

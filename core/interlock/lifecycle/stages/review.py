@@ -36,7 +36,7 @@ from interlock_hookspecs import (
 )
 
 if TYPE_CHECKING:
-    from interlock.ledger.rows import Row
+    from interlock.ledger.values import Row
     from interlock.session import Session
 
 

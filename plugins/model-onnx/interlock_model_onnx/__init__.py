@@ -115,7 +115,8 @@ def _bundled(word: str, whole: Model, rows: pa.Table | None, ws: Workspace) -> M
 
 
 def _opened(path: Path, model: Model, max_bytes: int) -> Predictor:
-    from interlock_model_onnx.opening import checked_session, gathered, read_checked
+    from interlock_model_onnx.gathering import gathered
+    from interlock_model_onnx.opening import checked_session, read_checked
     from interlock_model_onnx.predictor import OnnxPredictor
 
     try:

@@ -15,23 +15,11 @@ from typing import Any
 
 from interlock_hookspecs import Signature, Unsupported
 from interlock_model_onnx.boosting import ML_OPSET, OPERATOR, converters, is_boosting
+from interlock_model_onnx.inputs import NULL, is_number
 
 OPSET = 21
 SKL2ONNX_ML_OPSET = 3
-NULL = "interlock.null"
-"""The key of the model's metadata with the text that stands for a missing string."""
-
-_NUMBERS = ("int", "uint", "float", "halffloat", "double", "bool", "decimal")
 _KINDS = ("binary", "multiclass", "regression")
-
-
-def is_number(kind: str) -> bool:
-    """Whether a field of this logical type becomes a number.
-
-    >>> is_number("int64"), is_number("string")
-    (True, False)
-    """
-    return kind.startswith(_NUMBERS)
 
 
 def convert(fitted: Any, signature: Signature) -> bytes:

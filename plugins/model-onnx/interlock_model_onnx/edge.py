@@ -27,7 +27,7 @@ def write_bundle(
         columns: for each output of the signature, its column in what the model gives.
         rows: what the quantised variant is compared on; without them there is none.
     """
-    from interlock_model_onnx.conversion import NULL
+    from interlock_model_onnx.inputs import NULL
     from interlock_model_onnx.opening import session_of
     from interlock_model_onnx.quantising import quantised
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from interlock_hookspecs import Field, InvalidInput, Signature, logical_type
-from interlock_model_onnx.conversion import NULL, is_number
+from interlock_model_onnx.inputs import NULL, is_number
 
 if TYPE_CHECKING:
     import numpy as np
@@ -54,7 +54,7 @@ class OnnxPredictor:
         self._null = session.get_modelmeta().custom_metadata_map.get(NULL, "")
         kinds = {"tensor(double)": np.float64, "tensor(float)": np.float32, "tensor(string)": None}
         found, inputs = session.get_inputs(), signature.inputs
-        # One that takes nothing but numbers takes them as one matrix: see `opening.gathered`.
+        # One that takes nothing but numbers takes them as one matrix: see `gathering.gathered`.
         self._matrix = found[0].name if _is_matrix(found, len(inputs)) else ""
         if self._matrix:
             found = found * len(inputs)

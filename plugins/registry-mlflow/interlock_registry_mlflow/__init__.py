@@ -19,11 +19,13 @@ from interlock_hookspecs import (
     ModelVersion,
     Secret,
     Task,
+    Unavailable,
     VersionPage,
     Workspace,
     hookimpl,
     plugin,
     project_root,
+    reveal,
     setting,
 )
 
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from interlock_registry_mlflow.backend import Backend
+    from interlock_registry_mlflow.waiting import Waiting
 
 _SLOWEST = 25.0  # seconds; a write that hangs for longer could outlive the lock that guards it
 
@@ -84,6 +87,7 @@ class MlflowRegistry:
         from interlock_registry_mlflow.versions import register
 
         with self._open().use() as backend:
+            self._waiting().send(backend)
             version = register(
                 backend,
                 name=name,
@@ -117,6 +121,7 @@ class MlflowRegistry:
 
         with self._open().use() as backend:
             move(backend, name=name, alias=alias, expected=expected, number=number)
+            self._waiting().send(backend)
 
     @hookimpl
     def delete_version(self, name: str, number: str) -> None:
@@ -147,10 +152,19 @@ class MlflowRegistry:
     def on_event(self, event: Event) -> None:
         if event.kind not in ("release.made", "release.revoked"):
             return
-        from interlock_registry_mlflow.releases import note
+        from interlock_registry_mlflow.releases import note, told_of
 
-        with self._open().use() as backend:
-            note(backend, event)
+        told = told_of(event)
+        if told is None:
+            return
+        waiting = self._waiting()
+        try:
+            with self._open().use() as backend:
+                waiting.send(backend)
+                note(backend, told)
+        except Unavailable as error:
+            waiting.add(told)
+            raise Unavailable(f"{error}; the release's tag waits in {waiting.path}") from error
 
     @hookimpl
     def find_misfits(self, version: ModelVersion) -> list[Misfit]:
@@ -172,6 +186,11 @@ class MlflowRegistry:
                 if was_deleted(backend, experiment, version.id):
                     found.append(Misfit(what="id", reason="it made a version that was deleted"))
         return found
+
+    def _waiting(self) -> Waiting:
+        from interlock_registry_mlflow.waiting import Waiting
+
+        return Waiting.of(self.root, reveal(self.uri), self.prefix)
 
     def _open(self) -> Backend:
         """The backend of this process: a fork opens its own."""

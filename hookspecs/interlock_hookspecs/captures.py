@@ -88,7 +88,11 @@ class CaptureBatch:
 
 @runtime_checkable
 class CaptureSink(Protocol):
-    """Where a server puts what it answered. Never blocks, never raises."""
+    """Where a server puts what it answered. Never blocks, never raises.
+
+    A sink may have one more method, ``expect(captures)``: so many will be put. Called before their
+    answers are sent, it lets those be counted lost that a process which is killed never put.
+    """
 
     def put(self, capture: Capture) -> bool:
         """Queue a capture for writing; False where the queue is full and it was counted lost."""

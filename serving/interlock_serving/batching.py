@@ -100,6 +100,7 @@ class Batcher:
         self.tally = Tally()
         self._captures = captures
         self._hides = isinstance(captures, PrivateCaptures)  # hashing takes its time
+        self._expect = getattr(captures, "expect", None)
         self._log = log
         self._batch_rows = batch_rows
         self._queue_rows = queue_rows
@@ -271,6 +272,7 @@ class Batcher:
             return False
         delivered, at = self._deliver(batch, scored), datetime.now(UTC)
         if self._hides:
+            self._announce(delivered)
             self._jobs.put(lambda: self._record(delivered, at))
         else:
             self._record(delivered, at)
@@ -351,12 +353,18 @@ class Batcher:
         self._scoring = 0
         given_up, self.late = self.late, False
         delivered = self._deliver(batch, results, counted=not given_up)
+        self._announce(delivered)
         if self._queue:
             self._drain()
         if delivered:
             at = datetime.now(UTC)
             self._jobs.put(lambda: self._record(delivered, at))
         self._end_if_idle()
+
+    def _announce(self, delivered: list[tuple[Query, Answer]]) -> None:
+        """Say what will be recorded before any of it is sent: that happens in a later tick."""
+        if self._expect is not None and delivered:
+            self._expect(len(delivered))
 
     def _deliver(
         self,

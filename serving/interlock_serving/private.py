@@ -42,6 +42,12 @@ class PrivateCaptures:
         """How many captures were lost; what is left out on purpose is not."""
         return self.behind.lost
 
+    def expect(self, captures: int) -> None:
+        """Pass on what will be put, where all of it will be."""
+        expect = getattr(self.behind, "expect", None)
+        if expect is not None and self.share == 1:
+            expect(captures)
+
     def put(self, capture: Capture) -> bool:
         """Pass on a capture, or leave it out."""
         if self.share < 1 and _place(capture.request_id) >= self.share:

@@ -15,6 +15,7 @@ from interlock.serving.capture_files import (
     stored_name,
     write_file,
 )
+from interlock.serving.capture_losses import Losses, inherited
 from interlock_hookspecs import Capture, CaptureBatch
 
 if TYPE_CHECKING:
@@ -36,7 +37,8 @@ class CaptureWriter:
     """A `CaptureSink` that writes to a folder from a thread of its own.
 
     Memory is bounded: what arrives while the queue is full is counted as lost. So is what the
-    disk does not take; the server goes on.
+    disk does not take; the server goes on. What a process that was killed had taken and not written
+    is counted by the next that writes to the folder.
 
     Args:
         folder: where the files go; made when the first is written.
@@ -65,24 +67,44 @@ class CaptureWriter:
         self._queue: deque[CaptureBatch] = deque()
         self._rows = 0
         self._captures = 0
+        self._expected = 0
         self._taken = 0
         self._settled = 0
         self._hurried = 0
         self._closing = False
         self._lost = 0
+        self._heir = False
+        self._counts: Losses | None = None
         self._problem = ""
         self._thread = threading.Thread(target=self._work, name="captures", daemon=True)
         self._thread.start()
 
     @property
     def lost(self) -> int:
-        """How many captures were lost: the queue was full, or they could not be written."""
+        """How many captures were lost: the queue was full, or they could not be written.
+
+        Those that were lost with a process before this one are among them. They are taken over
+        when this is asked first, so that a process which only watches over others takes none.
+        """
+        if not self._heir:
+            with self._changed:
+                if not self._heir:
+                    self._heir = True
+                    self._lost += inherited(self._folder)
+                    if self._lost:
+                        self._keep()
         return self._lost
 
     @property
     def problem(self) -> str:
         """Why the last file could not be written; empty where it could."""
         return self._problem
+
+    def expect(self, captures: int) -> None:
+        """Count captures that will be put as lost where the process ends before."""
+        with self._changed:
+            self._expected += captures
+            self._keep()
 
     def put(self, capture: Capture) -> bool:
         """Queue a capture for writing; False where there is no room, or after the end."""
@@ -102,17 +124,20 @@ class CaptureWriter:
         """Queue captures for writing; False where there is no room, or after the end."""
         rows, captures = batch.rows.num_rows, len(batch.counts)
         with self._changed:
+            self._expected = max(0, self._expected - captures)
             if (
                 self._closing
                 or self._rows + rows > self._queue_rows
                 or self._captures + captures > self._queue_captures
             ):
                 self._lost += captures
+                self._keep()
                 return False
             self._queue.append(batch)
             self._rows += rows
             self._captures += captures
             self._taken += captures
+            self._keep()
             if len(self._queue) == 1 or self._is_due():
                 self._changed.notify_all()
         return True
@@ -131,6 +156,16 @@ class CaptureWriter:
             self._closing = True
             self._changed.notify_all()
         self._thread.join()
+        with self._changed:
+            if self._counts is not None:
+                self._counts.close()
+
+    def _keep(self) -> None:
+        """Note the counts where they outlive this process; called with the lock held."""
+        if self._counts is None and not self._closing:
+            self._counts = Losses(self._folder)
+        if self._counts is not None:
+            self._counts.keep(self._expected + self._taken, self._settled, self._lost)
 
     def _is_due(self) -> bool:
         return (
@@ -154,6 +189,7 @@ class CaptureWriter:
             self._write(waiting)
             with self._changed:
                 self._settled += captures
+                self._keep()
                 self._changed.notify_all()
 
     def _write(self, waiting: list[CaptureBatch]) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 Plain = dict[str, Any]
 
 
-def readiness(own: Plain, others: Sequence[Plain], past: Sequence[Plain], starting: int) -> Plain:
+def readiness(own: Plain, others: Sequence[Plain], past: Plain, starting: int) -> Plain:
     """The readiness of an endpoint out of its workers'.
 
     It is ready where every worker that answers is; it serves what all of them serve.
@@ -16,7 +16,8 @@ def readiness(own: Plain, others: Sequence[Plain], past: Sequence[Plain], starti
     Args:
         own: of the worker that is asked, now.
         others: of its peers, as they last said.
-        past: traffic that workers counted which are gone.
+        past: what workers counted that are gone: ``traffic``, captures ``lost`` that none who is
+            here counts, and mirrors ``skipped``.
         starting: how many workers are not there yet, or again.
     """
     all_ = [own, *others]
@@ -33,9 +34,9 @@ def readiness(own: Plain, others: Sequence[Plain], past: Sequence[Plain], starti
         "ready": all(each["ready"] for each in all_),
         "serving": serving,
         "problem": "; ".join(problems),
-        "captures_lost": sum(each["captures_lost"] for each in all_),
-        "mirrors_skipped": sum(each["mirrors_skipped"] for each in all_),
-        "traffic": traffic([*(each["traffic"] for each in all_), past]),
+        "captures_lost": past["lost"] + sum(each["captures_lost"] for each in all_),
+        "mirrors_skipped": past["skipped"] + sum(each["mirrors_skipped"] for each in all_),
+        "traffic": traffic([*(each["traffic"] for each in all_), past["traffic"]]),
         "workers": sorted(each["pid"] for each in all_),
     }
 

@@ -10,7 +10,7 @@ import asyncio
 import functools
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import attrs
@@ -19,8 +19,8 @@ import orjson
 from interlock_serving import merged
 
 ENVIRONMENT = "INTERLOCK_DEPLOY_LOCAL_WORKER"
-"""Tells a process that it is a worker: the numbers of its listening and of its control socket, and
-the port of gRPC, 0 without one."""
+"""Tells a process that it is a worker: which one, the port of gRPC, 0 without one, and the numbers
+of its control socket and of the sockets on which it and the others listen."""
 
 TELL_SECONDS = 0.2
 _LINE = 16 * 1024 * 1024
@@ -49,14 +49,13 @@ class Peers:
         if self.alone:
             return {**own, "ready": False, "problem": "this worker has just begun", "workers": []}
         said = [state["readiness"] for state in self.others]
-        past = self.past.get("traffic", [])
-        return merged.readiness(own, said, past, self.starting)
+        return merged.readiness(own, said, self.past, self.starting)
 
     def metrics(self) -> dict[str, Any]:
         """The endpoint's counts, this worker's with the others'."""
         said = [state["metrics"] for state in self.others if state["metrics"]]
-        if self.past.get("metrics"):
-            said.append(self.past["metrics"])
+        if self.past:
+            said.append({**self.past["metrics"], "lost": self.past["lost"]})
         own = self.counted() if self.counted else {}
         return functools.reduce(merged.added, said, own)
 
@@ -70,13 +69,15 @@ class Worker:
     """What a worker has from its supervisor.
 
     Attributes:
-        listener: where its connections come.
+        number: which worker of the endpoint.
         control: the socket to the supervisor.
+        listeners: where each worker's connections come, this one's among them.
         grpc_port: where its gRPC calls come, as the others'.
     """
 
-    listener: socket.socket
+    number: int
     control: socket.socket
+    listeners: tuple[socket.socket, ...]
     grpc_port: int = 0
 
     @classmethod
@@ -85,13 +86,30 @@ class Worker:
         numbers = os.environ.pop(ENVIRONMENT, None)
         if numbers is None:
             return None
-        listener, control, grpc_port = map(int, numbers.split(","))
-        return cls(socket.socket(fileno=listener), socket.socket(fileno=control), grpc_port)
+        number, grpc_port, *handles = map(int, numbers.split(","))
+        control, *listeners = (socket.socket(fileno=handle) for handle in handles)
+        return cls(number, control, tuple(listeners), grpc_port)
+
+    @property
+    def listener(self) -> socket.socket:
+        """Where this worker's connections come."""
+        return self.listeners[self.number]
 
     async def talk(
-        self, peers: Peers, readiness: Callable[[], dict[str, Any]], stop: Callable[[], None]
+        self,
+        peers: Peers,
+        readiness: Callable[[], dict[str, Any]],
+        cover: Callable[[frozenset[int]], Awaitable[None]],
+        stop: Callable[[], None],
     ) -> None:
-        """Tell and hear, until the supervisor is gone; then stop."""
+        """Tell and hear, until the supervisor is gone; then stop.
+
+        Args:
+            peers: takes what is heard.
+            readiness: gives what is told.
+            cover: takes the connections of these workers, and of no others, beside the own.
+            stop: ends this worker.
+        """
         reader, writer = await asyncio.open_connection(sock=self.control, limit=_LINE)
         telling = asyncio.create_task(_tell(writer, peers, readiness))
         try:
@@ -99,6 +117,7 @@ class Worker:
                 heard = orjson.loads(line)
                 peers.others, peers.past = heard["others"], heard["past"]
                 peers.starting, peers.alone = heard["starting"], False
+                await cover(frozenset(heard["vacant"]) - {self.number})
         except OSError:
             pass
         finally:

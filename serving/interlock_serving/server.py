@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import socket
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from typing import TYPE_CHECKING
 
 import uvicorn
@@ -74,7 +74,8 @@ class EndpointServer:
         self._layered = layered(settings, self._app, self._peers)
         guard = _guard(settings)
         self._front = self._grpc(guard)
-        self._server = _Server(self._config(guard), self._front, self._listening)
+        spare = () if worker is None else worker.listeners
+        self._server = _Server(self._config(guard), self._front, self._listening, spare)
 
     def run(self) -> None:
         """Serve until `stop`, SIGTERM or SIGINT; the requests in flight are answered first.
@@ -156,7 +157,9 @@ class EndpointServer:
         if self._worker is None:
             self._feed.started(address_of(listener, tls=self._tls is not None))
         else:
-            talk = self._worker.talk(self._peers, self._app.readiness, self.stop)
+            talk = self._worker.talk(
+                self._peers, self._app.readiness, self._server.cover, self.stop
+            )
             self._talking = asyncio.create_task(talk)
 
     def _take_targets(self) -> None:
@@ -198,6 +201,8 @@ def _guard(settings: ServerSettings) -> Guard:
 class _Server(uvicorn.Server):
     """uvicorn that tells when it listens, and whose `run` returns after a signal.
 
+    It can take the connections of other workers, too, while those are away.
+
     uvicorn raises the signal again once it is done, which would end the process before core
     has written the last captures.
     """
@@ -207,10 +212,13 @@ class _Server(uvicorn.Server):
         config: uvicorn.Config,
         front: Front | None,
         listening: Callable[[socket.socket], None],
+        spare: Sequence[socket.socket],
     ) -> None:
         super().__init__(config)
         self._front = front
         self._tell_listening = listening
+        self._spare = spare
+        self._covered: dict[int, asyncio.AbstractServer] = {}
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         if self._front is not None:
@@ -218,8 +226,35 @@ class _Server(uvicorn.Server):
         await super().startup(sockets=sockets)
         self._tell_listening((sockets or [])[0])
 
+    async def cover(self, vacant: frozenset[int]) -> None:
+        """Take the connections of these workers, and of no others, beside the own.
+
+        Several may do so for one: whoever is first has the connection.
+        """
+        for number in self._covered.keys() - vacant:
+            self._covered.pop(number).close()
+        for number in vacant - self._covered.keys():
+            if self.should_exit:
+                return
+            self._covered[number] = await asyncio.get_running_loop().create_server(
+                self._protocol,
+                sock=self._spare[number].dup(),
+                ssl=self.config.ssl,
+                backlog=self.config.backlog,
+            )
+
+    def _protocol(self) -> asyncio.Protocol:
+        return self.config.http_protocol_class(  # type: ignore[call-arg]  # as uvicorn makes them
+            config=self.config,
+            server_state=self.server_state,
+            app_state=self.lifespan.state,
+        )
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        ended = super().shutdown(sockets=sockets)
+        for server in self._covered.values():
+            server.close()
+        # As long as one process holds it, a socket takes connections.
+        ended = super().shutdown(sockets=[*(sockets or []), *self._spare])
         if self._front is None:
             await ended
         else:

@@ -91,6 +91,11 @@ class ServerSettings:
     workers: int = setting(
         1, doc="processes that serve, each with the models open", validator=_positive
     )
+    silent_seconds: float = setting(
+        30.0,
+        doc="seconds that one of several workers may hang; then it is replaced",
+        validator=_positive,
+    )
     api_keys: Mapping[str, Secret[str]] = setting(
         attrs.Factory(dict), doc="keys by name, each from ${NAME}; with any, a request needs one"
     )

@@ -1,8 +1,8 @@
-"""An endpoint of several processes: workers that share a port, started again where they die.
+"""An endpoint of several processes: workers that share a port, replaced where they die or hang.
 
-Each worker listens on a socket of its own, and the system deals out connections among them. The
-supervisor holds these sockets and answers nothing: who waits on the socket of a worker that was
-killed is taken by the next one, and only the requests that the killed one had are lost.
+Each worker has a socket of its own that listens, and the system deals out connections among them.
+The supervisor holds these sockets and answers nothing. While a worker is away, or says nothing, the
+others take who waits on its socket: only the requests that it had are lost.
 """
 
 from __future__ import annotations
@@ -38,6 +38,8 @@ _CHUNK = 1024 * 1024
 _YOUNG = 10.0
 _DELAYS = (0.0, 0.0, 1.0, 2.0, 5.0, 10.0, 30.0)
 _GRACE = 10.0
+_COVERED_AFTER = 2.0
+"""Seconds of silence after which the others take a worker's new connections, too."""
 
 
 @attrs.define(eq=False)
@@ -45,26 +47,37 @@ class _Place:
     """The place of one worker, and who is in it.
 
     Attributes:
-        listener: where its connections come; None where it has died again and again, so that
-            the others have all.
+        number: which place.
+        listener: where its connections come.
         process: the worker, None while there is none.
         control: the socket to it.
         state: as it last said; None before it listens.
-        due: when the next is started, by the monotonic clock.
+        heard: when that was, by the monotonic clock.
+        lost: captures that were lost with who was here before, until the next one counts them.
+        due: when the next is started.
         deaths: how many died young, one after the other.
         ends: when one that has said goodbye is killed, should it not end.
     """
 
-    listener: socket.socket | None = None
+    number: int
+    listener: socket.socket
     process: subprocess.Popen[bytes] | None = None
     control: socket.socket | None = None
     state: dict[str, Any] | None = None
     came: bytearray = attrs.field(factory=bytearray)
     goes: bytearray = attrs.field(factory=bytearray)
+    heard: float = 0.0
+    lost: int = 0
     began: float = 0.0
     due: float = 0.0
     deaths: int = 0
     ends: float = 0.0
+
+    @property
+    def vacant(self) -> bool:
+        """Whether nobody here takes connections, or may not."""
+        silent = time.monotonic() - self.heard
+        return self.control is None or self.state is None or silent > _COVERED_AFTER
 
 
 class Supervisor:
@@ -94,11 +107,10 @@ class Supervisor:
         self._feed = feed
         self._command = command
         self._log = log
-        self._places = [_Place() for _ in range(settings.workers)]
-        self._past: dict[str, Any] = {"traffic": [], "metrics": {}}
+        self._places: list[_Place] = []
+        self._past: dict[str, Any] = {"traffic": [], "metrics": {}, "skipped": 0}
         self._selector = selectors.DefaultSelector()
-        self._port = self._grpc_port = 0
-        self._address = ""
+        self._grpc_port = 0
         self._listening = False
         self._stopping = False
 
@@ -111,7 +123,10 @@ class Supervisor:
         settings = self._settings
         # A shared port takes any number of sockets: that it is free is seen by one that is not.
         with listen(settings.host, settings.port) as probe:
-            self._port = probe.getsockname()[1]
+            port = probe.getsockname()[1]
+        for number in range(settings.workers):
+            listener = listen(settings.host, port, shared=True)
+            self._places.append(_Place(number=number, listener=listener))
         with contextlib.ExitStack() as held, self._selector, heard(self._stop):
             if settings.grpc_port is not None:
                 holder = held.enter_context(reserve(settings.host, settings.grpc_port))
@@ -134,25 +149,25 @@ class Supervisor:
                     self._bury(place, place.process)
             for key, _ in self._selector.select(_TICK):
                 self._hear(key.data)
+            self._end_silent()
             if not self._listening and all(place.state for place in self._places):
                 self._listening = True
-                self._feed.started(self._address)
+                self._feed.started(address_of(self._places[0].listener, tls=self._tls))
             if time.monotonic() >= tell_at:
                 tell_at = time.monotonic() + TELL_SECONDS
                 self._tell()
 
     def _start(self, place: _Place) -> None:
-        if place.listener is None:
-            place.listener = listen(self._settings.host, self._port, shared=True)
-            self._address = address_of(place.listener, tls=self._tls)
         ours, theirs = socket.socketpair()
         with theirs:
-            handles = (place.listener.fileno(), theirs.fileno())
+            listeners = [each.listener.fileno() for each in self._places]
+            handles = (theirs.fileno(), *listeners)
+            told = (place.number, self._grpc_port, *handles)
             place.process = subprocess.Popen(
                 self._command,
                 stdin=subprocess.DEVNULL,
                 pass_fds=handles,
-                env={**os.environ, ENVIRONMENT: ",".join(map(str, (*handles, self._grpc_port)))},
+                env={**os.environ, ENVIRONMENT: ",".join(map(str, told))},
             )
         ours.settimeout(0.0)
         place.control = ours
@@ -182,6 +197,20 @@ class Supervisor:
         place.came = bytearray(rest)
         if lines:
             place.state = orjson.loads(lines[-1])
+            place.heard = time.monotonic()
+            place.lost = 0
+
+    def _end_silent(self) -> None:
+        """End workers that say nothing: what hangs hears no signal but the one that kills."""
+        latest = time.monotonic() - self._settings.silent_seconds
+        for place in self._places:
+            hangs = place.control is not None and place.state is not None and place.heard < latest
+            if hangs and place.process is not None:
+                words = "worker %s said nothing for %g s and is killed"
+                self._log.warning(words, place.process.pid, self._settings.silent_seconds)
+                place.process.kill()
+                # Once: that its socket ends is told to `_hear`.
+                place.heard = time.monotonic()
 
     def _bury(self, place: _Place, process: subprocess.Popen[bytes]) -> None:
         if process.poll() is None:
@@ -193,11 +222,9 @@ class Supervisor:
         place.deaths = place.deaths + 1 if lived < _YOUNG else 0
         delay = _DELAYS[min(place.deaths, len(_DELAYS) - 1)]
         place.due = time.monotonic() + delay
-        if delay and place.listener is not None:
-            place.listener.close()
-            place.listener = None
         if place.state is not None:
             self._remember(place.state)
+            place.lost = place.state["readiness"]["captures_lost"]
         place.process = place.state = None
         place.came.clear()
         place.goes.clear()
@@ -208,10 +235,13 @@ class Supervisor:
 
     def _remember(self, state: dict[str, Any]) -> None:
         """Keep what a worker counted, so that the endpoint's counts do not go back."""
-        gone = state["readiness"]["traffic"]
-        self._past["traffic"] = merged.traffic([self._past["traffic"], gone])
+        gone = state["readiness"]
+        self._past["traffic"] = merged.traffic([self._past["traffic"], gone["traffic"]])
+        self._past["skipped"] += gone["mirrors_skipped"]
         counted = dict(state["metrics"] or {})
         counted.pop("late", None)
+        # The next one in this place finds on disk what was lost, and counts it as its own.
+        counted.pop("lost", None)
         self._past["metrics"] = merged.added(self._past["metrics"], counted)
 
     def _tell(self) -> None:
@@ -233,7 +263,12 @@ class Supervisor:
             states = [each.state for each in self._places if each.state is not None]
             others = [state for state in states if state is not place.state]
             starting = len(self._places) - len(others) - 1
-            said = {"others": others, "past": self._past, "starting": starting}
+            said = {
+                "others": others,
+                "past": {**self._past, "lost": sum(each.lost for each in self._places)},
+                "starting": starting,
+                "vacant": [each.number for each in self._places if each.vacant],
+            }
             place.goes += orjson.dumps(said, option=orjson.OPT_APPEND_NEWLINE)
         try:
             # What it does not take now it gets with the next tick, and nothing new before.
@@ -245,8 +280,7 @@ class Supervisor:
         """Let every worker finish, and end what does not."""
         self._stopping = True
         for place in self._places:
-            if place.listener is not None:
-                place.listener.close()
+            place.listener.close()
         running = [place.process for place in self._places if place.process is not None]
         for process in running:
             process.terminate()

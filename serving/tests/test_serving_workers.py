@@ -67,6 +67,9 @@ class Captures:
             os.write(self.handle, f"{request_id} {batch.release}\\n".encode())
         return True
 
+# A worker that is started while the folder is closed waits before it listens.
+while (folder / "closed").exists():
+    time.sleep(0.01)
 feed = Feed()
 threading.Thread(target=feed.follow, daemon=True).start()
 ws = types.SimpleNamespace(log=logging.getLogger("test"))
@@ -241,6 +244,74 @@ def test_a_killed_worker_is_replaced_and_what_it_counted_stays(two):
     assert f"worker {victim} ended with code -9" in (two.folder / "log").read_text()
 
 
+def answered_by(running, seconds=60.0):
+    """Which worker takes a new connection, and that it answers in time."""
+    with contextlib.closing(http.client.HTTPConnection(*running.address, timeout=seconds)) as link:
+        link.request("GET", "/v2/health/ready")
+        return json.loads(link.getresponse().read())["pid"]
+
+
+def test_the_others_take_the_connections_of_one_that_is_away(tmp_path):
+    """Until its successor listens, nobody waits for it: the system deals half of them to it."""
+    with endpoint(tmp_path, workers=2) as running:
+        victim, other = running.settle()
+        (tmp_path / "closed").touch()
+        os.kill(victim, signal.SIGKILL)
+        running.until(lambda: victim not in running.workers)
+        # That all of these come by chance to the one that lives: 1 in 2^32.
+        assert {answered_by(running) for _ in range(32)} == {other}
+        assert running.ready["problem"] == "workers that are being started: 1 of 2"
+        (tmp_path / "closed").unlink()
+        running.settle()
+        running.until(lambda: answered_by(running) not in (victim, other))
+
+
+def test_the_others_take_the_connections_of_one_that_hangs(tmp_path):
+    """One that is stopped keeps nobody waiting, and has its share again when it goes on."""
+    with endpoint(tmp_path, workers=2, silent_seconds=3600) as running:
+        victim, other = running.settle()
+        os.kill(victim, signal.SIGSTOP)
+        assert {answered_by(running) for _ in range(32)} == {other}
+        assert alive(victim)
+        os.kill(victim, signal.SIGCONT)
+        running.until(lambda: answered_by(running) == victim)
+
+
+def test_a_worker_that_hangs_is_replaced(tmp_path):
+    """It hears no signal but the one that kills; the other serves on."""
+    with endpoint(tmp_path, workers=2, silent_seconds=6) as running:
+        victim, other = running.settle()
+        os.kill(victim, signal.SIGSTOP)
+        running.until(lambda: not alive(victim))
+        assert other in running.settle()
+        log = (tmp_path / "log").read_text()
+        assert f"worker {victim} said nothing for 6 s and is killed" in log
+        assert f"worker {victim} ended with code -9" in log
+        release = running.swap()
+        with running.connect() as link:
+            assert running.infer(link)[1]["model_version"] == release
+
+
+def test_a_worker_that_is_slow_is_left_alone(tmp_path):
+    """A model at work for longer than a worker may be silent is no reason: the worker answers."""
+    with endpoint(tmp_path, workers=2, held=True, silent_seconds=5) as running:
+        before = running.workers
+        answers = []
+
+        def ask():
+            with running.connect() as link:
+                answers.append(running.infer(link)[0])
+
+        client = threading.Thread(target=ask)
+        client.start()
+        running.until((tmp_path / "working").exists)
+        time.sleep(7)
+        assert running.workers == before
+        (tmp_path / "go").touch()
+        client.join(120)
+    assert answers == [200]
+
+
 def test_a_killed_worker_loses_only_what_it_had_in_flight(two):
     """Under load each client loses one request at most, and no new connection is refused."""
     stop = threading.Event()
@@ -375,10 +446,11 @@ def test_what_workers_say_is_added_up():
         "pid": 7,
     }
     other = {**own, "serving": ["a"], "pid": 5, "ready": False}
-    said = merged.readiness(own, [other], [{**one, "since": "2026-01-01"}], 1)
+    past = {"traffic": [{**one, "since": "2026-01-01"}], "lost": 4, "skipped": 3}
+    said = merged.readiness(own, [other], past, 1)
     assert (said["ready"], said["serving"], said["workers"]) == (False, ["a"], [5, 7])
     assert said["problem"] == "late; workers that are being started: 1 of 3"
-    assert said["captures_lost"] == 2
+    assert (said["captures_lost"], said["mirrors_skipped"]) == (6, 3)
     (traffic,) = said["traffic"]
     assert traffic["since"] == "2026-01-01"
     assert (traffic["requests"], traffic["refused"], traffic["latencies"]) == (6, 3, [3, 0])

@@ -169,6 +169,7 @@ class LedgerFeed:
             return
         self._verified = time.monotonic()
         self._problem = problem
+        self._close_others(targets)
         if self._take(targets) or self._verified - self._standby_at >= _STANDBY_SECONDS:
             # Nothing to go back to is no reason not to serve.
             with contextlib.suppress(InterlockError):
@@ -216,6 +217,12 @@ class LedgerFeed:
         if known.target != target:
             known = OpenTarget(target=target, predictor=known.predictor)
         return known
+
+    def _close_others(self, targets: tuple[OpenTarget, ...]) -> None:
+        """Let go of models that are neither served nor stand by, so that memory stays flat."""
+        kept = [*targets, *self._current, *([self._standby] if self._standby else [])]
+        names = {one.target.release.id for one in kept}
+        self._opened = {name: one for name, one in self._opened.items() if name in names}
 
     def _take(self, targets: tuple[OpenTarget, ...]) -> bool:
         """Hand over other targets; False where they are those that are served."""

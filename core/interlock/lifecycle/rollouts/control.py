@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from interlock.codec import decode, encode
-from interlock.errors import GateRefused, InterlockError, LedgerError, UsageError
+from interlock.errors import GateRefused, HookFailed, InterlockError, LedgerError, UsageError
 from interlock.lifecycle import endpoints
 from interlock.lifecycle.aliases import move_champion
 from interlock.lifecycle.releases import last_good_release, unfit, verified_release
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from interlock.session import Session
 
 _SETTLE_SECONDS = 120.0
+_SILENT_SECONDS = 30.0
 _POLL_SECONDS = 0.05
 
 
@@ -222,13 +223,23 @@ def _settled(
 ) -> tuple[Traffic, ...]:
     """The counts of an endpoint once it serves these targets with these weights.
 
+    That it does not answer for a moment, as while a worker is replaced, says nothing of a release.
+
     Raises:
         InterlockError: it does not come to it.
     """
     wanted = {(one.release.id, one.mirror): 0.0 if one.mirror else one.weight for one in targets}
-    deadline = time.monotonic() + _SETTLE_SECONDS
+    heard = time.monotonic()
+    deadline = heard + _SETTLE_SECONDS
     while True:
-        counts = counts_of(session, deployment)
+        try:
+            counts = counts_of(session, deployment)
+        except HookFailed:
+            if time.monotonic() > heard + _SILENT_SECONDS:
+                raise
+            time.sleep(_POLL_SECONDS)
+            continue
+        heard = time.monotonic()
         told = {(one.release, one.mirror): one.weight for one in counts}
         if told.keys() == wanted.keys() and all(
             abs(told[key] - wanted[key]) < 1e-6  # noqa: PLR2004  (weights are sums of floats)

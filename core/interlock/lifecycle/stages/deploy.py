@@ -25,6 +25,11 @@ def perform(context: Context) -> Result:
     outputs = {"deployment": encode(deployment)}
     if deployed.rollout is not None:
         rollout = control.advance(session, context.workspace).rollout
-        text = f"{text}; rolling out, {rollout.text}"
+        # At once where it is surely bad, or where its first step had nothing to wait for.
+        on_its_way = rollout.status == "open"
+        now = (
+            f"rolling out, {rollout.text}" if on_its_way else f"{rollout.status}: {rollout.reason}"
+        )
+        text = f"{text}; {now}"
         outputs["rollout"] = {"id": rollout.id}
     return Result(outputs=outputs, text=text)

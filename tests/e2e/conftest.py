@@ -1,9 +1,14 @@
 """Small projects on which commands are typed in this process; their servers end with the test."""
 
+import contextlib
+import http.client
+import json
 import os
 import shutil
 import sys
+from collections import Counter
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -155,6 +160,74 @@ def lived(start, lived_once):
     skipped = shutil.ignore_patterns("*-shm")
     shutil.copytree(lived_once, made.folder, dirs_exist_ok=True, ignore=skipped)
     return made
+
+
+@pytest.fixture(scope="session")
+def released_once(tmp_path_factory, write_project_at):
+    """The folder of a project with a release that is not deployed yet."""
+    folder = tmp_path_factory.mktemp("released")
+    write_project_at(folder, bounds='"metrics.roc_auc" = ">= 0.5"')("run", "--until", "review")
+    return folder
+
+
+@pytest.fixture
+def rolled(start, released_once):
+    """A project whose first release is live, and what a rollout of the next one needs."""
+
+    def begin(strategy, bounds=None, *, prepare=None, **keys):
+        made = start()
+        skipped = shutil.ignore_patterns("*-shm")
+        shutil.copytree(released_once, made.folder, dirs_exist_ok=True, ignore=skipped)
+        if prepare is not None:
+            prepare(made)
+        made("run")
+        text = [f'\n[stack.dev.rollout]\nstrategy = "{strategy}"\n']
+        text += [f"{key} = {value}\n" for key, value in {"window": 0, **keys}.items()]
+        text.append("[stack.dev.rollout.bounds]\n" if bounds else "")
+        text += [f'"{key}" = {value}\n' for key, value in (bounds or {}).items()]
+        with (made.folder / "interlock.toml").open("a") as file:
+            file.writelines(text)
+        return made
+
+    return begin
+
+
+@pytest.fixture
+def ask_each(rows):
+    """Ask an endpoint about so many rows, one a request, and give what it said to each."""
+
+    def ask(project, count, *, key=None, null=False):
+        endpoint = project.endpoint
+        url = urlsplit(endpoint["address"])
+        link = http.client.HTTPConnection(url.hostname, url.port, timeout=60)
+        answers = []
+        with contextlib.closing(link):
+            for row in rows.slice(0, count).to_pylist():
+                inputs = [
+                    {"name": "id", "datatype": "INT64", "shape": [1], "data": [row["id"]]},
+                    {"name": "x", "datatype": "FP64", "shape": [1],
+                     "data": [None if null else row["x"]]},
+                    {"name": "z", "datatype": "FP64", "shape": [1], "data": [row["z"]]},
+                    {"name": "group", "datatype": "BYTES", "shape": [1], "data": [row["group"]]},
+                ]  # fmt: skip
+                headers = {"x-sticky-key": key} if key else {}
+                path = f"/v2/models/{endpoint['endpoint']}/infer"
+                link.request("POST", path, json.dumps({"inputs": inputs}), headers)
+                answers.append(json.loads(link.getresponse().read()))
+        return answers
+
+    return ask
+
+
+@pytest.fixture
+def send(ask_each):
+    """Ask an endpoint about so many rows: how often which release answered, or what went wrong."""
+
+    def ask(project, count, **how):
+        said = ask_each(project, count, **how)
+        return Counter(each.get("model_version", each.get("error")) for each in said)
+
+    return ask
 
 
 @pytest.fixture

@@ -1,12 +1,5 @@
 """A new release takes over in steps, judged by what it does on real traffic of a real server."""
 
-import contextlib
-import http.client
-import json
-import shutil
-from collections import Counter
-from urllib.parse import urlsplit
-
 import pytest
 
 pytestmark = pytest.mark.real_backend
@@ -19,62 +12,6 @@ STRICT = ("--set", "task.threshold=0.999")
 """The same model, deciding otherwise."""
 WATCH = ("rollout", "watch", "--every", "0.1")
 WAITING, BACK = 4, 5
-
-
-@pytest.fixture(scope="module")
-def released_once(tmp_path_factory, write_project_at):
-    """The folder of a project with a release that is not deployed yet."""
-    folder = tmp_path_factory.mktemp("released")
-    write_project_at(folder, bounds='"metrics.roc_auc" = ">= 0.5"')("run", "--until", "review")
-    return folder
-
-
-@pytest.fixture
-def rolled(start, released_once):
-    """A project whose first release is live, and what a rollout of the next one needs."""
-
-    def begin(strategy, bounds=None, **keys):
-        made = start()
-        skipped = shutil.ignore_patterns("*-shm")
-        shutil.copytree(released_once, made.folder, dirs_exist_ok=True, ignore=skipped)
-        made("run")
-        text = [f'\n[stack.dev.rollout]\nstrategy = "{strategy}"\n']
-        text += [f"{key} = {value}\n" for key, value in {"window": 0, **keys}.items()]
-        text.append("[stack.dev.rollout.bounds]\n" if bounds else "")
-        text += [f'"{key}" = {value}\n' for key, value in (bounds or {}).items()]
-        with (made.folder / "interlock.toml").open("a") as file:
-            file.writelines(text)
-        return made
-
-    return begin
-
-
-@pytest.fixture
-def send(rows):
-    """Ask an endpoint about so many rows, one a request: which release answered, and what."""
-
-    def ask(project, count, *, key=None, null=False):
-        endpoint = project.endpoint
-        url = urlsplit(endpoint["address"])
-        link = http.client.HTTPConnection(url.hostname, url.port, timeout=60)
-        answers = []
-        with contextlib.closing(link):
-            for row in rows.slice(0, count).to_pylist():
-                inputs = [
-                    {"name": "id", "datatype": "INT64", "shape": [1], "data": [row["id"]]},
-                    {"name": "x", "datatype": "FP64", "shape": [1],
-                     "data": [None if null else row["x"]]},
-                    {"name": "z", "datatype": "FP64", "shape": [1], "data": [row["z"]]},
-                    {"name": "group", "datatype": "BYTES", "shape": [1], "data": [row["group"]]},
-                ]  # fmt: skip
-                headers = {"x-sticky-key": key} if key else {}
-                path = f"/v2/models/{endpoint['endpoint']}/infer"
-                link.request("POST", path, json.dumps({"inputs": inputs}), headers)
-                said = json.loads(link.getresponse().read())
-                answers.append(said.get("model_version", said.get("error")))
-        return Counter(answers)
-
-    return ask
 
 
 def open_rollout(project):

@@ -5,6 +5,7 @@
 #   make lint        style, types, import arrows, documentation, licences
 #   make audit       known vulnerabilities of every pinned version
 #   make docs        the documentation, in build/docs
+#   make load        ten minutes of an endpoint under load, with all that may happen to it
 #   make bench       every benchmark; make bench-NAME for one
 #   make dist        every wheel and source distribution, in dist/
 #   make clean       away with builds and caches; the environment stays
@@ -29,7 +30,7 @@ INSTALL := $(PIP) install --only-binary :all: --constraint constraints.txt
 # Bytecode is written once, whatever the caller's environment says: start-up times depend on it.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test lint audit docs bench dist clean $(BENCHMARKS)
+.PHONY: demo test load lint audit docs bench dist clean $(BENCHMARKS)
 .DELETE_ON_ERROR:
 .SUFFIXES:
 
@@ -39,6 +40,10 @@ demo: .venv/.runtime
 # One OpenMP thread a process: two workers that spin on two cores wait for each other.
 test: .venv/.dev build/mlflow-venv/.ready build/mlserver-venv/.ready
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+
+load: .venv/.dev
+	@INTERLOCK_LOAD_SECONDS=600 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -o faulthandler_timeout=1800 tests/load/test_load.py
+	@$(BIN)/python tests/load/load_page.py
 
 lint: .venv/.dev docs
 	@$(BIN)/ruff check

@@ -1,0 +1,206 @@
+"""What happens to an endpoint while it is asked without a pause: swaps, bad canaries, and kills.
+
+Every change is a command that a person types, in a process of its own. Kills and measurements come
+from threads, so that no command waits for them and they for none.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import attrs
+import psutil
+
+SWAP_SECONDS = 1.0
+SAMPLE_SECONDS = 1.0
+READY_SECONDS = 120.0
+CANARY = """
+[stack.dev.rollout]
+strategy = "canary"
+steps = [0.25]
+window = "2s"
+min_requests = 20
+
+[stack.dev.rollout.bounds]
+"rollout.error_rate" = "<= 0.01"
+"rollout.latency_p99" = "<= 0.3"
+"rollout.agreement" = ">= 0.9"
+"""
+BACK = 5
+BROKEN = "the connection broke"
+
+
+@attrs.define
+class Story:
+    """What was done, and what was seen of it.
+
+    Attributes:
+        swaps: seconds since the beginning of each change of what is served.
+        canaries: of each bad canary its release, why it went back, and after how many seconds.
+        killed: workers that were killed.
+        memory: by process, pairs of seconds and bytes that it held.
+        elder: the worker that lived from the beginning to the end.
+    """
+
+    swaps: list[float] = attrs.field(factory=list)
+    canaries: list[tuple[str, str, float]] = attrs.field(factory=list)
+    killed: list[int] = attrs.field(factory=list)
+    memory: dict[int, list[tuple[float, int]]] = attrs.field(factory=dict)
+    elder: int = 0
+
+
+def readiness(address: str) -> dict[str, Any]:
+    """What an endpoint says of itself, whichever worker answers."""
+    url = urlsplit(address)
+    link = http.client.HTTPConnection(str(url.hostname), url.port, timeout=READY_SECONDS)
+    with contextlib.closing(link):
+        link.request("GET", "/v2/health/ready")
+        said: dict[str, Any] = json.loads(link.getresponse().read())
+        return said
+
+
+def both(address: str) -> list[int]:
+    """The two workers of an endpoint, once each is ready and known to the one that was asked."""
+    deadline = time.monotonic() + READY_SECONDS
+    while time.monotonic() < deadline:
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            said = readiness(address)
+            if said["ready"] and len(said["workers"]) == 2:  # noqa: PLR2004  (two were asked for)
+                return list(said["workers"])
+        time.sleep(0.1)
+    msg = "there were never two workers again"
+    raise TimeoutError(msg)
+
+
+class Teller:
+    """Plays the story at a project whose endpoint is being asked.
+
+    Args:
+        project: a `SmallProject` with releases of ``good`` and ``bad`` runs.
+        good: two runs whose releases take turns.
+        bad: by release, the run of it and the measure that must find it.
+        seconds: how long.
+        kill_seconds: how often a worker is killed.
+        canary_seconds: how often a bad canary begins.
+    """
+
+    def __init__(
+        self,
+        project: Any,
+        *,
+        good: list[str],
+        bad: dict[str, str],
+        seconds: float,
+        kill_seconds: float,
+        canary_seconds: float,
+    ) -> None:
+        self.story = Story()
+        self._project = project
+        self._good = good
+        self._bad = bad
+        self._seconds = seconds
+        self._kill_seconds = kill_seconds
+        self._canary_seconds = canary_seconds
+        self._address = project.endpoint["address"]
+        self._ended = threading.Event()
+        self._broken: list[BaseException] = []
+
+    def play(self) -> Story:
+        """Play it to its end.
+
+        Raises:
+            AssertionError: a command ended otherwise than it must.
+        """
+        self.story.elder = both(self._address)[0]
+        self._began = time.monotonic()
+        threads = [
+            threading.Thread(target=self._guarded, args=(act,)) for act in (self._kill, self._weigh)
+        ]
+        for thread in threads:
+            thread.start()
+        try:
+            self._change()
+        finally:
+            self._ended.set()
+            for thread in threads:
+                thread.join()
+        if self._broken:
+            raise self._broken[0]
+        both(self._address)
+        return self.story
+
+    def _guarded(self, act: Any) -> None:
+        try:
+            act()
+        except BaseException as error:  # noqa: BLE001  (told by the one who waits)
+            self._broken.append(error)
+
+    @property
+    def _now(self) -> float:
+        return time.monotonic() - self._began
+
+    def _change(self) -> None:
+        bad, turn = list(self._bad.items()), 0
+        canary_at = self._canary_seconds / 2
+        while self._now < self._seconds and not self._broken:
+            due = self._now + SWAP_SECONDS
+            if self._now >= canary_at:
+                canary_at += self._canary_seconds
+                self._try(*bad[len(self.story.canaries) % len(bad)])
+            else:
+                self._project("deploy", self._good[turn % len(self._good)])
+                self._swapped()
+                turn += 1
+            time.sleep(max(0.0, due - self._now))
+
+    def _try(self, release: str, run: str) -> None:
+        """Begin a bad canary, and look at it until it is out again."""
+        project, began = self._project, self._now
+        file = project.folder / "interlock.toml"
+        at_once = file.read_text(encoding="utf-8")
+        file.write_text(at_once + CANARY, encoding="utf-8")
+        project("deploy", run)
+        self._swapped()
+        # One that is surely bad may be out again when the command ends that began it.
+        if self._rollout()["status"] == "open":
+            project("rollout", "watch", "--every", 0.5, expect=BACK)
+        self._swapped()
+        file.write_text(at_once, encoding="utf-8")
+        found = self._rollout()
+        assert (found["release"], found["status"]) == (release, "rolled-back")  # noqa: S101  (a test's own)
+        self.story.canaries.append((release, found["reason"], self._now - began))
+
+    def _rollout(self) -> Any:
+        return self._project.listed("rollout", "status", "--limit", 1)[0]
+
+    def _swapped(self) -> None:
+        self.story.swaps.append(self._now)
+
+    def _kill(self) -> None:
+        while not self._ended.wait(self._kill_seconds):
+            younger = [pid for pid in both(self._address) if pid != self.story.elder]
+            os.kill(younger[0], signal.SIGKILL)
+            self.story.killed.append(younger[0])
+
+    def _weigh(self) -> None:
+        """Note what the endpoint's processes hold in memory."""
+        server = _server(self._project.folder)
+        while not self._ended.wait(SAMPLE_SECONDS):
+            for pid in (server, self.story.elder):
+                held = psutil.Process(pid).memory_info().rss
+                self.story.memory.setdefault(pid, []).append((self._now, held))
+
+
+def _server(folder: Path) -> int:
+    """The process that watches over the workers."""
+    (said,) = (folder / ".interlock" / "servers").glob("*.json")
+    return int(json.loads(said.read_bytes())["process"]["pid"])

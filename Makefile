@@ -38,7 +38,7 @@ demo: .venv/.runtime
 	@$(BIN)/python contrib/examples/employment/demo.py
 
 # One OpenMP thread a process: two workers that spin on two cores wait for each other.
-test: .venv/.dev build/mlflow-venv/.ready build/mlserver-venv/.ready
+test: .venv/.dev build/mlflow-venv/.ready build/mlserver-venv/.ready build/clients-venv/.ready
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 load: .venv/.dev
@@ -77,6 +77,14 @@ build/mlserver-venv/.ready: constraints-mlserver.txt
 	@rm -rf build/mlserver-venv && mkdir -p build
 	@$(PYTHON) -m venv build/mlserver-venv
 	@build/mlserver-venv/bin/python -m pip -qq --disable-pip-version-check install --only-binary :all: --constraint constraints-mlserver.txt mlserver mlserver-sklearn onnxruntime orjson
+	@touch $@
+
+# The public clients of the protocol, likewise.
+build/clients-venv/.ready: constraints-clients.txt
+	@echo "Making an environment for the clients of Triton and KServe ..."
+	@rm -rf build/clients-venv && mkdir -p build
+	@$(PYTHON) -m venv build/clients-venv
+	@build/clients-venv/bin/python -m pip -qq --disable-pip-version-check install --only-binary :all: --constraint constraints-clients.txt kserve "tritonclient[grpc,http]"
 	@touch $@
 
 # What bench-serving measures against.

@@ -1,6 +1,7 @@
 """Models that are scored elsewhere: what is away for a while is no failure of the model's."""
 
 import threading
+import time
 
 import pytest
 
@@ -33,6 +34,7 @@ def elsewhere(logistic):
 
         def predict(self, rows):
             self.asked += 1
+            self.may_answer.wait()
             if self.away:
                 raise Unavailable("the model's server is away")
             return super().predict(rows)
@@ -67,6 +69,8 @@ def test_requests_that_wait_together_are_told_together(serving, target, elsewher
         ]
         for thread in threads:
             thread.start()
+        time.sleep(0.3)  # most of them wait by now; were it none, nothing would be found wrong
+        elsewhere.may_answer.set()
         for thread in threads:
             thread.join(60)
         assert statuses == [503] * 8

@@ -63,8 +63,8 @@ def pack(target: OpenTarget, folder: Path, ws: Workspace) -> Pack:
     fitted = getattr(target.predictor, "fitted", None)
     if fitted is None:
         raise Unsupported(
-            f"MLServer is given a model as scikit-learn or as ONNX, and {model.format!r} gives "
-            'neither here: package = "onnx" in the stack, or deploy = "local"'
+            "MLServer is given scikit-learn estimators and ONNX files, and a model of the format "
+            f'{model.format!r} is neither here: serve it with deploy = "local"'
         )
     return _sklearn(fitted, target.predictor.signature, folder)
 

@@ -6,7 +6,9 @@ is there is judged by its answers, and that it is ours and not another one by it
 
 from __future__ import annotations
 
+import contextlib
 import json
+import logging
 import os
 import secrets
 import shutil
@@ -17,13 +19,10 @@ import threading
 import time
 from collections import deque
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any
 
 from interlock_deploy_seldon.mlserver.api import Api
 from interlock_hookspecs import InvalidInput, Unavailable
-
-if TYPE_CHECKING:
-    import logging
 
 _KEEPER = Path(__file__).with_name("keeper.py")
 _DELAYS = (0.0, 1.0, 2.0, 5.0, 10.0, 30.0)
@@ -31,6 +30,8 @@ _YOUNG_SECONDS = 30.0
 _POLL_SECONDS = 0.05
 _END_SECONDS = 20.0
 _WHERE = "mlserver.json"
+_PREFIX = 120
+"""Characters of a line of MLServer's in which its level is."""
 REPOSITORY = "models"
 """The folder of the models, within that of the process."""
 
@@ -143,31 +144,29 @@ class OwnServer:
         temporary.replace(self._home / _WHERE)
 
     def _until_it_answers(self, process: subprocess.Popen[bytes], url: str, name: str) -> None:
-        api = Api(lambda: url, _POLL_SECONDS, _POLL_SECONDS)
         deadline = time.monotonic() + self._start_seconds
-        while not self._closing.wait(_POLL_SECONDS):
-            if process.poll() is not None:
-                raise Unavailable(
-                    f"MLServer ended with exit code {process.returncode} before it answered: "
-                    f"{self._said()}"
-                )
-            try:
-                if api.name() == name:
-                    api.close()
-                    return
-            except Unavailable:
-                pass
-            if time.monotonic() > deadline:
-                _end(process)
-                raise Unavailable(
-                    f"MLServer did not answer within {self._start_seconds:g} s: {self._said()}"
-                )
+        with contextlib.closing(Api(lambda: url, _POLL_SECONDS, _POLL_SECONDS)) as api:
+            while not self._closing.wait(_POLL_SECONDS):
+                if process.poll() is not None:
+                    raise Unavailable(
+                        f"MLServer ended with exit code {process.returncode} before it answered: "
+                        f"{self._said()}"
+                    )
+                with contextlib.suppress(Unavailable):
+                    if api.name() == name:
+                        return
+                if time.monotonic() > deadline:
+                    _end(process)
+                    raise Unavailable(
+                        f"MLServer did not answer within {self._start_seconds:g} s: {self._said()}"
+                    )
 
     def _keep(self) -> None:
         """Start it again where it dies, until it is closed."""
         deaths, began = 0, time.monotonic()
         while (process := self._process) is not None:
             code = process.wait()
+            _end(process)
             (self._home / _WHERE).unlink(missing_ok=True)
             if self._closing.is_set():
                 return
@@ -219,7 +218,9 @@ class OwnServer:
             for line in stream:
                 text = line.decode("utf-8", "replace").rstrip()
                 self._last.append(text)
-                self._log.info("mlserver: %s", text)
+                # What is no information is a fault, or a traceback's line.
+                level = logging.INFO if "INFO" in text[:_PREFIX] else logging.WARNING
+                self._log.log(level, "mlserver: %s", text)
 
     def _said(self) -> str:
         """The line that tells most of what it said last."""

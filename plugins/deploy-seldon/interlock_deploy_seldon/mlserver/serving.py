@@ -47,7 +47,8 @@ def serve(
         PluginError: MLServer does not load it.
     """
     if settings.url:
-        with _front(settings, feed, _joined(settings), _shelf_of(settings), ws) as front:
+        root = _repository_of(settings)
+        with _front(settings, feed, _joined(settings), root, ws) as front:
             interlock_serving.serve_endpoint(settings, endpoint, front, captures, ws)
         return
     with _home(settings, ws) as home:
@@ -115,7 +116,7 @@ def _joined(settings: SeldonServer) -> Api:
     return api
 
 
-def _shelf_of(settings: SeldonServer) -> Path:
+def _repository_of(settings: SeldonServer) -> Path:
     if settings.repository is None:
         raise InvalidInput(
             "url names an MLServer to join: say repository, too, the folder of its models as this "

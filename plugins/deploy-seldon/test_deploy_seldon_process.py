@@ -1,0 +1,180 @@
+"""An MLServer of our own: found, started, judged by its answers, and never left behind."""
+
+import contextlib
+import logging
+import signal
+import sys
+import time
+
+import numpy as np
+import psutil
+import pyarrow as pa
+import pytest
+from sklearn.linear_model import LinearRegression
+
+from interlock_deploy_seldon import SeldonServer
+from interlock_deploy_seldon.mlserver.api import Api
+from interlock_deploy_seldon.mlserver.packing import pack
+from interlock_deploy_seldon.mlserver.predictor import RemotePredictor
+from interlock_deploy_seldon.mlserver.process import REPOSITORY, OwnServer, where
+from interlock_deploy_seldon.mlserver.repository import Repository
+from interlock_hookspecs import (
+    Field,
+    InvalidInput,
+    OpenTarget,
+    PluginError,
+    Signature,
+    Unavailable,
+)
+from interlock_hookspecs.conformance.released import ENDPOINT, target_of
+from interlock_hookspecs.conformance.workspace import LocalWorkspace
+from interlock_model_skops import SkopsModel
+
+pytestmark = pytest.mark.real_backend
+PATIENCE = 300.0
+SIGNATURE = Signature(
+    kind="regression",
+    inputs=(Field(name="x", type="double"),),
+    outputs=(Field(name="prediction", type="double"),),
+)
+ROWS = pa.table({"x": [1.0, 2.0]})
+
+
+def until(holds):
+    deadline = time.monotonic() + PATIENCE
+    while not holds():
+        assert time.monotonic() < deadline, "it never came to be"
+        time.sleep(0.05)
+
+
+def gone(pid):
+    """Whether a process has ended; one that nobody has asked for its exit code has."""
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+def script(folder, text):
+    path = folder / "mlserver"
+    path.write_text(f"#!{sys.executable}\n{text}\n")
+    path.chmod(0o700)
+    return path
+
+
+def serve(ws, **settings):
+    """Ask the hook to serve what it cannot."""
+    SeldonServer(**settings).serve_endpoint(ENDPOINT, None, None, ws)
+
+
+@pytest.fixture
+def ws(tmp_path):
+    return LocalWorkspace(tmp_path / "workspace", openers={"skops": SkopsModel()})
+
+
+def test_a_command_that_is_not_there_is_told_with_what_to_install(ws, tmp_path, monkeypatch):
+    """On PATH, or at the path that was said, seen from the project's folder."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(InvalidInput, match=r"no MLServer on PATH: install mlserver"):
+        serve(ws)
+    with pytest.raises(InvalidInput, match=r"no MLServer at .*/project/env/bin/mlserver"):
+        serve(ws, mlserver="env/bin/mlserver", root=tmp_path / "project")
+
+
+def test_one_that_ends_without_an_answer_is_told_by_what_it_said(ws, tmp_path):
+    """Its exit code is 0 whatever went wrong: that it did not answer is the fault."""
+    path = script(tmp_path, "print('ImportError: no uvloop')\nprint('bye')")
+    told = r"ended with exit code 0 before it answered: ImportError: no uvloop"
+    with pytest.raises(Unavailable, match=told):
+        serve(ws, mlserver=str(path))
+
+
+def test_one_that_does_not_answer_is_ended(ws, tmp_path):
+    """After start_seconds it is given up, with all that it started."""
+    path = tmp_path / "mlserver"
+    path.write_text("#!/bin/sh\necho thinking\nsleep 600 &\necho $$ $! > ../pids\nwait\n")
+    path.chmod(0o700)
+    with pytest.raises(Unavailable, match=r"did not answer within 8 s: thinking"):
+        serve(ws, mlserver=str(path), start_seconds=8.0)
+    (told,) = tmp_path.rglob("pids")
+    for pid in map(int, told.read_text().split()):
+        assert gone(pid)
+
+
+def test_what_cannot_be_joined_is_said(ws, tmp_path):
+    """An address where nothing answers, or without the folder that goes with it."""
+    with pytest.raises(InvalidInput, match="say repository, too"):
+        serve(ws, url="http://127.0.0.1:9")
+    with pytest.raises(Unavailable, match=r"url http://127\.0\.0\.1:9: MLServer does not answer"):
+        serve(ws, url="http://127.0.0.1:9", repository=tmp_path)
+    for url in ("127.0.0.1:9", "ftp://models", "http://[", "http://h:port"):
+        with pytest.raises(ValueError, match="expected an address") as caught:
+            SeldonServer(url=url)
+        assert url not in str(caught.value)
+
+
+@pytest.fixture
+def own(tmp_path, mlserver_command):
+    """An MLServer of two processes that score."""
+    home = tmp_path / "home"
+    home.mkdir(mode=0o700)
+    server = OwnServer(
+        str(mlserver_command),
+        home,
+        parallel_workers=2,
+        python_path=(),
+        start_seconds=PATIENCE,
+        log=logging.getLogger("test"),
+    )
+    server.start()
+    with contextlib.closing(server):
+        yield home
+
+
+@pytest.fixture
+def api(own):
+    with contextlib.closing(Api(lambda: where(own), 60.0, PATIENCE)) as made:
+        yield made
+
+
+def test_one_of_several_processes_is_killed_and_leaves_nobody(own, api, ws):
+    """Its workers go with it, the next one is asked to load the model again, and answers."""
+    fitted = LinearRegression().fit(np.array([[1.0], [2.0]]), [3.0, 5.0])
+    model = ws.write_model("skops", fitted, SIGNATURE)
+    target = OpenTarget(target=target_of(1, model=model), predictor=ws.open_model(model))
+    expected = target.predictor.predict(ROWS)
+    repository = Repository(own / REPOSITORY, api)
+    held = repository.take(lambda folder: pack(target, folder, ws))
+    remote = RemotePredictor(SIGNATURE, held, api, lambda: None)
+    assert remote.predict(ROWS).equals(expected)
+
+    def of_what_is_not_there(folder):
+        made = pack(target, folder, ws)
+        (folder / "model.joblib").write_bytes(b"cnot_in_mlserver\nThing\n.")
+        return made
+
+    with pytest.raises(PluginError, match="not in MLServer's environment: No module named"):
+        repository.take(of_what_is_not_there)
+    (keeper,) = psutil.Process().children()
+    (first,) = keeper.children()
+    family = first.children(recursive=True)
+    assert len(family) >= 2
+    first.send_signal(signal.SIGKILL)
+    until(lambda: not keeper.is_running())
+    until(lambda: all(gone(one.pid) for one in family))
+    with pytest.raises(Unavailable):
+        remote.predict(ROWS)
+
+    def answers():
+        with contextlib.suppress(Unavailable):
+            repository.see_to(held)
+            return remote.predict(ROWS).equals(expected)
+        return False
+
+    until(answers)
+    # Who keeps it is killed, too: it does not outlive that either.
+    (keeper,) = psutil.Process().children()
+    (second,) = keeper.children()
+    assert second.pid != first.pid
+    keeper.kill()
+    until(lambda: gone(second.pid))

@@ -2,43 +2,135 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import attrs
+import numpy as np
+import pyarrow as pa
 
-if TYPE_CHECKING:
-    import pyarrow as pa
+from interlock_serving.matrix import as_table
+
+Outputs = tuple[tuple[str, str], ...]
+"""Name and datatype of each output."""
+Spans = Sequence[tuple[int, int]]
+"""Of some requests of a batch: their first row, and how many."""
 
 
 @attrs.frozen(eq=False)
-class Batch:
-    """What a model was given at once, and what it said.
+class Tables:
+    """What a model was given at once as a table, and what it said.
 
     Attributes:
         rows, predictions: tables of the same number of rows.
         requests: how many they are of.
-        outputs: name and datatype of each column of ``predictions``.
+        outputs: of ``predictions``, column by column.
     """
 
     rows: pa.Table
     predictions: pa.Table
     requests: int
-    outputs: tuple[tuple[str, str], ...]
+    outputs: Outputs
 
     @cached_property
     def values(self) -> list[list[Any]]:
         """The predictions as JSON has them, a list for each output."""
         return [column.to_pylist() for column in self.predictions.columns]
 
+    def array(self, place: int, start: int, rows: int) -> np.ndarray:
+        """Some rows of an output of numbers or Booleans."""
+        array: np.ndarray = self.predictions.column(place).slice(start, rows).to_numpy()
+        return array
+
+    def only(self, spans: Spans) -> Tables:
+        """The same of some of the requests."""
+        rows, predictions = (
+            pa.concat_tables([table.slice(start, rows) for start, rows in spans])
+            for table in (self.rows, self.predictions)
+        )
+        return Tables(rows, predictions, len(spans), self.outputs)
+
 
 @attrs.frozen(eq=False)
+class Numbers:
+    """What a model was given at once as an array, and what it said.
+
+    Attributes:
+        rows: [rows, features], NaN where a value is missing.
+        predictions: an array for each output.
+        requests: how many they are of.
+        outputs: of ``predictions``.
+        schemas: what both are as tables.
+    """
+
+    rows: np.ndarray
+    predictions: Sequence[np.ndarray]
+    requests: int
+    outputs: Outputs
+    schemas: tuple[pa.Schema, pa.Schema]
+
+    @cached_property
+    def values(self) -> list[list[Any]]:
+        """The predictions as JSON has them, a list for each output."""
+        return [column.tolist() for column in self.predictions]
+
+    def array(self, place: int, start: int, rows: int) -> np.ndarray:
+        """Some rows of an output of numbers or Booleans."""
+        return self.predictions[place][start : start + rows]
+
+    def only(self, spans: Spans) -> Numbers:
+        """The same of some of the requests."""
+        places = np.concatenate([np.arange(start, start + rows) for start, rows in spans])
+        predictions = [column[places] for column in self.predictions]
+        return attrs.evolve(
+            self, rows=self.rows[places], predictions=predictions, requests=len(spans)
+        )
+
+
+Batch = Tables | Numbers
+"""What a model was given at once, and what it said."""
+
+
+def tables(batches: Sequence[Batch]) -> Iterator[tuple[pa.Table, pa.Table]]:
+    """What the model was given in each of its batches, and what it said, as tables.
+
+    Those of numbers are cut out of common ones: a table costs by its columns, hardly by its rows.
+    """
+    numbers = [batch for batch in batches if isinstance(batch, Numbers)]
+    common = _joined(numbers) if numbers else ()
+    start = 0
+    for batch in batches:
+        if isinstance(batch, Tables):
+            yield batch.rows, batch.predictions
+        else:
+            rows, predictions = (table.slice(start, len(batch.rows)) for table in common)
+            yield rows, predictions
+            start += len(batch.rows)
+
+
+def _joined(batches: Sequence[Numbers]) -> tuple[pa.Table, pa.Table]:
+    rows = np.concatenate([batch.rows for batch in batches])
+    said = map(np.concatenate, zip(*[batch.predictions for batch in batches], strict=True))
+    given, answered = batches[0].schemas
+    return as_table(np.ascontiguousarray(rows.T), given), as_table([*said], answered)
+
+
+@attrs.define(eq=False)
 class Answer:
     """The predictions of one request: ``rows`` of a batch, from ``start`` on."""
 
     batch: Batch
     start: int
     rows: int
+
+    def values(self, place: int) -> list[Any]:
+        """An output as JSON has it, by its place among the outputs."""
+        return self.batch.values[place][self.start : self.start + self.rows]
+
+    def array(self, place: int) -> np.ndarray:
+        """An output of numbers or Booleans, by its place among the outputs."""
+        return self.batch.array(place, self.start, self.rows)
 
     @property
     def outputs(self) -> list[tuple[str, str, list[Any]]]:

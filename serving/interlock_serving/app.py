@@ -14,6 +14,7 @@ from interlock_hookspecs import Endpoint, InvalidInput, NotFound, PluginError, U
 from interlock_serving.batching import Batcher, Expired, Overloaded
 from interlock_serving.binary import split, wanted, write_binary
 from interlock_serving.exchange import BINARY, Exchange, HTTPError, Receive, Send
+from interlock_serving.matrix import Values
 from interlock_serving.protocol import (
     Envelope,
     Query,
@@ -41,7 +42,7 @@ _STATUSES: tuple[tuple[type[PluginError], int], ...] = (
     (Unavailable, 503),
     (Expired, 504),
 )
-Reader = Callable[..., tuple[int, dict[str, list[Any]]]]
+Reader = Callable[..., tuple[int, Values]]
 _RETRY = (b"retry-after", b"1")
 STICKY_HEADER = b"x-sticky-key"
 _FOUND = 200
@@ -189,11 +190,11 @@ class App:
             InvalidInput, TooLarge: they do not fit, which the model's tally counts.
         """
         try:
-            rows, columns = read(envelope, model.columns, max_rows=self.max_rows)
+            rows, values = read(envelope, model.columns, max_rows=self.max_rows)
         except InvalidInput:
             model.tally.refused += 1
             raise
-        return Query(id=request_id, rows=rows, columns=columns)
+        return Query(request_id, rows, values)
 
     def mirror(self, envelope: Envelope, query: Query, model: Batcher, read: Reader) -> None:
         """Give each mirror a copy of a request that was answered."""
@@ -201,12 +202,12 @@ class App:
             copy = query
             if mirror.columns.fields != model.columns.fields:
                 try:
-                    _, columns = read(envelope, mirror.columns, max_rows=self.max_rows)
+                    _, values = read(envelope, mirror.columns, max_rows=self.max_rows)
                 except InvalidInput:
                     mirror.tally.refused += 1
                     self.mirrors_skipped += 1
                     continue
-                copy = attrs.evolve(query, columns=columns)
+                copy = Query(query.id, query.rows, values)
             self.mirrors_skipped += not mirror.tell(copy)
 
     def readiness(self) -> dict[str, Any]:

@@ -21,9 +21,11 @@ import attrs
 
 from interlock_hookspecs import CaptureSink, InvalidInput, OpenTarget, PluginError, Unavailable
 from interlock_serving.answers import Answer
+from interlock_serving.matrix import names_of
 from interlock_serving.private import PrivateCaptures
 from interlock_serving.protocol import Query
-from interlock_serving.scoring import ModelFailed, Pace, Scorer, captured
+from interlock_serving.recording import ROWS, SECONDS, Recorder
+from interlock_serving.scoring import ModelFailed, Pace, Scorer
 from interlock_serving.tally import Tally
 
 _LONGEST = 86_400.0
@@ -98,7 +100,8 @@ class Batcher:
         self.release: Release = target.target.release
         self.format = target.target.model.format
         self.tally = Tally()
-        self._captures = captures
+        self._recorder = Recorder(captures, self.release, mirror=self.mirror)
+        self._recording = False
         self._hides = isinstance(captures, PrivateCaptures)  # hashing takes its time
         self._expect = getattr(captures, "expect", None)
         self._log = log
@@ -249,10 +252,10 @@ class Batcher:
             return
         batch = [self._queue.popleft()]
         rows = batch[0].query.rows
-        names = batch[0].query.names
+        names = names_of(batch[0].query.values)
         while self._queue:
             query = self._queue[0].query
-            if rows + query.rows > self._batch_rows or query.names != names:
+            if rows + query.rows > self._batch_rows or names_of(query.values) != names:
                 break
             rows += query.rows
             batch.append(self._queue.popleft())
@@ -270,12 +273,7 @@ class Batcher:
             scored = self._timed(batch, rows)
         except Exception:  # noqa: BLE001  (the thread meets it again, and tells)
             return False
-        delivered, at = self._deliver(batch, scored), datetime.now(UTC)
-        if self._hides:
-            self._announce(delivered)
-            self._jobs.put(lambda: self._record(delivered, at))
-        else:
-            self._record(delivered, at)
+        self._deliver(batch, scored)
         if self._queue or self._closed:
             self._schedule()
         return True
@@ -292,6 +290,7 @@ class Batcher:
 
     def _end_if_idle(self) -> None:
         if self._closed and not self._running and not self._queue:
+            self._record()
             self._jobs.put(None)
 
     # On the model's thread.
@@ -336,10 +335,6 @@ class Batcher:
         self._pace.tell(rows, time.perf_counter() - started)
         return scored
 
-    def _record(self, delivered: list[tuple[Query, Answer]], at: datetime) -> None:
-        for batch in captured(delivered, self.release, at, mirror=self.mirror):
-            self._captures.put_batch(batch)
-
     # On the loop again.
 
     def _take_over(
@@ -352,19 +347,10 @@ class Batcher:
         self._running = False
         self._scoring = 0
         given_up, self.late = self.late, False
-        delivered = self._deliver(batch, results, counted=not given_up)
-        self._announce(delivered)
+        self._deliver(batch, results, counted=not given_up)
         if self._queue:
             self._drain()
-        if delivered:
-            at = datetime.now(UTC)
-            self._jobs.put(lambda: self._record(delivered, at))
         self._end_if_idle()
-
-    def _announce(self, delivered: list[tuple[Query, Answer]]) -> None:
-        """Say what will be recorded before any of it is sent: that happens in a later tick."""
-        if self._expect is not None and delivered:
-            self._expect(len(delivered))
 
     def _deliver(
         self,
@@ -372,10 +358,10 @@ class Batcher:
         results: Sequence[Answer | PluginError],
         *,
         counted: bool = True,
-    ) -> list[tuple[Query, Answer]]:
-        """Hand over results; what was answered with."""
+    ) -> None:
+        """Hand over results, and keep what was answered with for the record."""
         now = self._loop.time()
-        delivered = []
+        delivered: list[tuple[Query, Answer]] = []
         for waiting, result in zip(batch, results, strict=True):
             if not _resolve(waiting, result):
                 continue
@@ -383,7 +369,26 @@ class Batcher:
                 self.tally.add(result, now - waiting.since)
             if isinstance(result, Answer):
                 delivered.append((waiting.query, result))
-        return delivered
+        if self._expect is not None and delivered:
+            # Before any of it is sent, which happens in a later tick.
+            self._expect(len(delivered))
+        self._recorder.add(delivered, datetime.now(UTC))
+        if self._recorder.waiting >= ROWS:
+            self._record()
+        elif delivered and not self._recording:
+            self._recording = True
+            self._loop.call_later(SECONDS, self._record)
+
+    def _record(self) -> None:
+        """Record what waits for it: here where that is soon done, else on the model's thread."""
+        self._recording = False
+        if not self._recorder.waiting:
+            return
+        put = self._recorder.take()
+        if self._prompt and not self._hides:
+            put()
+        else:
+            self._jobs.put(put)
 
 
 def _resolve(waiting: _Waiting, result: Answer | PluginError) -> bool:

@@ -99,18 +99,16 @@ def write_binary(  # the answer's parts, as the protocol names them
     """An answer with some outputs as bytes; how many of its bytes are JSON."""
     described: list[dict[str, Any]] = []
     behind = []
-    columns = answer.batch.predictions
     for place, (output, datatype) in enumerate(answer.batch.outputs):
         if selected is not None and output not in selected:
             continue
         said: dict[str, Any] = {"name": output, "datatype": datatype, "shape": [answer.rows]}
-        column = columns.column(place).slice(answer.start, answer.rows)
         if output in binary:
-            content = encoded(datatype, column)
+            content = encoded(answer, place)
             said["parameters"] = {"binary_data_size": len(content)}
             behind.append(content)
         else:
-            said["data"] = column.to_pylist()
+            said["data"] = answer.values(place)
         described.append(said)
     head = orjson.dumps(
         {
@@ -172,13 +170,13 @@ def _texts(tensor: Mapping[str, Any], content: memoryview) -> list[str]:
     return texts
 
 
-def encoded(datatype: str, column: Any) -> bytes:
-    """An output's column as the bytes of a tensor."""
+def encoded(answer: Answer, place: int) -> bytes:
+    """An output as the bytes of a tensor, by its place among the outputs."""
+    _, datatype = answer.batch.outputs[place]
     if datatype == "BYTES":
-        texts = [str(value).encode() for value in column.to_pylist()]
+        texts = [str(value).encode() for value in answer.values(place)]
         return b"".join(part for text in texts for part in (_LENGTH.pack(len(text)), text))
-    values: np.ndarray = column.to_numpy()
-    return values.astype(DTYPES[datatype], copy=False).tobytes()
+    return answer.array(place).astype(DTYPES[datatype], copy=False).tobytes()
 
 
 def _flag(value: Mapping[str, Any], name: str, *, default: bool) -> bool:

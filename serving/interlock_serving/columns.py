@@ -27,6 +27,7 @@ import numpy as np
 import pyarrow as pa
 
 from interlock_hookspecs import Field, InvalidInput, Signature, Unsupported, logical_type
+from interlock_serving.matrix import Matrix, Values, as_table, joined, names_of
 from interlock_serving.usual import Usual
 
 _INTEGERS = {
@@ -224,10 +225,19 @@ class Columns:
         """How requests of the usual form are read."""
         return Usual(self.features, self.by_name)
 
-    def table(self, requests: Sequence[Mapping[str, list[Any]]]) -> pa.Table:
+    @property
+    def schema(self) -> pa.Schema:
+        """Of a table of the features alone."""
+        return self._layout(self.usual.names).schema
+
+    def table(self, requests: Sequence[Values]) -> pa.Table:
         """The rows of requests of the same columns, one after the other."""
-        layout = self._layout(tuple(requests[0]))
-        columns = [*zip(*[request.values() for request in requests], strict=True)]
+        layout = self._layout(names_of(requests[0]))
+        numbers = joined(requests)
+        if numbers is not None:
+            return as_table(np.ascontiguousarray(numbers.T), layout.schema)
+        sent = [each.columns() if isinstance(each, Matrix) else each for each in requests]
+        columns = [*zip(*[request.values() for request in sent], strict=True)]
         if set(map(type, chain.from_iterable(columns))) != {list}:
             arrays = [
                 _joined(parts, kind)

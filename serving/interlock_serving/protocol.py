@@ -24,6 +24,7 @@ from interlock_hookspecs import PREDICTION, InvalidInput, Release, Signature
 from interlock_serving.answers import Answer
 from interlock_serving.binary import attach
 from interlock_serving.columns import DATATYPES, EXACT, Column, Columns, datatype_of
+from interlock_serving.matrix import Values
 
 _DEPTH = 1024  # where orjson stops
 ID_PATTERN = r"[\x21-\x7e](?:[\x20-\x7e]{0,126}[\x21-\x7e])?"
@@ -36,7 +37,7 @@ class TooLarge(InvalidInput):
     """The request is understood and larger than this server takes."""
 
 
-@attrs.frozen
+@attrs.define(eq=False)
 class Envelope:
     """A request before its inputs are read: what decides which model reads them.
 
@@ -53,24 +54,19 @@ class Envelope:
     seconds: float | None = None
 
 
-@attrs.frozen
+@attrs.define(eq=False)
 class Query:
     """Rows to score.
 
     Attributes:
         id: the request's id.
         rows: how many.
-        columns: a list of that many values for each column, in the model's order.
-        names: of the columns.
+        values: so many of each column.
     """
 
     id: str
     rows: int
-    columns: Mapping[str, list[Any]]
-    names: tuple[str, ...] = attrs.field(init=False)
-
-    def __attrs_post_init__(self) -> None:
-        object.__setattr__(self, "names", tuple(self.columns))
+    values: Values
 
 
 def read_envelope(body: bytes, behind: memoryview | None = None) -> Envelope:
@@ -123,9 +119,7 @@ def sticky_share(key: bytes) -> float | None:
     return int.from_bytes(hashlib.sha256(key).digest()[:6], "big") / 2**48
 
 
-def read_columns(
-    envelope: Envelope, columns: Columns, *, max_rows: int
-) -> tuple[int, dict[str, list[Any]]]:
+def read_columns(envelope: Envelope, columns: Columns, *, max_rows: int) -> tuple[int, Values]:
     """The number of rows, and the values of each column, in the model's order.
 
     Raises:

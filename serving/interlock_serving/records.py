@@ -13,12 +13,11 @@ import orjson
 from interlock_hookspecs import InvalidInput, Release
 from interlock_serving.answers import Answer
 from interlock_serving.columns import EXACT, Column, Columns
+from interlock_serving.matrix import Values
 from interlock_serving.protocol import Envelope, TooLarge, nearest, shown
 
 
-def read_records(
-    envelope: Envelope, columns: Columns, *, max_rows: int
-) -> tuple[int, dict[str, list[Any]]]:
+def read_records(envelope: Envelope, columns: Columns, *, max_rows: int) -> tuple[int, Values]:
     """The number of rows, and the values of each column, in the model's order.
 
     A row has every feature; the id and time columns may be in it. One that some rows have is

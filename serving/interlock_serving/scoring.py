@@ -1,22 +1,26 @@
-"""Requests scored together: their rows in one table, its predictions decided and divided again."""
+"""Requests scored together: their rows as one, its predictions decided and divided again."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
-from datetime import datetime
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
 
-from interlock_hookspecs import CaptureBatch, OpenTarget, PluginError, decide
-from interlock_serving.answers import Answer, Batch
+from interlock_hookspecs import (
+    PREDICTION,
+    OpenTarget,
+    PluginError,
+    Signature,
+    decide,
+    decide_numbers,
+    score_columns,
+)
+from interlock_serving.answers import Answer, Batch, Numbers, Outputs, Tables
 from interlock_serving.columns import Columns, output_datatypes
+from interlock_serving.matrix import Values, joined
 from interlock_serving.protocol import Query, output_names
-
-if TYPE_CHECKING:
-    from interlock_hookspecs import Release
 
 _LONG = 0.002
 """Seconds that an event loop can be away without other requests feeling it."""
@@ -45,7 +49,11 @@ class Scorer:
         self.columns = Columns(self.signature)
         self._threshold = target.target.release.threshold
         self.outputs = output_names(self.signature)
-        self._known: tuple[pa.Schema, tuple[tuple[str, str], ...]] | None = None
+        self._predict_numbers = None
+        if self.columns.usual.doubles and _is_usual(self.signature):
+            self._predict_numbers = getattr(target.predictor, "predict_numbers", None)
+        self._known: tuple[pa.Schema, Outputs] | None = None
+        self._schemas: tuple[pa.Schema, pa.Schema] | None = None
 
     def score(self, queries: Sequence[Query]) -> list[Answer]:
         """The answers to requests of the same columns, in their order.
@@ -54,19 +62,43 @@ class Scorer:
             ModelFailed: the model gave something else than an answer to each row.
             Exception: whatever the model raises.
         """
-        rows = self.columns.table([query.columns for query in queries])
+        values = [query.values for query in queries]
+        predict = self._predict_numbers
+        rows = None if predict is None else joined(values)
+        if predict is None or rows is None:
+            batch = self._by_table(values)
+        else:
+            batch = self._by_numbers(rows, predict(rows), len(values))
+        counts = [query.rows for query in queries]
+        starts = itertools.accumulate(counts, initial=0)
+        return [Answer(batch, start, count) for start, count in zip(starts, counts, strict=False)]
+
+    def _by_table(self, values: Sequence[Values]) -> Batch:
+        rows = self.columns.table(values)
         given = self.predictor.predict(rows)
         if given.num_rows != rows.num_rows:
             raise ModelFailed(f"{given.num_rows} answers to {rows.num_rows} rows")
         # Before deciding: a NaN would quietly become the negative class.
         _check_finite(given)
         predictions = decide(given, self.signature, self._threshold).select(self.outputs)
-        batch = Batch(rows, predictions, len(queries), self._outputs(predictions.schema))
-        counts = [query.rows for query in queries]
-        starts = itertools.accumulate(counts, initial=0)
-        return [Answer(batch, start, count) for start, count in zip(starts, counts, strict=False)]
+        return Tables(rows, predictions, len(values), self._outputs(predictions.schema))
 
-    def _outputs(self, schema: pa.Schema) -> tuple[tuple[str, str], ...]:
+    def _by_numbers(self, rows: np.ndarray, given: np.ndarray, requests: int) -> Batch:
+        wanted = (len(rows), len(self.signature.outputs))
+        if given.shape != wanted:
+            raise ModelFailed(f"answers of the shape {given.shape}, where {wanted} is promised")
+        if not np.isfinite(given).all():
+            place = int(np.isfinite(given).all(axis=0).argmin())
+            raise _no_number(self.signature.outputs[place].name)
+        labels = decide_numbers(given, self.signature, self._threshold)
+        said = [labels, *(given[:, place] for place in range(given.shape[1]))][: len(self.outputs)]
+        if self._schemas is None:
+            kinds = [pa.array(column).type for column in said]
+            answered = pa.schema([*zip(self.outputs, kinds, strict=True)])
+            self._schemas = (self.columns.schema, answered)
+        return Numbers(rows, said, requests, self._outputs(self._schemas[1]), self._schemas)
+
+    def _outputs(self, schema: pa.Schema) -> Outputs:
         known = self._known
         if known is None or not known[0].equals(schema):
             self._known = known = (schema, output_datatypes(schema))
@@ -91,27 +123,10 @@ class Pace:
         return self._seconds.get(rows.bit_length(), _LONG) < _LONG
 
 
-def captured(
-    delivered: Sequence[tuple[Query, Answer]], release: Release, at: datetime, *, mirror: bool
-) -> Iterator[CaptureBatch]:
-    """What is recorded of answers that were given, a batch after the other."""
-    for batch, group in itertools.groupby(delivered, key=lambda one: one[1].batch):
-        members = list(group)
-        rows, predictions = batch.rows, batch.predictions
-        if len(members) < batch.requests:  # a client went away, or was answered that it is late
-            rows, predictions = (
-                pa.concat_tables([table.slice(one.start, query.rows) for query, one in members])
-                for table in (rows, predictions)
-            )
-        yield CaptureBatch(
-            request_ids=[query.id for query, _ in members],
-            counts=[query.rows for query, _ in members],
-            at=at,
-            release=release.id,
-            rows=rows,
-            predictions=predictions,
-            mirror=mirror,
-        )
+def _is_usual(signature: Signature) -> bool:
+    """Whether a model gives what its kind does, and leaves it to us to decide."""
+    names = [field.name for field in signature.outputs]
+    return names == ([*score_columns(signature)] if signature.classes else [PREDICTION])
 
 
 def _check_finite(predictions: pa.Table) -> None:
@@ -119,4 +134,8 @@ def _check_finite(predictions: pa.Table) -> None:
         if column.null_count:
             raise ModelFailed(f"no value in {name!r}")
         if pa.types.is_floating(column.type) and not np.isfinite(column.to_numpy()).all():
-            raise ModelFailed(f"a value in {name!r} that is no finite number")
+            raise _no_number(name)
+
+
+def _no_number(name: str) -> ModelFailed:
+    return ModelFailed(f"a value in {name!r} that is no finite number")

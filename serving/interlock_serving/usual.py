@@ -14,6 +14,9 @@ from types import NoneType
 from typing import TYPE_CHECKING, Any
 
 import attrs
+import numpy as np
+
+from interlock_serving.matrix import Matrix, Values
 
 if TYPE_CHECKING:
     from interlock_serving.columns import Column
@@ -60,11 +63,13 @@ class _Form:
         names: of the columns, in the model's order.
         order: the place of each in the request.
         groups: how they are checked.
+        matrix: whether they are the features of a model of doubles.
     """
 
     names: tuple[str, ...]
     order: tuple[int, ...]
     groups: tuple[_Group, ...]
+    matrix: bool
 
 
 class Usual:
@@ -76,6 +81,7 @@ class Usual:
 
     Attributes:
         names: of the features.
+        doubles: whether all features are doubles.
     """
 
     def __init__(self, features: Sequence[Column], by_name: Mapping[str, Column]) -> None:
@@ -85,8 +91,9 @@ class Usual:
         groups = _groups(features)
         alike = len({column.datatype for column in features}) == 1 and len(groups) == 1
         self._matrix = (features[0].datatype, groups[0]) if alike else None
+        self.doubles = {column.datatype for column in features} == {"FP64"}
 
-    def read(self, inputs: list[Any], max_rows: int) -> tuple[int, dict[str, list[Any]]] | None:
+    def read(self, inputs: list[Any], max_rows: int) -> tuple[int, Values] | None:
         """The number of rows, and the values of each column; None where it is not usual."""
         try:
             form = self._forms.get(tuple(map(_HEAD, inputs)))
@@ -112,11 +119,10 @@ class Usual:
         groups = _groups(columns)
         if groups and all(self._by_name[name].datatype == datatype for name, datatype in head):
             names = tuple(column.name for column in columns)
-            self._forms[head] = _Form(names, tuple(sent[name] for name in names), groups)
+            matrix = self.doubles and names == self.names
+            self._forms[head] = _Form(names, tuple(sent[name] for name in names), groups, matrix)
 
-    def _tensor(
-        self, tensor: Mapping[str, Any], max_rows: int
-    ) -> tuple[int, dict[str, list[Any]]] | None:
+    def _tensor(self, tensor: Mapping[str, Any], max_rows: int) -> tuple[int, Values] | None:
         """One tensor of all features, row by row."""
         if self._matrix is None:
             return None
@@ -128,17 +134,21 @@ class Usual:
             or type(name) is not str
             or name in self._by_name
             or type(shape) is not list
-            or set(map(type, shape)) != {int}
-            or len(shape) != 2  # noqa: PLR2004  (rows and columns)
+            or [*map(type, shape)] != [int, int]
             or shape[1] != width
             or not 0 < shape[0] <= max_rows
-            or type(data) is not list
             or len(data) != shape[0] * width
-            or not group.takes(data)
         ):
             return None
+        rows = shape[0]
+        if self.doubles and type(data) is np.ndarray:
+            return (rows, Matrix(self.names, data.reshape(shape))) if _is_finite(data) else None
+        if type(data) is not list or not group.takes(data):
+            return None
+        if self.doubles:
+            return rows, Matrix(self.names, data)
         columns = [data[place::width] for place in range(width)]
-        return shape[0], dict(zip(self.names, columns, strict=True))
+        return rows, dict(zip(self.names, columns, strict=True))
 
 
 def _groups(columns: Sequence[Column]) -> tuple[_Group, ...]:
@@ -148,16 +158,19 @@ def _groups(columns: Sequence[Column]) -> tuple[_Group, ...]:
         if column.plain is None:
             return ()
         kinds = (column.plain, column.plain | {NoneType})[: 1 + column.nullable]
-        key = (tuple(map(frozenset, kinds)), column.range)
+        # What JSON has for a double is never out of its range.
+        key = (tuple(map(frozenset, kinds)), None if column.datatype == "FP64" else column.range)
         places.setdefault(key, []).append(place)
     return tuple(
         _Group(tuple(at), tuple(map(set, kinds)), limits) for (kinds, limits), at in places.items()
     )
 
 
-def _columns(
-    inputs: list[Any], form: _Form, max_rows: int
-) -> tuple[int, dict[str, list[Any]]] | None:
+def _is_finite(values: np.ndarray) -> bool:
+    return bool(np.isfinite(values).all())
+
+
+def _columns(inputs: list[Any], form: _Form, max_rows: int) -> tuple[int, Values] | None:
     shapes = [*map(_SHAPE, inputs)]
     first = shapes[0]
     if (
@@ -176,4 +189,10 @@ def _columns(
     for group in form.groups:
         if not group.takes([*chain.from_iterable([columns[place] for place in group.places])]):
             return None
+    if form.matrix:
+        values = [*chain.from_iterable(columns)]
+        if rows == 1:
+            return rows, Matrix(form.names, values)
+        by_column = np.array(values, np.float64).reshape(-1, rows)
+        return rows, Matrix(form.names, by_column.T)
     return rows, dict(zip(form.names, columns, strict=True))

@@ -186,7 +186,7 @@ def test_id_and_time_may_stand_beside_a_tensor_of_features():
         2,
         {"a": [1.0, 3.0], "b": [2.0, 4.0], "person": [7, 8]},
     )
-    assert read(columns, matrix)[1].keys() == {"a", "b"}
+    assert read(columns, matrix)[1].columns().keys() == {"a", "b"}
 
 
 def test_the_order_of_inputs_does_not_matter():

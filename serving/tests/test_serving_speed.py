@@ -1,8 +1,10 @@
 """The short ways of the server say what the long ones say."""
 
+import itertools
 import threading
 import time
 
+import numpy as np
 import orjson
 import pyarrow as pa
 import pytest
@@ -10,9 +12,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from interlock_hookspecs import Field, InvalidInput, Signature
+from interlock_serving.answers import tables
+from interlock_serving.binary import split, write_binary
 from interlock_serving.columns import Columns
-from interlock_serving.protocol import read_columns, read_envelope
-from interlock_serving.scoring import Pace
+from interlock_serving.matrix import Matrix
+from interlock_serving.protocol import Query, read_columns, read_envelope, write_answer
+from interlock_serving.scoring import ModelFailed, Pace, Scorer
 
 ROW = {"age": 40, "income": 30_000.0, "city": "Lowell"}
 KINDS = {"a": "double", "b": "double", "n": "int32", "s": "string", "t": "bool"}
@@ -33,7 +38,8 @@ def outcome(columns, inputs):
         rows, found = read_columns(envelope, columns, max_rows=3)
     except InvalidInput as error:
         return str(error)
-    return rows, {name: [(type(value), value) for value in found[name]] for name in found}
+    values = found.columns() if isinstance(found, Matrix) else found
+    return rows, {name: [(type(value), value) for value in each] for name, each in values.items()}
 
 
 def plain(name, rows, shape=None):
@@ -101,7 +107,10 @@ def test_a_tensor_of_all_features_is_read_as_its_columns(datatype, shape, data, 
     if usual is not None:
         assert said == (
             usual[0],
-            {key: [(float, value) for value in values] for key, values in usual[1].items()},
+            {
+                key: [(type(value), value) for value in values]
+                for key, values in usual[1].columns().items()
+            },
         )
 
 
@@ -115,7 +124,172 @@ def test_the_usual_requests_are_read_at_once():
     inputs[0]["data"][1] = None
     assert columns.usual.read(inputs, 3)[1]["t"] == [True, None]
     tensor = {"name": "m", "datatype": "FP64", "shape": [2, 2], "data": [1.0, 2.0, 3.0, 4.0]}
-    assert columns_of("ab").usual.read([tensor], 3) == (2, {"a": [1.0, 3.0], "b": [2.0, 4.0]})
+    rows, matrix = columns_of("ab").usual.read([tensor], 3)
+    assert (rows, matrix.columns()) == (2, {"a": [1.0, 3.0], "b": [2.0, 4.0]})
+
+
+class Doubles:
+    """A model of two doubles, null as nothing, that takes rows as a table or as numbers alone."""
+
+    def __init__(self, kind, classes=()):
+        names = {"regression": ["prediction"], "binary": ["score"]}
+        outputs = names.get(kind) or [f"score[{label}]" for label in classes]
+        self.signature = Signature(
+            kind=kind,
+            inputs=tuple(Field(name=name, type="double", nullable=True) for name in "ab"),
+            outputs=tuple(Field(name=name, type="double") for name in outputs),
+            classes=classes,
+            positive=classes[1] if kind == "binary" else None,
+            id=Field(name="id", type="int64"),
+        )
+
+    def predict(self, rows):
+        columns = [rows[name].to_numpy() for name in "ab"]
+        scores = self.predict_numbers(np.column_stack(columns))
+        names = [field.name for field in self.signature.outputs]
+        return pa.table({name: scores[:, place] for place, name in enumerate(names)})
+
+    def predict_numbers(self, rows):
+        assert rows.dtype == np.float64
+        assert rows.ndim == 2
+        a, b = np.tanh(np.nan_to_num(rows)).T
+        if (a == np.tanh(13.0)).any():
+            return np.full((len(rows), len(self.signature.outputs)), np.nan)
+        return np.column_stack([a - b, a + b, a * b][: len(self.signature.outputs)])
+
+
+class TableOnly:
+    """The same, which takes nothing but tables."""
+
+    def __init__(self, model):
+        self.signature, self.predict = model.signature, model.predict
+
+
+MODELS = {
+    "regression": Doubles("regression"),
+    "texts": Doubles("binary", ("no", "yes")),
+    "whole numbers": Doubles("binary", (0, 1)),
+    "truths": Doubles("binary", (False, True)),
+    "three": Doubles("multiclass", ("x", "y", "z")),
+}
+NUMBER = st.floats(-12, 12) | st.sampled_from([0.0, -0.0, 5e-324, 1e308, -1e308])
+FORMS = ("tensor", "columns", "turned", "binary", "binary columns", "with an id", "whole")
+
+
+@st.composite
+def questions(draw):
+    """A request for rows of two doubles in one of the forms that clients send; maybe with nulls."""
+    form = draw(st.sampled_from(FORMS))
+    rows = draw(st.lists(st.tuples(NUMBER, NUMBER | st.none()), min_size=1, max_size=4))
+    if form == "whole":
+        rows = [(3, b) for _, b in rows]
+    columns = dict(zip("ab", zip(*rows, strict=True), strict=True))
+    if form == "tensor":
+        flat = [value for row in rows for value in row]
+        return [{"name": "m", "datatype": "FP64", "shape": [len(rows), 2], "data": flat}], b""
+    if form == "binary":
+        sent = np.array(rows, float)
+        about = {"name": "m", "datatype": "FP64", "shape": [len(rows), 2]}
+        return [{**about, "parameters": {"binary_data_size": sent.nbytes}}], sent.tobytes()
+    inputs, behind = [], b""
+    for name, values in sorted(columns.items(), reverse=form == "turned"):
+        tensor = {"name": name, "datatype": "FP64", "shape": [len(rows)]}
+        if form == "binary columns":
+            sent = np.array(values, float)
+            tensor["parameters"] = {"binary_data_size": sent.nbytes}
+            behind += sent.tobytes()
+        else:
+            tensor["data"] = list(values)
+        inputs.append(tensor)
+    if form == "with an id":
+        ids = list(range(len(rows)))
+        inputs.append({"name": "id", "datatype": "INT64", "shape": [len(rows)], "data": ids})
+    return inputs, behind
+
+
+def scored(scorer, release, asked):
+    """What is answered to requests that are scored together, as they say it and as it is kept."""
+    queries = []
+    for number, (inputs, behind) in enumerate(asked):
+        head = orjson.dumps({"inputs": inputs})
+        body, rest = split(head + behind, b"%d" % len(head))
+        envelope = read_envelope(body, rest if behind else None)
+        rows, values = read_columns(envelope, scorer.columns, max_rows=9)
+        queries.append(Query(f"request-{number}", rows, values))
+    answers = scorer.score(queries)
+    names = frozenset(scorer.outputs)
+    said = [
+        (
+            write_answer("m", release, query.id, answer, None),
+            write_binary("m", release, query.id, answer, None, names),
+        )
+        for query, answer in zip(queries, answers, strict=True)
+    ]
+    return said, answers
+
+
+def recorded(answers):
+    """The tables of what was answered, batch by batch, cut to the answers that were given."""
+    batches = []
+    for batch, group in itertools.groupby(answers, key=lambda answer: answer.batch):
+        members = [(answer.start, answer.rows) for answer in group]
+        batches.append(batch if len(members) == batch.requests else batch.only(members))
+    return [table.combine_chunks() for both in tables(batches) for table in both]
+
+
+@easy
+@given(st.sampled_from(sorted(MODELS)), st.lists(st.lists(questions(), min_size=1, max_size=4)))
+def test_rows_of_numbers_are_answered_as_a_table_is(target, name, batches):
+    """Without tables the server says and records what it says and records with them."""
+    opened = [target(1, predictor) for predictor in (MODELS[name], TableOnly(MODELS[name]))]
+    scorers = [Scorer(each) for each in opened]
+    kept = [[], []]
+    for asked in batches:
+        together = {len(inputs) == 3 for inputs, _ in asked}
+        for batch in [asked] if len(together) == 1 else [[each] for each in asked]:
+            found = [scored(each, opened[0].target.release, batch) for each in scorers]
+            assert found[0][0] == found[1][0]
+            for answers, (_, more) in zip(kept, found, strict=True):
+                answers.extend(more)
+    for gone in (0, 2):  # a client that went away does not stand in the record
+        for one, two in zip(
+            *(recorded(answers[:1] + answers[1 + gone :]) for answers in kept), strict=True
+        ):
+            assert one.equals(two)
+            assert one.schema.equals(two.schema)
+
+
+def test_rows_of_numbers_need_no_table(target):
+    """Every usual form of a request is scored without one, and a table is made for the record."""
+    model = Doubles("binary", (0, 1))
+    model.predict = None
+    scorer = Scorer(target(1, model))
+    for form in ("tensor", "columns"):
+        for rows in (1, 3):
+            values = [0.5] * rows
+            inputs = [{"name": "m", "datatype": "FP64", "shape": [rows, 2], "data": values * 2}]
+            if form == "columns":
+                about = {"datatype": "FP64", "shape": [rows], "data": values}
+                inputs = [{"name": name, **about} for name in "ba"]
+                scorer.columns.usual.learn(inputs)
+            envelope = read_envelope(orjson.dumps({"inputs": inputs}))
+            query = Query("request", *read_columns(envelope, scorer.columns, max_rows=9))
+            (answer,) = scorer.score([query])
+            assert answer.values(0) == [0] * rows
+            ((sent, said),) = tables([answer.batch])
+            assert sent.to_pydict() == {"a": values, "b": values}
+            assert said.column_names == ["prediction", "score"]
+
+
+def test_an_answer_that_is_no_number_is_found_without_a_table(target):
+    """It is a fault of the model, and so are answers of another shape."""
+    model = Doubles("binary", (0, 1))
+    query = Query("request", 1, Matrix(("a", "b"), [13.0, 1.0]))
+    with pytest.raises(ModelFailed, match="'score' that is no finite number"):
+        Scorer(target(1, model)).score([query])
+    model.predict_numbers = lambda _: np.zeros((1, 2))
+    with pytest.raises(ModelFailed, match=r"shape \(1, 2\), where \(1, 1\) is promised"):
+        Scorer(target(1, model)).score([query])
 
 
 class Prompt:

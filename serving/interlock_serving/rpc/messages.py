@@ -91,15 +91,12 @@ def write_message(  # the answer's parts, as the protocol names them
         if selected is None or output in selected
     ]
     raw = raw or any(datatype not in _FIELDS for _, _, datatype in chosen)
-    values = None if raw else answer.batch.values
-    end = answer.start + answer.rows
     for place, output, datatype in chosen:
         tensor = response.outputs.add(name=output, datatype=datatype, shape=(answer.rows,))
-        if values is None:
-            column = answer.batch.predictions.column(place).slice(answer.start, answer.rows)
-            response.raw_output_contents.append(encoded(datatype, column))
+        if raw:
+            response.raw_output_contents.append(encoded(answer, place))
         else:
-            part = values[place][answer.start : end]
+            part = answer.values(place)
             if datatype == "BYTES":
                 part = [str(value).encode() for value in part]
             getattr(tensor.contents, _FIELDS[datatype]).extend(part)

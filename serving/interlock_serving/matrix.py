@@ -1,0 +1,77 @@
+"""Rows that hold nothing but doubles: as they were sent, as one array, and as a table.
+
+Most models take numbers only, and for these a table of a few rows costs more than the answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import chain
+from typing import Any
+
+import attrs
+import numpy as np
+import pyarrow as pa
+
+
+@attrs.define(eq=False)
+class Matrix:
+    """The features of some rows, of a model that takes doubles and nothing else.
+
+    Attributes:
+        names: the columns', in the model's order.
+        values: finite numbers: a list, row by row, None where one is missing; or an array
+            [rows, columns], where that is NaN.
+    """
+
+    names: tuple[str, ...]
+    values: list[Any] | np.ndarray
+
+    @property
+    def array(self) -> np.ndarray:
+        """[rows, columns]."""
+        if isinstance(self.values, np.ndarray):
+            return self.values
+        return np.array(self.values, np.float64).reshape(-1, len(self.names))
+
+    def columns(self) -> dict[str, Any]:
+        """The values of each column."""
+        if isinstance(self.values, list):
+            width = len(self.names)
+            return {name: self.values[place::width] for place, name in enumerate(self.names)}
+        by_column = np.ascontiguousarray(self.values.T)
+        arrays = [pa.array(column, from_pandas=True) for column in by_column]
+        return dict(zip(self.names, arrays, strict=True))
+
+
+Values = dict[str, Any] | Matrix
+"""The values of the columns of a request, in the model's order."""
+
+
+def names_of(values: Values) -> tuple[str, ...]:
+    """Which columns a request has."""
+    return values.names if isinstance(values, Matrix) else tuple(values)
+
+
+def joined(parts: Sequence[Values]) -> np.ndarray | None:
+    """The rows of requests one after the other, [rows, columns]; None where some are no numbers."""
+    if set(map(type, parts)) != {Matrix}:
+        return None
+    matrices: Sequence[Any] = parts
+    sent = [part.values for part in matrices]
+    if set(map(type, sent)) != {list}:
+        return np.concatenate([part.array for part in matrices])
+    width = len(matrices[0].names)
+    try:
+        return np.fromiter(chain.from_iterable(sent), np.float64).reshape(-1, width)
+    except TypeError:  # a value is missing
+        return np.array([*chain.from_iterable(sent)], np.float64).reshape(-1, width)
+
+
+def as_table(columns: Sequence[np.ndarray] | np.ndarray, schema: pa.Schema) -> pa.Table:
+    """Columns as a table; NaN is a missing number."""
+    arrays = [
+        pa.array(column, kind, from_pandas=True)
+        for column, kind in zip(columns, schema.types, strict=True)
+    ]
+    return pa.Table.from_arrays(arrays, schema=schema)

@@ -1,0 +1,91 @@
+"""What was answered, on its way to the capture sink.
+
+Rows of numbers become tables here, off the way to the answer, and some batches at once: each waits
+a moment for others, and is recorded as it was answered.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from functools import partial
+
+import attrs
+
+from interlock_hookspecs import CaptureBatch, CaptureSink, Release
+from interlock_serving.answers import Answer, Batch, tables
+from interlock_serving.protocol import Query
+
+Delivered = Sequence[tuple[Query, Answer]]
+"""Requests and their answers, in the order in which they were scored."""
+
+SECONDS = 0.02
+"""How long an answer waits for others, at most."""
+ROWS = 4096
+"""How many rows wait, at most: as many cost by the row and no longer by the table."""
+
+
+@attrs.define(eq=False)
+class _Recorded:
+    """What was answered out of one batch."""
+
+    queries: Sequence[Query]
+    at: datetime
+    batch: Batch
+
+
+class Recorder:
+    """Gathers what one model answered. Filled on the event loop, emptied on any thread.
+
+    Args:
+        sink: where it goes.
+        release: which answered.
+        mirror: whether the answers went nowhere.
+
+    Attributes:
+        waiting: how many rows do.
+    """
+
+    def __init__(self, sink: CaptureSink, release: Release, *, mirror: bool) -> None:
+        self.waiting = 0
+        self._sink = sink
+        self._release = release.id
+        self._mirror = mirror
+        self._gathered: list[_Recorded] = []
+
+    def add(self, delivered: Delivered, at: datetime) -> None:
+        """Take what was answered at a moment."""
+        for batch, group in itertools.groupby(delivered, key=_batch_of):
+            members = [*group]
+            kept = batch
+            if len(members) < batch.requests:  # a client went away, or was told that it is late
+                kept = batch.only([(answer.start, answer.rows) for _, answer in members])
+            queries = [query for query, _ in members]
+            self._gathered.append(_Recorded(queries, at, kept))
+            self.waiting += sum([query.rows for query in queries])
+
+    def take(self) -> Callable[[], None]:
+        """What puts all that waits into the sink."""
+        gathered, self._gathered = self._gathered, []
+        self.waiting = 0
+        return partial(self._put, gathered)
+
+    def _put(self, gathered: list[_Recorded]) -> None:
+        given = tables([one.batch for one in gathered])
+        for one, (rows, predictions) in zip(gathered, given, strict=True):
+            self._sink.put_batch(
+                CaptureBatch(
+                    request_ids=tuple([query.id for query in one.queries]),
+                    counts=tuple([query.rows for query in one.queries]),
+                    at=one.at,
+                    release=self._release,
+                    rows=rows,
+                    predictions=predictions,
+                    mirror=self._mirror,
+                )
+            )
+
+
+def _batch_of(one: tuple[Query, Answer]) -> Batch:
+    return one[1].batch

@@ -21,7 +21,7 @@ CONTRIB := $(sort $(patsubst %/pyproject.toml,%,$(wildcard contrib/*/pyproject.t
 PROJECTS := pyproject.toml $(MEMBERS:%=%/pyproject.toml)
 BENCHMARKS := $(sort $(patsubst tests/benchmarks/bench_%.py,bench-%,$(wildcard tests/benchmarks/bench_*.py)))
 # These need a server or a plugin that comes with the tests' libraries.
-SERVED := bench-ledger_postgresql bench-registry bench-serving bench-track
+SERVED := bench-cold_start bench-ledger_postgresql bench-registry bench-serving bench-track
 
 # pip says what goes wrong, and nothing else.
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
@@ -87,15 +87,18 @@ build/clients-venv/.ready: constraints-clients.txt
 	@build/clients-venv/bin/python -m pip -qq --disable-pip-version-check install --only-binary :all: --constraint constraints-clients.txt kserve "tritonclient[grpc,http]"
 	@touch $@
 
-# What bench-serving measures against.
-build/peers/.ready: constraints-peers.txt
-	@echo "Making an environment for the peers of bench-serving ..."
-	@rm -rf build/peers && mkdir -p build
-	@$(PYTHON) -m venv build/peers
-	@build/peers/bin/python -m pip -qq --disable-pip-version-check install --only-binary :all: --constraint constraints-peers.txt mlserver mlserver-sklearn mlflow fastapi uvicorn httptools orjson uvloop
+# What bench-serving measures against: what cannot share an environment has one of its own.
+build/peers/.ready: PACKAGES := mlserver mlserver-sklearn mlflow fastapi uvicorn httptools orjson uvloop
+build/peers-kserve/.ready: PACKAGES := kserve bentoml litserve scikit-learn joblib orjson
+
+build/peers/.ready build/peers-kserve/.ready: build/%/.ready: constraints-%.txt
+	@echo "Making an environment for the peers of bench-serving ($*) ..."
+	@rm -rf build/$* && mkdir -p build
+	@$(PYTHON) -m venv build/$*
+	@build/$*/bin/python -m pip -qq --disable-pip-version-check install --only-binary :all: --constraint $< $(PACKAGES)
 	@touch $@
 
-bench-serving: build/peers/.ready
+bench-serving: build/peers/.ready build/peers-kserve/.ready
 
 docs: .venv/.dev
 	@$(BIN)/python -m sphinx -q -W -n --keep-going -b html docs build/docs

@@ -2,34 +2,23 @@
 
 All are asked by one client on one machine, in turn. A request is one tensor of all features in
 JSON, or named columns; ours checks every value and captures every answer, the floor reads the JSON
-and answers a constant. The peers serve the same logistic regression from an environment of theirs,
-as scikit-learn fitted it, each in one process.
+and answers a constant. The peers serve the same logistic regression from environments of theirs,
+as scikit-learn fitted it, each in one process: see serving_processes.py for how each is started.
 """
 
 from __future__ import annotations
 
-import contextlib
-import os
-import signal
-import socket
 import statistics
-import subprocess
-import sys
 import tempfile
-import time
 from collections.abc import Mapping
 from pathlib import Path
 
 import attrs
 from serving_client import Load, ask
+from serving_processes import PEERS, OwnServer, PeerServer, peer_versions, started
 from serving_requests import BODIES, http
-from timing import ROOT, Result, child_environment, finish, run_process
+from timing import Result, finish
 
-HERE = Path(__file__).parent
-BINARIES = ROOT / "build" / "peers" / "bin"
-PEERS = ("mlserver", "mlflow", "fastapi")
-MLFLOW = ("--env-manager", "local", "--host", "127.0.0.1", "--port")
-START_SECONDS = 180.0
 ROUNDS = 7
 SECONDS = 0.4
 SHAPES = tuple((rows, connections) for rows in (1, 100) for connections in (1, 16, 64))
@@ -52,16 +41,23 @@ class Arm:
 
 
 FEW = ((1, 16), (100, 16))
+PEER_ARMS = {
+    "MLServer": "mlserver",
+    "mlflow models serve": "mlflow",
+    "BentoML": "bentoml",
+    "LitServe": "litserve",
+    "KServe's Python server": "kserve",
+    "FastAPI by hand": "fastapi",
+}
 ARMS = {
     "floor": Arm(server=("floor",)),
     "logistic": Arm(server=("logistic", "on")),
     "boosting": Arm(server=("boosting", "on")),
     "logistic without capture": Arm(server=("logistic", "off"), shapes=FEW),
     "logistic, binary": Arm(server=("logistic", "on"), body="binary", shapes=FEW),
+    "logistic, 5 % to a canary": Arm(server=("logistic", "canary"), shapes=FEW),
     "forest": Arm(server=("forest", "on"), shapes=FEW),
-    "MLServer": Arm(server=("mlserver",)),
-    "mlflow models serve": Arm(server=("mlflow",), body="mlflow"),
-    "FastAPI by hand": Arm(server=("fastapi",), body="plain"),
+    **{name: Arm(server=(word,), body=PEERS[word].body) for name, word in PEER_ARMS.items()},
     "floor, named": Arm(server=("floor",), body="named", shapes=FEW),
     "logistic, named": Arm(server=("logistic", "on"), body="named", shapes=FEW),
 }
@@ -71,9 +67,13 @@ BOUNDS = (
     ("boosting", "floor", 1, 0.5),
     ("logistic, named", "floor, named", 1, None),
     ("logistic", "logistic without capture", 1, 0.9),
+    ("logistic, 5 % to a canary", "logistic", 1, 0.95),
     ("logistic, binary", "logistic", 100, 3.0),
     ("logistic", "MLServer", 1, 10.0),
     ("logistic", "mlflow models serve", 1, 20.0),
+    ("logistic", "BentoML", 1, None),
+    ("logistic", "LitServe", 1, None),
+    ("logistic", "KServe's Python server", 1, None),
     ("logistic", "FastAPI by hand", 1, None),
 )
 """An arm, another, rows, and what the first one's rate is at least, by the other's, at c = 16."""
@@ -81,95 +81,7 @@ BOUNDS = (
 Found = dict[tuple[str, int, int], list[Load]]
 
 
-class Server:
-    """A server of ours, or the floor, in a process of its own."""
-
-    def __init__(self, arguments: tuple[str, ...], folder: Path) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, str(HERE / "serving_servers.py"), *arguments, str(folder)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env=child_environment({"OMP_NUM_THREADS": "1"}),
-        )
-        self.pid = self._process.pid
-        self.port = 0
-
-    def wait(self) -> None:
-        """Wait until it takes connections."""
-        said = self._process.stdout.readline() if self._process.stdout else ""
-        if not said:
-            sys.exit(f"a server ended with {self._process.wait()}")
-        self.port = int(said)
-
-    def close(self) -> None:
-        """End it, and wait for that."""
-        self._process.communicate()
-
-
-class Peer:
-    """A server of others, in a process of its own and an environment of theirs."""
-
-    def __init__(self, word: str, folder: Path, port: int) -> None:
-        self.port = port
-        script, python = HERE / "serving_peers.py", BINARIES / "python"
-        run_process([str(python), str(script), "prepare", str(folder), str(port)])
-        where, command = {
-            "mlserver": ("mlserver", ["mlserver", "start", "."]),
-            "mlflow": (".", ["mlflow", "models", "serve", "-m", "mlflow", *MLFLOW, str(port)]),
-            "fastapi": (".", ["python", str(script), "fastapi", ".", str(port)]),
-        }[word]
-        path = f"{BINARIES}{os.pathsep}{os.environ['PATH']}"
-        self._log = folder / "log"
-        with self._log.open("wb") as log:
-            self._process = subprocess.Popen(
-                [str(BINARIES / command[0]), *command[1:]],
-                cwd=folder / where,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-                env=child_environment(
-                    {"OMP_NUM_THREADS": "1", "MLFLOW_ENABLE_TELEMETRY": "false", "PATH": path}
-                ),
-            )
-        self.pid = self._process.pid
-
-    def wait(self) -> None:
-        """Wait until it takes connections."""
-        deadline = time.monotonic() + START_SECONDS
-        while time.monotonic() < deadline and self._process.poll() is None:
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port)):
-                return
-            time.sleep(0.2)
-        self.close()
-        sys.exit(f"{self._process.args!r} does not listen:\n{self._log.read_text()[-2000:]}")
-
-    def close(self) -> None:
-        """End it with its children, and wait for it."""
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
-
-
-def free_ports() -> int:
-    """A port that is free, and so are the two after it: as far as can be known beforehand."""
-    while True:
-        with contextlib.ExitStack() as held, contextlib.suppress(OSError):
-            first = held.enter_context(socket.create_server(("127.0.0.1", 0)))
-            port: int = first.getsockname()[1]
-            for more in (1, 2):
-                held.enter_context(socket.create_server(("127.0.0.1", port + more)))
-            return port
-
-
-def started(arguments: tuple[str, ...], folder: Path) -> Server | Peer:
-    """A server that is on its way."""
-    if arguments[0] in PEERS:
-        return Peer(arguments[0], folder, free_ports())
-    return Server(arguments, folder)
-
-
-def measure(servers: Mapping[tuple[str, ...], Server | Peer]) -> Found:
+def measure(servers: Mapping[tuple[str, ...], OwnServer | PeerServer]) -> Found:
     """What each arm did, in turn, for each number of rows and of connections."""
     found: Found = {}
     for shape in SHAPES:
@@ -238,7 +150,7 @@ def results(found: Found) -> list[Result]:
 def main() -> None:
     """Start the servers, measure them in turn, and hold what was found against the bounds."""
     with tempfile.TemporaryDirectory() as folder:
-        servers: dict[tuple[str, ...], Server | Peer] = {}
+        servers: dict[tuple[str, ...], OwnServer | PeerServer] = {}
         try:
             for number, arguments in enumerate(dict.fromkeys(arm.server for arm in ARMS.values())):
                 place = Path(folder) / str(number)
@@ -250,7 +162,7 @@ def main() -> None:
         finally:
             for server in servers.values():
                 server.close()
-    finish(*results(found))
+    finish(*results(found), versions=peer_versions())
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import cast
 
 import attrs
@@ -109,12 +108,12 @@ async def _ask(port: int, pid: int, request: bytes, connections: int, seconds: f
 
 
 def processor_seconds(pid: int) -> float:
-    """What the threads of a process and its children used so far; the kernel counts nanoseconds."""
+    """What a process and its children used so far, threads that ended included."""
     import psutil
 
     pids = [pid, *(child.pid for child in psutil.Process(pid).children(recursive=True))]
-    files = [file for each in pids for file in Path(f"/proc/{each}/task").glob("*/schedstat")]
-    return sum(int(file.read_text(encoding="ascii").split()[0]) for file in files) / 1e9
+    # Linux's number for the clock of another process; see clock_getcpuclockid(3).
+    return sum(time.clock_gettime(~each << 3 | 2) for each in pids)
 
 
 def _at(times: Sequence[float], share: float) -> float:

@@ -1,6 +1,6 @@
-"""The peers of bench_serving.py, run by the Python of an environment of theirs.
+"""The peers of bench_serving.py that need no file of their own, run by their environment's Python.
 
-``serving_peers.py prepare FOLDER PORT`` fits the model and writes what each peer serves;
+``serving_peers.py prepare WORD FOLDER PORT`` fits the model and writes what a peer serves;
 ``serving_peers.py fastapi FOLDER PORT`` is an endpoint as a user writes one by hand.
 """
 
@@ -17,14 +17,21 @@ from serving_servers import fitted
 THRESHOLD = 0.5
 
 
-def prepare(folder: Path, port: int) -> None:
-    """Write the model for MLServer, MLflow and FastAPI."""
+def prepare(word: str, folder: Path, port: int) -> None:
+    """Write the fitted model, and what a peer wants beside it."""
     import joblib
-    import mlflow.sklearn
 
     model = fitted("logistic")
     joblib.dump(model, folder / "model.joblib")
-    mlflow.sklearn.save_model(model, str(folder / "mlflow"), pip_requirements=["scikit-learn"])
+    if word == "mlflow":
+        import mlflow.sklearn
+
+        mlflow.sklearn.save_model(model, str(folder / "mlflow"), pip_requirements=["scikit-learn"])
+    elif word == "mlserver":
+        _describe_to_mlserver(folder, port)
+
+
+def _describe_to_mlserver(folder: Path, port: int) -> None:
     place = folder / "mlserver"
     place.mkdir()
     settings = {
@@ -72,7 +79,11 @@ def serve_fastapi(folder: Path, port: int) -> None:
 
 def main() -> None:
     """Do what the arguments say."""
-    {"prepare": prepare, "fastapi": serve_fastapi}[sys.argv[1]](Path(sys.argv[2]), int(sys.argv[3]))
+    match sys.argv[1:]:
+        case ["prepare", word, folder, port]:
+            prepare(word, Path(folder), int(port))
+        case ["fastapi", folder, port]:
+            serve_fastapi(Path(folder), int(port))
 
 
 if __name__ == "__main__":

@@ -74,12 +74,24 @@ def _plain(rows: int) -> Asked:
     return "/invocations", {"content-type": "application/json"}, orjson.dumps(split)
 
 
+def _rows(path: str) -> Callable[[int], Asked]:
+    """As services of one's own take rows: a matrix under a name."""
+
+    def asked(rows: int) -> Asked:
+        body = orjson.dumps({"rows": _matrix(rows).tolist()})
+        return path, {"content-type": "application/json"}, body
+
+    return asked
+
+
 BODIES: Mapping[str, Callable[[int], Asked]] = {
     "tensor": _tensor,
     "named": _named,
     "binary": _binary,
     "mlflow": _mlflow,
     "plain": _plain,
+    "bentoml": _rows("/infer"),
+    "litserve": _rows("/predict"),
 }
 
 

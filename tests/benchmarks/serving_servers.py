@@ -1,7 +1,8 @@
 """The servers that bench_serving.py asks: ours with a real model, and the floor.
 
 ``python serving_servers.py floor FOLDER`` or ``serving_servers.py MODEL CAPTURES FOLDER`` says its
-port in a line and serves until its standard input ends. CAPTURES is ``on`` or ``off``.
+port in a line and serves until its standard input ends. CAPTURES is ``on`` or ``off``, or ``canary``,
+which is on and has one request in twenty for a second release.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from typing import Any
 
 import orjson
 from serving_requests import FEATURES, NAME, features
+
+CANARY = 0.05
 
 
 def serve_floor(told: Callable[[int], None]) -> None:
@@ -70,12 +73,12 @@ def serve_floor(told: Callable[[int], None]) -> None:
 
 
 class Feed:
-    """A target feed of one target."""
+    """A target feed whose targets stay."""
 
     problem = ""
 
-    def __init__(self, target: Any, told: Callable[[int], None]) -> None:
-        self.current = (target,)
+    def __init__(self, targets: tuple[Any, ...], told: Callable[[int], None]) -> None:
+        self.current = targets
         self._told = told
 
     def watch(self, changed: Callable[[], None]) -> None:
@@ -118,7 +121,7 @@ def fitted(word: str) -> Any:
 
 
 def serve_ours(word: str, captures: str, folder: Path, told: Callable[[int], None]) -> None:
-    """A model that was converted to ONNX, behind deploy-local."""
+    """A model that was converted to ONNX, behind deploy-local, or two releases of it."""
     from interlock.serving.capture import CaptureWriter
     from interlock_deploy_local import LocalServer
     from interlock_hookspecs import Endpoint, Field, OpenTarget, Release, Signature, Target
@@ -135,25 +138,29 @@ def serve_ours(word: str, captures: str, folder: Path, told: Callable[[int], Non
     onnx = OnnxModel()
     ws = LocalWorkspace(folder, openers={"onnx": onnx})
     model = onnx.write_model("onnx", fitted(word), signature, ws)
-    release = Release(
-        id="release-1",
-        run="run-1",
-        project=NAME,
-        stack=NAME,
-        endpoint=NAME,
-        model=model.digest,
-        dossier=model.digest,
-        threshold=0.5,
-        number="1",
-        at=datetime(2026, 1, 1, tzinfo=UTC),
-    )
-    target = OpenTarget(
-        target=Target(release=release, model=model), predictor=onnx.open_model(model, ws)
-    )
+
+    def target_of(number: int, weight: float) -> OpenTarget:
+        release = Release(
+            id=f"release-{number}",
+            run=f"run-{number}",
+            project=NAME,
+            stack=NAME,
+            endpoint=NAME,
+            model=model.digest,
+            dossier=model.digest,
+            threshold=0.5,
+            number=str(number),
+            at=datetime(2026, 1, number, tzinfo=UTC),
+        )
+        target = Target(release=release, model=model, weight=weight)
+        return OpenTarget(target=target, predictor=onnx.open_model(model, ws))
+
+    weights = (1 - CANARY, CANARY) if captures == "canary" else (1.0,)
+    targets = tuple(target_of(number, weight) for number, weight in enumerate(weights, 1))
     writer = CaptureWriter(folder / "captures")
     endpoint = Endpoint(name=NAME, project=NAME, stack=NAME)
-    sink = writer if captures == "on" else NoCaptures()
-    LocalServer().serve_endpoint(endpoint, Feed(target, told), sink, ws)
+    sink = NoCaptures() if captures == "off" else writer
+    LocalServer().serve_endpoint(endpoint, Feed(targets, told), sink, ws)
     writer.close()
 
 

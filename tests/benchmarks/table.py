@@ -12,6 +12,18 @@ _HEAD = """# Benchmarks
 runs one (`tests/benchmarks/bench_NAME.py`). Each value is made of medians of interleaved pairs
 after a pair to warm up, in an environment of Interlock and what it runs on, nothing else;
 peers have environments of their own.
+
+`bench-serving` asks each server of one logistic regression with the same rows, from one client on
+the same machine, in turn. Ours runs it as ONNX behind `deploy-local`, every value checked and every
+answer captured; the floor is raw ASGI on uvicorn that reads the JSON and answers a constant. Each
+peer is one process (or one worker behind a front) with one thread for numbers, started as its
+documentation says: MLServer with its scikit-learn runtime and no parallel workers,
+`mlflow models serve`, BentoML with a batchable endpoint, LitServe with one worker that takes what
+waits as a batch, KServe's `ModelServer` over V2, and FastAPI by hand with a pydantic body. The
+canary is the same endpoint with a second release that gets 5 % of the requests.
+
+`bench-cold_start` starts an endpoint's server as the core does, from a ledger with a released ONNX
+model, until its readiness answers 200.
 """
 
 

@@ -117,15 +117,20 @@ def _median(costs: Sequence[Cost]) -> Cost:
     )
 
 
-def finish(*results: Result) -> None:
-    """Print what was measured, keep it for the table, and end: non-zero where a bound is missed."""
+def finish(*results: Result, versions: Mapping[str, str] | None = None) -> None:
+    """Print what was measured, keep it for the table, and end: non-zero where a bound is missed.
+
+    Args:
+        results: in the table's order.
+        versions: of what else was measured, by its name, for the table.
+    """
     script = Path(sys.argv[0]).stem
     report = {
         "script": script,
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": _machine(),
         "load": round(os.getloadavg()[0], 1),
-        "versions": {"python": platform.python_version(), **_versions()},
+        "versions": {"python": platform.python_version(), **_versions(), **(versions or {})},
         "results": [{**attrs.asdict(result), "held": result.held} for result in results],
     }
     print(f"{report['machine']}, load {report['load']}")

@@ -1,7 +1,7 @@
 """The servers that bench_serving.py asks: ours with a real model, and the floor.
 
 ``python serving_servers.py floor FOLDER`` or ``serving_servers.py MODEL CAPTURES FOLDER`` says its
-port in a line and serves until its standard input ends. CAPTURES is ``on`` or ``off``, or ``canary``,
+port in a line and serves until its standard input ends. CAPTURES is ``on``, ``off`` or ``canary``,
 which is on and has one request in twenty for a second release.
 """
 

@@ -58,6 +58,9 @@ class SeldonServer(interlock_serving.ServerSettings):
     python_path: tuple[Path, ...] = setting(
         (), doc="folders where MLServer's Python finds modules, for estimators of your own"
     )
+    inherit: tuple[str, ...] = setting(
+        (), doc="names of variables of Interlock's environment that MLServer gets too"
+    )
     start_seconds: float = setting(
         60.0, doc="seconds for MLServer to start", validator=attrs.validators.gt(0)
     )

@@ -17,7 +17,7 @@ import attrs
 
 from interlock_deploy_seldon.mlserver.packing import Pack, pack
 from interlock_deploy_seldon.mlserver.predictor import RemotePredictor
-from interlock_hookspecs import OpenTarget, PluginError, TargetFeed
+from interlock_hookspecs import OpenTarget, PluginError, TargetFeed, Unavailable
 
 if TYPE_CHECKING:
     from interlock_deploy_seldon.mlserver.api import Api
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _TICK_SECONDS = 0.5
 _AGAIN_SECONDS = 2.0
+_END_SECONDS = 5.0
 _LINGER_SECONDS = 2.0
 """How long a model stays that is served no longer: who has just read that it is may still come."""
 
@@ -53,13 +54,23 @@ class RemoteFeed:
         repository: where MLServer finds models.
         api: the MLServer.
         ws: locates models' files, and logs.
+        patience: seconds that an MLServer which does not answer is waited for at first.
     """
 
-    def __init__(self, feed: TargetFeed, repository: Repository, api: Api, ws: Workspace) -> None:
+    def __init__(
+        self,
+        feed: TargetFeed,
+        repository: Repository,
+        api: Api,
+        ws: Workspace,
+        *,
+        patience: float = 0.0,
+    ) -> None:
         self._feed = feed
         self._repository = repository
         self._api = api
         self._ws = ws
+        self._patience = patience
         self._known: list[_Known] = []
         self._current: tuple[OpenTarget, ...] = ()
         self._watchers: list[Callable[[], None]] = []
@@ -77,7 +88,11 @@ class RemoteFeed:
             PluginError: it cannot be.
         """
         self._feed.watch(self._told.set)
-        self._take(self._feed.current)
+        try:
+            self._begin()
+        except BaseException:
+            self._leave_all()
+            raise
         self._thread.start()
         return self
 
@@ -90,10 +105,10 @@ class RemoteFeed:
         """Need no model any more. Our server has given its last answer."""
         self._closing = True
         self._told.set()
-        if self._thread.is_alive():
-            self._thread.join()
-        for known in self._known:
-            self._repository.leave(known.remote.held)
+        self._thread.join(_END_SECONDS)
+        # One that still waits for MLServer holds its models until this process ends.
+        if not self._thread.is_alive():
+            self._leave_all()
 
     @property
     def current(self) -> tuple[OpenTarget, ...]:
@@ -112,6 +127,23 @@ class RemoteFeed:
     def started(self, address: str) -> None:
         """Tell core that our server listens."""
         self._feed.started(address)
+
+    def _begin(self) -> None:
+        """The first targets; an MLServer that is just being started again is waited for."""
+        deadline = time.monotonic() + self._patience
+        while True:
+            try:
+                self._take(self._feed.current)
+            except Unavailable:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(_TICK_SECONDS)
+            else:
+                return
+
+    def _leave_all(self) -> None:
+        for known in self._known:
+            self._repository.leave(known.remote.held)
 
     def _follow(self) -> None:
         seen = self._feed.current if not self._trouble else None

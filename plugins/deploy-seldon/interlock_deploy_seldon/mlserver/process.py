@@ -32,6 +32,10 @@ _END_SECONDS = 20.0
 _WHERE = "mlserver.json"
 _PREFIX = 120
 """Characters of a line of MLServer's in which its level is."""
+_INHERITED = (
+    "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "PATH",
+    "TMPDIR", "TZ",
+)  # fmt: skip
 REPOSITORY = "models"
 """The folder of the models, within that of the process."""
 
@@ -74,6 +78,7 @@ class OwnServer:
         home: a private folder, where its settings and models are.
         parallel_workers: of MLServer; 0 for none.
         python_path: folders in which its Python finds modules.
+        inherit: names of further variables of our environment that it gets.
         start_seconds: how long it may take until it answers.
         log: told what it says.
     """
@@ -85,6 +90,7 @@ class OwnServer:
         *,
         parallel_workers: int,
         python_path: tuple[Path, ...],
+        inherit: tuple[str, ...] = (),
         start_seconds: float,
         log: logging.Logger,
     ) -> None:
@@ -92,6 +98,7 @@ class OwnServer:
         self._home = home
         self._parallel_workers = parallel_workers
         self._python_path = python_path
+        self._inherit = inherit
         self._start_seconds = start_seconds
         self._log = log
         self._process: subprocess.Popen[bytes] | None = None
@@ -204,12 +211,9 @@ class OwnServer:
         return f"http://127.0.0.1:{http_port}"
 
     def _environment(self) -> dict[str, str]:
-        """Ours, without what is meant for our Python or would change its settings."""
-        kept = {
-            name: value
-            for name, value in os.environ.items()
-            if not name.startswith(("MLSERVER_", "PYTHON", "INTERLOCK_"))
-        }
+        """Little of ours: no secret that is not named, and nothing meant for our Python."""
+        named = (*_INHERITED, *self._inherit)
+        kept = {name: os.environ[name] for name in named if name in os.environ}
         path = os.pathsep.join(map(str, self._python_path))
         return {**kept, "PYTHONUNBUFFERED": "1", **({"PYTHONPATH": path} if path else {})}
 

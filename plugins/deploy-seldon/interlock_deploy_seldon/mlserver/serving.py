@@ -68,7 +68,9 @@ def _front(
             return
         repository = Repository(root, api)
         repository.sweep()
-        with RemoteFeed(feed, repository, api, ws) as remote:
+        # A worker may begin while an MLServer that died is not back yet.
+        patience = settings.start_seconds if WORKER in os.environ else 0.0
+        with RemoteFeed(feed, repository, api, ws, patience=patience) as remote:
             yield remote
     finally:
         api.close()
@@ -89,6 +91,7 @@ def _home(settings: SeldonServer, ws: Workspace) -> Iterator[Path]:
         home,
         parallel_workers=settings.parallel_workers,
         python_path=tuple(settings.root / path for path in settings.python_path),
+        inherit=settings.inherit,
         start_seconds=settings.start_seconds,
         log=ws.log,
     )
@@ -109,6 +112,8 @@ def _joined(settings: SeldonServer) -> Api:
         Unavailable: it does not answer.
     """
     api = Api(lambda: settings.url, settings.answer_seconds, settings.load_seconds)
+    if WORKER in os.environ:
+        return api
     try:
         api.name()
     except Unavailable as error:

@@ -112,7 +112,13 @@ class EndpointServer:
         from interlock_serving.rpc.front import Front
 
         secure = self._tls is not None
-        calls = Calls(self._app, self._layered.access, self._layered.observers, secure=secure)
+        calls = Calls(
+            self._app,
+            self._layered.access,
+            self._layered.observers,
+            seconds=settings.body_seconds,
+            secure=secure,
+        )
         return Front(settings, calls, guard, self._worker, self._log)
 
     def _config(self, guard: Guard) -> uvicorn.Config:

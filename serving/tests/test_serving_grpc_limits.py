@@ -7,7 +7,9 @@ import logging
 import socket
 import subprocess
 import sys
+import threading
 
+import grpc
 import pytest
 from rpc_client import ROW, SERVICE, channel, refused, request
 
@@ -211,6 +213,50 @@ def listens(address):
     host, _, port = address.rpartition(":")
     with socket.socket() as link:
         return link.connect_ex((host, int(port))) == 0
+
+
+def test_a_call_whose_message_does_not_come_is_ended(serving, target):
+    """It holds its place for as long as a body may take; a call without a message is none."""
+    with serving(target(1), grpc_port=0, body_seconds=0.2) as client, channel(client) as asked:
+        call = asked.link.stream_unary(f"/{SERVICE}/ModelInfer")
+        release = threading.Event()
+        try:
+            with refused("DEADLINE_EXCEEDED", "the call's message did not arrive in time"):
+                call((each for each in [release] if each.wait(60)), timeout=60)
+        finally:
+            release.set()
+        with refused("INVALID_ARGUMENT", "no message"):
+            call(iter(()), timeout=60)
+        assert asked.infer(ROW).outputs
+
+
+def test_connections_are_bounded(serving, target):
+    """One too many is refused, until another is gone; a silent one goes by itself."""
+    apart = [("grpc.use_local_subchannel_pool", 1)]
+    settings = {"grpc_port": 0, "max_connections": 2, "header_seconds": 0.5}
+    with serving(target(1), **settings) as client:
+        at = client.running._app.grpc
+        host, _, port = at.rpartition(":")
+        with (
+            socket.create_connection((host, int(port))) as silent,
+            channel(client, options=apart, at=at) as known,
+        ):
+            assert known.infer(ROW).outputs
+            with channel(client, options=apart, at=at) as other, refused("UNAVAILABLE"):
+                other.infer(ROW)
+            silent.settimeout(60)
+            while silent.recv(1_000):
+                pass
+            assert known.infer(ROW).outputs
+
+        def answered():
+            with channel(client, options=apart, at=at) as late:
+                try:
+                    return late.infer(ROW).outputs
+                except grpc.RpcError:
+                    return None
+
+        client.until(answered)
 
 
 def test_a_taken_port_is_told(client):

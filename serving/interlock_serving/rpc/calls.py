@@ -108,15 +108,23 @@ class Calls:
         app: what answers HTTP.
         access: who may ask; None where everybody may.
         observers: told of each answer.
+        seconds: for a call's message to arrive.
         secure: whether the calls come over TLS.
     """
 
     def __init__(
-        self, app: App, access: Access | None, observers: Sequence[Observer], *, secure: bool
+        self,
+        app: App,
+        access: Access | None,
+        observers: Sequence[Observer],
+        *,
+        seconds: float,
+        secure: bool,
     ) -> None:
         self._app = app
         self._access = access
         self._observers = observers
+        self._seconds = seconds
         self._scheme = "https" if secure else "http"
         self._answers: Mapping[str, _Answer] = {
             "ServerLive": self._server_live,
@@ -128,28 +136,32 @@ class Calls:
         }
 
     def handlers(self) -> dict[str, Any]:
-        """A `grpc.RpcMethodHandler` for each call; messages are read and written here."""
+        """A `grpc.RpcMethodHandler` for each call; messages are read and written here.
+
+        As of a stream, which is the same on the wire: gRPC would wait for the one message of a
+        call for ever, and before anything here hears of it.
+        """
         import grpc
 
         return {
-            name: grpc.unary_unary_rpc_method_handler(self._handler(name, method))
+            name: grpc.stream_unary_rpc_method_handler(self._handler(name, method))
             for name, method in methods().items()
         }
 
-    def _handler(self, name: str, method: Method) -> Callable[[bytes, Any], Awaitable[bytes]]:
+    def _handler(self, name: str, method: Method) -> Callable[[Any, Any], Awaitable[bytes]]:
         import grpc
 
         answer, right = self._answers[name], _RIGHTS[name]
         path = f"/{SERVICE}/{name}"
 
-        async def handle(message: bytes, context: Any) -> bytes:
+        async def handle(_: Any, context: Any) -> bytes:
             began, started = time.time_ns(), time.perf_counter()
             scope = scope_of(context, path, self._scheme)
             named = header_of(scope, b"x-request-id").decode("latin-1")
             call = _Call(scope, named if is_request_id(named) else os.urandom(16).hex())
             code, content = "CANCELLED", b""
             try:
-                result = await self._result(call, right, method, answer, message)
+                result = await self._result(call, right, method, answer, context)
                 if isinstance(result, _Failure):
                     code = result.code
                 else:
@@ -171,7 +183,7 @@ class Calls:
         return handle
 
     async def _result(
-        self, call: _Call, right: Right | None, method: Method, answer: _Answer, message: bytes
+        self, call: _Call, right: Right | None, method: Method, answer: _Answer, context: Any
     ) -> bytes | _Failure:
         """What a call is answered with, of whatever it is."""
         from google.protobuf.message import DecodeError
@@ -181,6 +193,7 @@ class Calls:
             if refusal is not None:
                 return _refused(refusal)
         try:
+            message = await self._message(context)
             response = await answer(call, method.request.FromString(message))
             content: bytes = response.SerializeToString()
         except DecodeError:
@@ -193,6 +206,25 @@ class Calls:
             self._app.log.exception("call %s failed", call.request_id)
             return _Failure("INTERNAL", f"the server failed: {type(error).__name__}")
         return content
+
+    async def _message(self, context: Any) -> bytes:
+        """The one message of a call.
+
+        Raises:
+            Expired: it did not arrive in time.
+            InvalidInput: there is none, or it is larger than it may be.
+        """
+        import grpc.aio
+
+        try:
+            async with asyncio.timeout(self._seconds):
+                message = await context.read()
+        except TimeoutError:
+            raise Expired("the call's message did not arrive in time") from None
+        if message is grpc.aio.EOF:
+            raise InvalidInput("the call has no message that is taken")
+        found: bytes = message
+        return found
 
     def _observe(
         self, call: _Call, path: str, code: str, began: int, seconds: float, size: int

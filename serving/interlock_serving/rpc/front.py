@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from interlock_serving.rpc.calls import Calls
     from interlock_serving.settings import ServerSettings
 
+_STREAMS = 128
+"""Calls of one connection at a time, at most; its client keeps the others back."""
 _NO_COMPRESSION = 1
 """The compressions that are understood, as bits: none but the first, which is that there is none.
 HTTP takes none either: a small message could become a large one."""
@@ -106,6 +108,7 @@ def _options(settings: ServerSettings, guard: Guard) -> list[tuple[str, int]]:
     return [
         ("grpc.max_receive_message_length", settings.max_body),
         ("grpc.max_send_message_length", -1),  # bounded by what was asked
+        ("grpc.max_concurrent_streams", _STREAMS),
         ("grpc.max_metadata_size", HEADER_BYTES),
         ("grpc.absolute_max_metadata_size", HEADER_BYTES),
         ("grpc.max_connection_idle_ms", settings.idle_seconds * 1000),

@@ -55,6 +55,14 @@ def named_as_sent(captures: pa.Table) -> pa.Table:
     return rows.rename_columns([sent_name(name) for name in rows.column_names])
 
 
+def keeps_no_captures(session: Session) -> str:
+    """Which server elsewhere keeps nothing of what it answered; empty where captures can be had."""
+    deployment = current_deployment(session)
+    if deployment is None or not deployment.maker or "pid" in deployment.facts:
+        return ""
+    return "" if session.funnel.can("read_captures", deployment.maker) else str(deployment.maker)
+
+
 def captured_since(
     session: Session, deployment: Deployment, start: datetime, end: datetime
 ) -> pa.Table:

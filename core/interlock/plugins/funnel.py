@@ -205,6 +205,15 @@ class Funnel:
             return self._single(hook, call, arguments)
         return tuple(self._list(hook, call, arguments))
 
+    def can(self, hook: str, owner: Maker | str) -> bool:
+        """Whether the plugin that a record or a name leads to answers a hook.
+
+        Raises:
+            UsageError: it is not installed.
+        """
+        member = self._owner(owner)
+        return hasattr(member.plugin, hook) and hook not in member.left_out
+
     def member(self, owner: Maker | str) -> Member:
         """The plugin that a record or a name leads to, as `owner` finds it.
 

@@ -11,6 +11,7 @@ from interlock.errors import UsageError
 from interlock.ids import new_id, short
 from interlock.lifecycle import endpoints
 from interlock.lifecycle.releases import unfit, verified_release
+from interlock.lifecycle.rollouts.evidence import is_counted
 from interlock.lifecycle.rollouts.state import Rollout, open_rollout, unmoved
 from interlock_hookspecs import Deployment
 
@@ -74,18 +75,28 @@ def refuse_unable(session: Session) -> None:
     """Refuse a rollout in steps through a plugin that does not claim to be able to.
 
     Raises:
-        UsageError: it does not tell what each release was asked.
+        UsageError: it does not tell what each release was asked, or what rows a bound is of.
     """
     strategy, funnel = session.stack.rollout.strategy, session.funnel
     deploys = funnel.has("serve_endpoint") or funnel.has("apply_endpoint")
-    if strategy == "all-at-once" or not deploys or funnel.has("read_traffic"):
+    if strategy == "all-at-once" or not deploys:
         return
     words = ", ".join(session.stack.selected("deploy")) or "none"
-    msg = (
-        f'[stack.{session.stack.name}.rollout] strategy = "{strategy}": the deploy plugin '
-        f"({words}) does not tell what each release is asked (read_traffic)"
-    )
-    raise UsageError(msg, hint='strategy = "all-at-once", or deploy = "local"')
+    where = f"[stack.{session.stack.name}.rollout]"
+    if not funnel.has("read_traffic"):
+        msg = (
+            f'{where} strategy = "{strategy}": the deploy plugin '
+            f"({words}) does not tell what each release is asked (read_traffic)"
+        )
+        raise UsageError(msg, hint='strategy = "all-at-once", or deploy = "local"')
+    if funnel.has("apply_endpoint") and not funnel.has("read_captures"):
+        rows = [bound.key for bound in session.stack.rollout.bounds if not is_counted(bound.key)]
+        if rows:
+            msg = (
+                f"{where} bounds {rows[0]}: the deploy plugin ({words}) does not read back what "
+                "it answered (read_captures)"
+            )
+            raise UsageError(msg, hint="bound rollout.error_rate or rollout.refusal_rate instead")
 
 
 def close(session: Session, rollout: Rollout, reason: str) -> None:

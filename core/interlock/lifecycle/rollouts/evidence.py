@@ -44,7 +44,7 @@ def gather(
     now = datetime.now(UTC)
     traffic = traffic_of(session, deployment, rollout)
     keys = [bound.key for bound in rollout.plan.bounds]
-    found = {key: _counted(key, traffic) for key in keys if _name(key) in _SHARES | _LATENCIES}
+    found = {key: _counted(key, traffic) for key in keys if is_counted(key)}
     wanted = [key for key in keys if key not in found]
     if wanted:
         captures = captured_since(session, deployment, rollout.entered, now)
@@ -54,6 +54,11 @@ def gather(
         requests=traffic.requests if traffic else 0,
         evidence=found,
     )
+
+
+def is_counted(key: str) -> bool:
+    """Whether a measure is of the counts of a server, and of no rows that it answered."""
+    return _name(key) in _SHARES | _LATENCIES
 
 
 def counts_of(session: Session, deployment: Deployment) -> tuple[Traffic, ...]:

@@ -9,16 +9,19 @@ from urllib.parse import urlsplit
 import attrs
 
 import interlock_serving
+from interlock_deploy_seldon.core_v2.settings import CoreV2Settings
 from interlock_hookspecs import (
     CaptureSink,
     Deployment,
     Endpoint,
     EndpointStatus,
+    Target,
     TargetFeed,
     Traffic,
     hookimpl,
     plugin,
     project_root,
+    reveal,
     setting,
 )
 
@@ -40,11 +43,11 @@ def _url(_: object, attribute: attrs.Attribute[Any], value: str) -> None:
 
 
 @plugin(contract="1.0")
-class SeldonServer(interlock_serving.ServerSettings):
+class SeldonServer(interlock_serving.ServerSettings, CoreV2Settings):
     """Seldon's servers: an MLServer behind our own router, or Seldon Core 2 on Kubernetes."""
 
-    target: Literal["mlserver"] = setting(
-        "mlserver", doc="what serves: an MLServer behind our router"
+    target: Literal["mlserver", "core-v2"] = setting(
+        "mlserver", doc="what serves: an MLServer behind our router, or Seldon Core 2 on a cluster"
     )
     mlserver: str = setting(
         "mlserver",
@@ -75,6 +78,36 @@ class SeldonServer(interlock_serving.ServerSettings):
     )
     root: Path = project_root()
 
+    @property
+    def hooks_left_out(self) -> tuple[str, ...]:
+        """What belongs to the other target; and counts, where nobody is named who has them."""
+        if self.target == "mlserver":
+            return ("apply_endpoint", "remove_endpoint")
+        return (
+            ("serve_endpoint",) if reveal(self.prometheus) else ("serve_endpoint", "read_traffic")
+        )
+
+    @hookimpl
+    def apply_endpoint(
+        self,
+        endpoint: Endpoint,
+        id: str,  # noqa: A002  (the record's own word)
+        targets: tuple[Target, ...],
+        ws: Workspace,
+    ) -> Deployment:
+        """Apply the manifests of these targets, and wait until the cluster serves them."""
+        from interlock_deploy_seldon.core_v2.applying import apply
+
+        return apply(endpoint, id, targets, self.core_v2(), ws)
+
+    @hookimpl
+    def remove_endpoint(self, deployment: Deployment) -> None:
+        """Delete the objects of an endpoint."""
+        from interlock_deploy_seldon.core_v2.applying import remove
+
+        if deployment.address:
+            remove(deployment.endpoint, self.core_v2())
+
     @hookimpl
     def serve_endpoint(
         self, endpoint: Endpoint, feed: TargetFeed, captures: CaptureSink, ws: Workspace
@@ -86,10 +119,18 @@ class SeldonServer(interlock_serving.ServerSettings):
 
     @hookimpl
     def endpoint_status(self, deployment: Deployment) -> EndpointStatus:
-        """Ask our server's own readiness."""
-        return interlock_serving.endpoint_status(self, deployment)
+        """Ask our server's own readiness, or the cluster."""
+        if self.target == "mlserver":
+            return interlock_serving.endpoint_status(self, deployment)
+        from interlock_deploy_seldon.core_v2.status import status_of
+
+        return status_of(deployment, self.core_v2())
 
     @hookimpl
     def read_traffic(self, deployment: Deployment) -> tuple[Traffic, ...]:
-        """Ask our server for its counts."""
-        return interlock_serving.read_traffic(self, deployment)
+        """Ask our server for its counts, or the Prometheus that has those of Seldon's agents."""
+        if self.target == "mlserver":
+            return interlock_serving.read_traffic(self, deployment)
+        from interlock_deploy_seldon.core_v2.counts import traffic_of
+
+        return traffic_of(deployment, self.core_v2())

@@ -1,0 +1,27 @@
+"""The deploy suite on the target core-v2, the official client against a stand-in of the API."""
+
+import pytest
+from seldon_cluster import onnx_model
+
+from interlock_hookspecs.conformance.deploy import DeploySuite
+
+
+@pytest.mark.stand_in
+class TestCoreV2(DeploySuite):
+    """Without a Prometheus it claims no counts."""
+
+    @pytest.fixture
+    def plugin(self, core_v2):
+        return core_v2()
+
+    def model(self, word, ws):
+        return onnx_model(word, ws)
+
+
+@pytest.mark.stand_in
+class TestCoreV2WithCounts(TestCoreV2):
+    """With one it claims them; and models are behind pipelines."""
+
+    @pytest.fixture
+    def plugin(self, core_v2, prometheus):
+        return core_v2(prometheus=prometheus.url, pipeline=True)

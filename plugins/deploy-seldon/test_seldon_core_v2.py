@@ -18,9 +18,10 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from seldon_cluster import SeldonCluster, onnx_model
+from seldon_cluster import SeldonCluster
 
 from interlock_deploy_seldon import SeldonServer
+from interlock_deploy_seldon.core_v2.conformance import onnx_model
 from interlock_deploy_seldon.core_v2.names import endpoint_name, model_name
 from interlock_hookspecs import Conflict, InvalidInput, NotFound, Unavailable
 from interlock_hookspecs.conformance.released import ENDPOINT, target_of

@@ -1,21 +1,17 @@
 """The deploy suite on the target core-v2, the official client against a stand-in of the API."""
 
 import pytest
-from seldon_cluster import onnx_model
 
-from interlock_hookspecs.conformance.deploy import DeploySuite
+from interlock_deploy_seldon.core_v2.conformance import SeldonSuite
 
 
 @pytest.mark.stand_in
-class TestCoreV2(DeploySuite):
+class TestCoreV2(SeldonSuite):
     """Without a Prometheus it claims no counts."""
 
     @pytest.fixture
     def plugin(self, core_v2):
         return core_v2()
-
-    def model(self, word, ws):
-        return onnx_model(word, ws)
 
 
 @pytest.mark.stand_in

@@ -10,8 +10,9 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-from seldon_cluster import FIELDS, onnx_model
+from seldon_cluster import FIELDS
 
+from interlock_deploy_seldon.core_v2.conformance import onnx_model
 from interlock_deploy_seldon.core_v2.folder import as_text
 from interlock_deploy_seldon.core_v2.formats import layout
 from interlock_deploy_seldon.core_v2.manifests import Stored, render

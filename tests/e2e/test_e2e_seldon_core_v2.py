@@ -4,6 +4,8 @@ The cluster is a stand-in of the Kubernetes API, asked by the official client.
 """
 
 import json
+import subprocess
+import sys
 
 import pytest
 
@@ -151,6 +153,24 @@ def test_from_our_own_server_to_a_cluster_and_back_is_one_word(project, seldon_c
     made.edit('deploy = "seldon"', 'deploy = "local"')
     made("run", "--until", "deploy", "--again")
     assert seldon_cluster.of("Experiment") == {}
+
+
+def test_the_suite_of_the_distribution_holds_it_on_a_cluster(seldon_cluster, tmp_path):
+    """`plugins check` with the settings of a cluster tries the plugin's promises there."""
+    settings = {
+        "target": "core-v2",
+        "kubeconfig": seldon_cluster.kubeconfig(tmp_path / "kubeconfig"),
+        "storage": tmp_path / "store",
+        "settle_seconds": 0.0,
+    }
+    words = [part for key, value in settings.items() for part in ("--set", f"{key}={value}")]
+    only = ("test_it_keeps_to_the_form", "test_new_targets_take_the_place_of_the_old")
+    words += [part for name in only for part in ("--only", name)]
+    command = [sys.executable, "-m", "interlock", "plugins", "check", "deploy-seldon", *words]
+    said = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert said.returncode == 0, said.stdout + said.stderr
+    assert said.stdout.rstrip().endswith("2 held")
+    assert seldon_cluster.of("Experiment")
 
 
 @pytest.mark.parametrize("target", ["mlserver", "core-v2"])

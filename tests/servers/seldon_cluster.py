@@ -611,31 +611,6 @@ class Prometheus:
         return 200, json.dumps(said).encode()
 
 
-def onnx_model(word: str, ws: Any, *, format: str = "onnx") -> Any:  # noqa: A002  (the field's word)
-    """A model in ONNX, as Triton loads it, with an input for each feature of the deploy suite's.
-
-    Another word gives other bytes.
-    """
-    import onnx
-    from onnx import TensorProto, helper
-
-    from interlock_hookspecs import Model
-    from interlock_hookspecs.conformance.released import SIGNATURE
-
-    column = ["n", 1]
-    inputs = [
-        helper.make_tensor_value_info("x", TensorProto.DOUBLE, column),
-        helper.make_tensor_value_info("word", TensorProto.STRING, column),
-    ]
-    score = helper.make_tensor_value_info("score", TensorProto.DOUBLE, column)
-    node = helper.make_node("Sigmoid", ["x"], ["score"])
-    graph = helper.make_graph([node], word, inputs, [score])
-    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
-    path = ws.scratch() / "model.onnx"
-    onnx.save(made, path)
-    return Model(format=format, artifact=ws.keep(path), signature=SIGNATURE)
-
-
 @pytest.fixture
 def seldon_cluster() -> Iterator[SeldonCluster]:
     """A cluster of a test's own."""

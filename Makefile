@@ -76,7 +76,7 @@ build/mlserver-venv/.ready: constraints-mlserver.txt
 	@echo "Making an environment for MLServer ..."
 	@rm -rf build/mlserver-venv && mkdir -p build
 	@$(PYTHON) -m venv build/mlserver-venv
-	@build/mlserver-venv/bin/python -m pip -qq --disable-pip-version-check install --only-binary :all: --constraint constraints-mlserver.txt mlserver mlserver-sklearn onnxruntime orjson
+	@build/mlserver-venv/bin/python -m pip -qq --disable-pip-version-check install --only-binary :all: --constraint constraints-mlserver.txt mlserver mlserver-mlflow mlserver-sklearn onnxruntime orjson
 	@touch $@
 
 # The public clients of the protocol, likewise.

@@ -90,7 +90,7 @@ def test_what_is_served_goes_on_until_the_next_is_there(remote, opened, joined_m
     with remote(feed) as ours:
         (first,) = ours.current
         feed.change(opened(1), OpenTarget(target=target_of(2), predictor=Share(2)))
-        until(lambda: "'share' is neither" in ours.problem)
+        until(lambda: "'share' is none" in ours.problem)
         assert ours.current == (first,)
         assert first.predictor.predict(ROWS)["prediction"].to_pylist() == pytest.approx([1.0, 2.0])
         feed.problem = "the ledger cannot be read"
@@ -147,7 +147,7 @@ def test_a_change_of_weights_loads_nothing(remote, opened):
 def test_what_cannot_be_served_at_first_ends_the_call(remote, opened, joined_mlserver):
     """An endpoint whose first release MLServer cannot have does not begin, and leaves nothing."""
     feed = Feed(opened(1), OpenTarget(target=target_of(2), predictor=Share(2)))
-    with pytest.raises(Unsupported, match="'share' is neither"), remote(feed):
+    with pytest.raises(Unsupported, match="'share' is none"), remote(feed):
         pass
     assert joined_mlserver.models() == set()
 

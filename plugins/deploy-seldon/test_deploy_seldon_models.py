@@ -24,6 +24,7 @@ from interlock_deploy_seldon.mlserver.repository import Repository
 from interlock_hookspecs import (
     Field,
     InvalidInput,
+    Model,
     OpenTarget,
     PluginError,
     Signature,
@@ -36,6 +37,19 @@ from interlock_model_onnx import OnnxBundle, OnnxModel
 from interlock_model_skops import SkopsModel
 
 pytestmark = pytest.mark.real_backend
+
+
+@attrs.frozen
+class Opened:
+    """What an opener gives, as far as MLServer is asked instead of it."""
+
+    fitted: object
+    signature: object
+
+    def predict(self, rows):
+        raise AssertionError("MLServer was to be asked")
+
+
 CITIES = ("Lowell", "Salem", None)
 
 
@@ -177,6 +191,61 @@ def test_a_wide_matrix_of_an_onnx_file_made_elsewhere(ws, served, tmp_path):
     assert served(model).predict(rows).equals(ws.open_model(model).predict(rows))
 
 
+# As MLflow saves it: by its own code, in an environment that has it.
+SAVE = """
+import sys
+import mlflow
+import numpy as np
+import pandas as pd
+from mlflow.models import infer_signature
+from sklearn.compose import make_column_transformer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OrdinalEncoder
+
+x, count = np.random.default_rng(0).normal(size=60), np.arange(60) % 7
+frame = pd.DataFrame({"x": x, "count": count, "city": ["Lowell", "Salem", "Lynn"] * 20})
+encode = make_column_transformer((OrdinalEncoder(), ["city"]), remainder="passthrough")
+fitted = make_pipeline(encode, LogisticRegression()).fit(frame, np.arange(60) % 2)
+scores = fitted.predict_proba(frame)
+for name, method in (("scores", "predict_proba"), ("labels", "predict")):
+    mlflow.sklearn.save_model(
+        fitted, f"{sys.argv[1]}/{name}", pyfunc_predict_fn=method,
+        signature=infer_signature(frame, scores), serialization_format="cloudpickle",
+    )
+print(scores[:, 1].tolist(), x.tolist(), sep="\\n")
+"""
+
+
+def test_a_folder_of_mlflow_is_run_by_its_own_runtime(ws, served, mlserver_command, tmp_path):
+    """Asked by named columns of their types; one that answers labels is told how to be saved."""
+    python = mlserver_command.with_name("python")
+    done = subprocess.run(
+        [python, "-W", "ignore", "-c", SAVE, tmp_path],
+        env={**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    scores, x = map(json.loads, done.stdout.splitlines())
+    rows = pa.table(
+        {"city": ["Lowell", "Salem", "Lynn"] * 20, "x": x, "count": [*range(7)] * 8 + [0, 1, 2, 3]}
+    )
+    signature = signature_of("binary", {"x": "double", "count": "int64", "city": "string"}, (0, 1))
+    artifact = ws.keep(tmp_path / "scores")
+    model = Model(format="mlflow", artifact=artifact, signature=signature)
+    opened = Opened(fitted=None, signature=signature)
+    there = served(model, opened)
+    assert there.predict(rows)["score"].to_pylist() == scores
+    infinite = rows.set_column(1, "x", pa.array([np.inf] * 60))
+    with pytest.raises(InvalidInput, match="'x' holds an infinite number"):
+        there.predict(infinite)
+    labels = attrs.evolve(model, artifact=ws.keep(tmp_path / "labels"))
+    with pytest.raises(PluginError, match=r"answers .* and not score: .*predict_proba"):
+        served(labels, opened).predict(rows)
+
+
 def test_a_plain_client_of_mlserver_is_answered(ws, served, joined_mlserver):
     """Whoever asks MLServer past us may send the plain tensor that its metadata declares."""
     fitted, signature, rows = fitted_to("regression")
@@ -233,11 +302,9 @@ def test_what_mlserver_cannot_open_is_said_in_its_words(ws, repository, joined_m
 def test_a_format_that_gives_nothing_is_unsupported(ws, tmp_path):
     """A model that only its opener can ask is none for MLServer, and the way out is named."""
     target = OpenTarget(target=target_of(1), predictor=Share(1))
-    with pytest.raises(Unsupported, match="format 'share' is neither"):
+    with pytest.raises(Unsupported, match="of the format 'share' is none"):
         pack(target, tmp_path, ws)
-    unpicklable = attrs.make_class("Opened", ["fitted", "signature", "predict"])(
-        LogisticRegression(), SIGNATURE, None
-    )
+    unpicklable = Opened(fitted=LogisticRegression(), signature=SIGNATURE)
     unpicklable.fitted.hook = lambda: None
     with pytest.raises(Unsupported, match="LogisticRegression cannot be pickled"):
         pack(OpenTarget(target=target_of(1), predictor=unpicklable), tmp_path, ws)

@@ -77,7 +77,11 @@ def joined_mlserver(
         process = subprocess.Popen(
             [mlserver_command, "start", home],
             cwd=home,
-            env={**environ, "PYTHONPATH": str(server.modules)},
+            env={
+                **environ,
+                "PYTHONPATH": str(server.modules),
+                "MLFLOW_DISABLE_TELEMETRY": "true",
+            },
             stdout=log,
             stderr=log,
             start_new_session=True,

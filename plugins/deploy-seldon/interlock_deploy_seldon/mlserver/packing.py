@@ -1,8 +1,8 @@
 """What an MLServer is given of a model: the files of its folder, and how its answer is read.
 
-By the model's format: an ONNX file is copied, as core has verified it; of any other format the
-estimator is taken which its opener read from verified bytes, and written by joblib. Nothing that
-comes from elsewhere is ever unpickled: MLServer reads what was written here.
+By the model's format: an ONNX file or a folder of MLflow is copied, as core has verified it; of any
+other format the estimator is taken which its opener read from verified bytes, and written by
+joblib: MLServer unpickles what was written here.
 """
 
 from __future__ import annotations
@@ -36,12 +36,14 @@ class Pack:
         output: which output is asked for; empty for the only one.
         places: for each output of the signature, its column in MLServer's answer.
         finite: whether a number that is infinite is refused before it is asked.
+        named: whether it is asked by named columns, and not by a matrix.
     """
 
     settings: dict[str, Any]
     output: str
     places: tuple[int, ...]
     finite: bool
+    named: bool = False
 
 
 def pack(target: OpenTarget, folder: Path, ws: Workspace) -> Pack:
@@ -60,11 +62,13 @@ def pack(target: OpenTarget, folder: Path, ws: Workspace) -> Pack:
     model = target.target.model
     if model.format in _ONNX:
         return _onnx(model, folder, ws)
+    if model.format == "mlflow":
+        return _mlflow(model, folder, ws)
     fitted = getattr(target.predictor, "fitted", None)
     if fitted is None:
         raise Unsupported(
-            "MLServer is given scikit-learn estimators and ONNX files, and a model of the format "
-            f'{model.format!r} is neither here: serve it with deploy = "local"'
+            "MLServer is given scikit-learn estimators, ONNX files and MLflow folders, and a model "
+            f'of the format {model.format!r} is none here: serve it with deploy = "local"'
         )
     return _sklearn(fitted, target.predictor.signature, folder)
 
@@ -85,6 +89,21 @@ def _onnx(model: Model, folder: Path, ws: Workspace) -> Pack:
         output="",
         places=_recorded(model),
         finite=True,
+    )
+
+
+def _mlflow(model: Model, folder: Path, ws: Workspace) -> Pack:
+    shutil.copytree(ws.locate(model.artifact), folder / "model")
+    return Pack(
+        settings={
+            "implementation": "mlserver_mlflow.MLflowRuntime",
+            "platform": "mlflow",
+            "parameters": {"uri": "./model"},
+        },
+        output="",
+        places=tuple(range(len(model.signature.outputs))),
+        finite=True,
+        named=True,
     )
 
 

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from interlock_deploy_seldon.mlserver import named
 from interlock_deploy_seldon.mlserver.api import Api, Refused
 from interlock_deploy_seldon.mlserver.matrices import (
     answers,
@@ -82,15 +83,19 @@ class RemotePredictor:
         texts = text_list(rows, inputs)
         if not rows.num_rows:
             return pa.table({name: pa.array([], pa.float64()) for name in names})
+        body = named.request(rows, inputs) if pack.named else request(numbers, texts, pack.output)
         try:
-            said = self._api.infer(self.held.name, request(numbers, texts, pack.output))
+            said = self._api.infer(self.held.name, body)
         except Unavailable:
             self._lost()
             raise
         except Refused as error:
             self._refuse_infinite(numbers)
             raise PluginError(f"MLServer answers: {error}") from error
-        values = answers(said, rows.num_rows)
+        if pack.named:
+            values = named.answers(said, self._signature, rows.num_rows)
+        else:
+            values = answers(said, rows.num_rows)
         if values.shape[1] <= max(pack.places):
             raise PluginError(f"MLServer's answer has {values.shape[1]} numbers a row, too few")
         columns = [np.ascontiguousarray(values[:, place]) for place in pack.places]
@@ -101,6 +106,6 @@ class RemotePredictor:
 
         infinite = np.isinf(numbers).any(axis=0)
         if infinite.any():
-            named = [field for field in self._signature.inputs if is_number(field.type)]
-            field = named[int(infinite.argmax())]
+            fields = [field for field in self._signature.inputs if is_number(field.type)]
+            field = fields[int(infinite.argmax())]
             raise InvalidInput(f"column {field.name!r} holds an infinite number")

@@ -215,7 +215,9 @@ class OwnServer:
         named = (*_INHERITED, *self._inherit)
         kept = {name: os.environ[name] for name in named if name in os.environ}
         path = os.pathsep.join(map(str, self._python_path))
-        return {**kept, "PYTHONUNBUFFERED": "1", **({"PYTHONPATH": path} if path else {})}
+        # MLflow's runtime would tell its makers of its use.
+        fixed = {"PYTHONUNBUFFERED": "1", "MLFLOW_DISABLE_TELEMETRY": "true"}
+        return {**fixed, **kept, **({"PYTHONPATH": path} if path else {})}
 
     def _hear(self, stream: IO[bytes]) -> None:
         with stream:

@@ -1,6 +1,7 @@
 """The contract keeps its own promises: documented, runnable, complete, cheap to import, tested."""
 
 import ast
+import functools
 import importlib
 import inspect
 import pkgutil
@@ -166,10 +167,16 @@ def test_a_plugins_settings_hide_secrets_and_its_instances_differ():
     assert contract_of(Store) == "1.0"
 
 
+@functools.cache
+def tree(path):
+    return tuple(ast.walk(ast.parse(path.read_bytes())))
+
+
 def nodes(path, kind):
-    return [node for node in ast.walk(ast.parse(path.read_bytes())) if isinstance(node, kind)]
+    return [node for node in tree(path) if isinstance(node, kind)]
 
 
+@functools.cache
 def calls(path):
     """The methods that a file calls or asks for by name, from its syntax and not its comments."""
     found = nodes(path, ast.Call)
@@ -178,20 +185,31 @@ def calls(path):
     return names | {call.func.attr for call in found if isinstance(call.func, ast.Attribute)}
 
 
+KIT = "interlock_hookspecs.conformance"
+
+
+@functools.cache
 def suites(path):
-    """The files of the conformance suites that a test file inherits tests from."""
+    """The files of the conformance suites that a file inherits tests from, and what those use."""
     inherited = {
         base.id
         for found in nodes(path, ast.ClassDef)
         for base in found.bases
         if isinstance(base, ast.Name)
     }
-    folder = ROOT / "hookspecs" / "interlock_hookspecs" / "conformance"
-    return [
+    folder = ROOT / "hookspecs" / KIT.replace(".", "/")
+    found = {
         suite
         for suite in folder.rglob("*.py")
         if inherited & {found.name for found in nodes(suite, ast.ClassDef)}
-    ]
+    } - {path}
+    used = {
+        folder / f"{taken.module.removeprefix(KIT + '.')}.py"
+        for suite in found
+        for taken in nodes(suite, ast.ImportFrom)
+        if taken.module.startswith(KIT + ".")
+    }
+    return found.union(used, *map(suites, found))
 
 
 def implemented():

@@ -37,9 +37,10 @@ unexport PYTHONDONTWRITEBYTECODE
 demo: .venv/.runtime
 	@$(BIN)/python contrib/examples/employment/demo.py
 
-# One OpenMP thread a process: two workers that spin on two cores wait for each other.
+# Three workers on two cores: much of a test is waiting for a server. One OpenMP thread a process:
+# those that spin wait for each other. conftest.py says which files begin.
 test: .venv/.dev build/mlflow-venv/.ready build/mlserver-venv/.ready build/clients-venv/.ready
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 load: .venv/.dev
 	@INTERLOCK_LOAD_SECONDS=600 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -o faulthandler_timeout=1800 tests/load/test_load.py

@@ -9,6 +9,22 @@ import pytest
 pytest_plugins = ["mlflow_server", "mlserver_server", "s3_server", "seldon_cluster"]
 
 COUNTED = ("real_backend", "schema", "stand_in")
+LONG = (
+    "tests/load/test_load.py",
+    "tests/docs/test_tutorial.py",
+    "tests/isolation/test_isolated_suites.py",
+    "tests/dist/test_wheels.py",
+    "plugins/deploy-seldon/test_deploy_seldon_conformance.py",
+    "tests/swap/test_swap_matrix.py",
+    "tests/swap/test_swap_matrix_serving.py",
+    "tests/examples/test_employment.py",
+    "plugins/model-onnx/test_model_onnx_conformance.py",
+    "plugins/registry-mlflow/test_registry_mlflow_suite.py",
+    "tests/faults/test_object_store.py",
+    "tests/faults/test_kill.py",
+    "tests/swap/test_swap_kill.py",
+)
+"""The longest files begin: none of them is left to one worker at the end, when all else is done."""
 ROOT = Path(__file__).parent
 
 
@@ -51,7 +67,12 @@ def _import_of_examples(doctest_namespace):
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items):
-    """Note on each test the markers that are counted: a report keeps them, across processes."""
+    """Put the long files first, and note on each test the markers that are counted.
+
+    A report keeps what is noted, across processes.
+    """
+    place = {ROOT / path: number for number, path in enumerate(LONG)}
+    items.sort(key=lambda item: place.get(item.path, len(LONG)))
     for item in items:
         item.user_properties += [
             ("counted", name) for name in COUNTED if item.get_closest_marker(name)

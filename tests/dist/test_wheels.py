@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import venv
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,13 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 MEMBERS = ("hookspecs", "worker", "serving", "core", "plugins", "contrib")
 CONTRIB = sorted(path.parent.name for path in ROOT.glob("contrib/*/pyproject.toml"))
+# What `python -m build --no-isolation` asks of the backend, in one process instead of three.
+BUILD = """
+import os, sys
+from setuptools import build_meta
+os.chdir(sys.argv[2])
+build_meta.build_wheel(sys.argv[1])
+"""
 MAKE_DATA = """
 import pyarrow as pa, pyarrow.parquet as pq
 from sklearn.datasets import load_breast_cancer
@@ -57,17 +65,11 @@ def wheels(tmp_path_factory):
     members = [source, *(path.parent for path in source.glob("*/pyproject.toml"))]
     for shelf in ("plugins", "contrib"):
         members += [path.parent for path in source.glob(f"{shelf}/*/pyproject.toml")]
-    builds = [
-        subprocess.Popen(
-            [sys.executable, "-m", "build", "-q", "--no-isolation", "--wheel", "-o", dist, member],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-        )
-        for member in members
-    ]
-    for build in builds:
-        _, said = build.communicate(timeout=300)
-        assert build.returncode == 0, said.decode()
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for _ in pool.map(
+            lambda member: run(sys.executable, "-c", BUILD, dist, member, cwd=source), members
+        ):
+            pass
     return dist
 
 

@@ -191,6 +191,12 @@ def test_the_readme_begins_with_two_commands_of_the_makefile():
             assert re.search(rf"^{target}:|^\$\(BENCHMARKS\)", makefile, re.MULTILINE), target
 
 
+def test_the_files_that_begin_a_run_of_all_tests_are_there(request):
+    """One that is renamed would fall back among the rest, unnoticed."""
+    conftest = request.config.pluginmanager.get_plugin(str(ROOT / "conftest.py"))
+    assert [path for path in conftest.LONG if not (ROOT / path).is_file()] == []
+
+
 @pytest.mark.parametrize("path", READ, ids=lambda path: str(path.relative_to(ROOT)))
 def test_what_a_page_types_is_a_command_with_those_options(path):
     """Every ``interlock ...`` in code names a command, and options that it has."""

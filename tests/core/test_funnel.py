@@ -412,6 +412,8 @@ def test_a_hook_that_is_left_out_is_one_that_the_plugin_lacks():
     both = funnel(("a", here), ("b", there))
     assert both.makers("apply_endpoint") == (both.members[1].maker,)
     assert both.makers("serve_endpoint") == (both.members[0].maker,)
+    assert both.can("serve_endpoint", both.members[0].maker)
+    assert not both.can("apply_endpoint", both.members[0].maker)
     with pytest.raises(UsageError, match="has no apply_endpoint as it is configured"):
         both.owner("apply_endpoint", both.members[0].maker)
     with pytest.raises(UsageError, match=r"both .* implement serve_endpoint"):

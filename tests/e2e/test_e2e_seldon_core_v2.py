@@ -155,6 +155,17 @@ def test_from_our_own_server_to_a_cluster_and_back_is_one_word(project, seldon_c
     assert seldon_cluster.of("Experiment") == {}
 
 
+def test_in_an_environment_of_its_own_it_is_the_same(seldon, seldon_cluster):
+    """Its worker tells which hooks it leaves out, and applies and removes as it does here."""
+    made = seldon(python=sys.executable)
+    made("run", "--until", "deploy")
+    assert list(split(seldon_cluster).values()) == [100]
+    funnel = made.session().funnel
+    assert (funnel.has("serve_endpoint"), funnel.has("read_traffic")) == (False, False)
+    made("undeploy")
+    assert seldon_cluster.of("Experiment") == {}
+
+
 def test_the_suite_of_the_distribution_holds_it_on_a_cluster(seldon_cluster, tmp_path):
     """`plugins check` with the settings of a cluster tries the plugin's promises there."""
     settings = {

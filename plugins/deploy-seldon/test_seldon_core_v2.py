@@ -337,6 +337,28 @@ def test_who_is_killed_in_the_middle_is_gone_on_with(seldon_cluster, core_v2, ws
     assert not failed
 
 
+def test_who_goes_back_while_another_settles_keeps_the_model(
+    seldon_cluster, core_v2, apply, released
+):
+    """What was unused at a switch, and is used again before its end comes, stays."""
+    apply(released(1))
+    until(lambda: seldon_cluster.answers(EXPERIMENT), "the first release is never served")
+    slow = core_v2(settle_seconds=3.0)
+    forth = threading.Thread(target=apply, args=(released(2),), kwargs={"plugin": slow})
+
+    def now():
+        (experiment,) = seldon_cluster.of("Experiment").values()
+        return experiment["spec"]["candidates"][0]["name"]
+
+    with asked_all_the_while(seldon_cluster) as failed:
+        forth.start()
+        until(lambda: now() == model_name(ENDPOINT, released(2)), "there is no switch")
+        apply(released(1), plugin=slow)
+        forth.join()
+        until_models(seldon_cluster, "release-1")
+    assert not failed
+
+
 def test_a_removed_endpoint_leaves_its_neighbour(seldon_cluster, core_v2, apply, released):
     """Its objects go, to the last; those of another endpoint, and another's own, stay."""
     other = attrs.evolve(ENDPOINT, name="other")

@@ -16,10 +16,12 @@ from interlock_deploy_seldon.core_v2.cluster import Cluster, merged, refuse_fore
 from interlock_deploy_seldon.core_v2.folder import Folder
 from interlock_deploy_seldon.core_v2.formats import refuse_unservable
 from interlock_deploy_seldon.core_v2.manifests import (
+    PIPELINE,
     Manifest,
     Rendered,
     refuse_unsplittable,
     render,
+    served_by,
 )
 from interlock_deploy_seldon.core_v2.names import endpoint_name
 from interlock_deploy_seldon.core_v2.options import CoreV2
@@ -246,8 +248,12 @@ def _drop_unused(cluster: Cluster, rendered: Rendered, options: CoreV2) -> None:
     # Requests in flight end first, and Seldon's mesh hears of the switch: an Experiment does not
     # say which of its generations it is ready with.
     time.sleep(options.settle_seconds)
+    # Somebody may have switched back meanwhile: what the endpoint sends requests to stays.
+    now = cluster.get("Experiment", label)
+    used = {each.removesuffix(PIPELINE) for each in served_by(now)} if now is not None else set()
     for kind, name in unused:
-        cluster.delete(kind, name)
+        if name.removesuffix(PIPELINE) not in used:
+            cluster.delete(kind, name)
 
 
 def _names(rendered: Rendered, kind: str) -> set[str]:

@@ -15,16 +15,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 from interlock_deploy_seldon.core_v2.cluster import Cluster
-from interlock_deploy_seldon.core_v2.manifests import RELEASE, Manifest, shares
+from interlock_deploy_seldon.core_v2.manifests import PIPELINE, RELEASE, Manifest, served_by, shares
 from interlock_deploy_seldon.core_v2.names import endpoint_name
 from interlock_deploy_seldon.core_v2.options import CoreV2
-from interlock_deploy_seldon.core_v2.status import served_by
 from interlock_hookspecs import Deployment, Traffic, Unavailable
 
 _SECONDS = 5.0
 _COUNTER = "seldon_model_infer_total"
 _REFUSED = {"400", "413", "415", "422", "InvalidArgument", "OutOfRange"}
-_PIPELINE = "-pipeline"
 
 
 def traffic_of(deployment: Deployment, options: CoreV2) -> tuple[Traffic, ...]:
@@ -39,14 +37,14 @@ def traffic_of(deployment: Deployment, options: CoreV2) -> tuple[Traffic, ...]:
         if experiment is None:
             raise Unavailable(f"the cluster has no Experiment {name}")
         models = {each["metadata"]["name"]: each for each in cluster.of_endpoint("Model", name)}
-    served = [each.removesuffix(_PIPELINE) for each in served_by(experiment)]
+    served = [each.removesuffix(PIPELINE) for each in served_by(experiment)]
     missing = [each for each in served if each not in models]
     if missing:
         raise Unavailable(f"the cluster has no Model {missing[0]}, which the endpoint names")
     counts = _counts(options, served)
     starts = _starts(options, served)
     weights = _weights(deployment, experiment, models)
-    mirror = (experiment["spec"].get("mirror") or {}).get("name", "").removesuffix(_PIPELINE)
+    mirror = (experiment["spec"].get("mirror") or {}).get("name", "").removesuffix(PIPELINE)
     return tuple(
         _traffic(
             models[each],
@@ -98,7 +96,7 @@ def _weights(
     Whole numbers stand for shares in the cluster, so a third comes back as a third only so.
     """
     candidates = {
-        each["name"].removesuffix(_PIPELINE): each["weight"]
+        each["name"].removesuffix(PIPELINE): each["weight"]
         for each in experiment["spec"]["candidates"]
     }
     releases = {name: models[name]["metadata"]["annotations"][RELEASE] for name in candidates}

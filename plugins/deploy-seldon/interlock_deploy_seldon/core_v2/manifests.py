@@ -23,7 +23,7 @@ MANAGED_BY = "app.kubernetes.io/managed-by"
 MANAGER = "interlock"
 ENDPOINT_LABEL = "interlock/endpoint"
 RELEASE = "interlock/release"
-_PIPELINE = "-pipeline"  # Seldon Core refuses a pipeline with the name of one of its steps
+PIPELINE = "-pipeline"  # Seldon Core refuses a pipeline with the name of one of its steps
 
 Manifest = dict[str, Any]
 
@@ -104,9 +104,7 @@ def render(
         spec = _model(stored[target.model.digest], options)
         models.append(checked(_object("Model", name, endpoint, options, spec, target)))
         if options.pipeline:
-            whole = _object(
-                "Pipeline", name + _PIPELINE, endpoint, options, _pipeline(name), target
-            )
+            whole = _object("Pipeline", name + PIPELINE, endpoint, options, _pipeline(name), target)
             pipelines.append(checked(whole))
     names = [each["metadata"]["name"] for each in pipelines or models]
     spec = _experiment(names, targets, options)
@@ -118,6 +116,13 @@ def shares(targets: Sequence[Target]) -> dict[str, int]:
     """The weight of each release that answers, as its Experiment has it."""
     answering = [target.release.id for target in targets if not target.mirror]
     return dict(zip(answering, apportion(_weights(targets)), strict=True))
+
+
+def served_by(experiment: Manifest) -> list[str]:
+    """The names of what an Experiment sends requests to, its mirror last."""
+    spec = experiment["spec"]
+    mirror = [spec["mirror"]] if spec.get("mirror") else []
+    return [each["name"] for each in (*spec["candidates"], *mirror)]
 
 
 def _weights(targets: Sequence[Target]) -> list[float]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from interlock_deploy_seldon.core_v2.applying import address_of
 from interlock_deploy_seldon.core_v2.cluster import Cluster
-from interlock_deploy_seldon.core_v2.manifests import RELEASE, Manifest
+from interlock_deploy_seldon.core_v2.manifests import RELEASE, Manifest, served_by
 from interlock_deploy_seldon.core_v2.names import endpoint_name
 from interlock_deploy_seldon.core_v2.options import CoreV2
 from interlock_deploy_seldon.core_v2.readiness import state_of
@@ -28,13 +28,6 @@ def status_of(deployment: Deployment, options: CoreV2) -> EndpointStatus:
     if experiment is None:
         return _dead(f"the cluster has no Experiment {name}")
     return _told(experiment, models, pipelines)
-
-
-def served_by(experiment: Manifest) -> list[str]:
-    """The names of what an Experiment sends requests to, its mirror last."""
-    spec = experiment["spec"]
-    mirror = [spec["mirror"]] if spec.get("mirror") else []
-    return [each["name"] for each in (*spec["candidates"], *mirror)]
 
 
 def _told(

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from interlock_hookspecs import Predictor, Workspace
 
 _TICK_SECONDS = 0.5
-_AGAIN_SECONDS = 2.0
+_AGAIN_SECONDS = (2.0, 60.0)
+"""After which time what failed is tried again: at first, and at last, twice as long each time."""
 _END_SECONDS = 5.0
 _LINGER_SECONDS = 2.0
 """How long a model stays that is served no longer: who has just read that it is may still come."""
@@ -77,6 +78,7 @@ class RemoteFeed:
         self._trouble = ""
         self._lost = ""
         self._again = 0.0
+        self._wait = _AGAIN_SECONDS[0]
         self._told = threading.Event()
         self._closing = False
         self._thread = threading.Thread(target=self._follow, name="mlserver-feed", daemon=True)
@@ -153,23 +155,30 @@ class RemoteFeed:
             if self._closing:
                 return
             wanted = self._feed.current
+            if wanted is not seen:
+                self._wait = _AGAIN_SECONDS[0]
             if wanted is not seen or (self._trouble and time.monotonic() >= self._again):
                 seen = wanted
-                try:
-                    self._take(wanted)
-                    self._trouble = ""
-                except Exception as error:  # noqa: BLE001  (what is served goes on, whatever it is)
-                    self._say(error)
+                self._try(wanted)
             if self._lost:
                 self._look_after()
             self._let_go()
+
+    def _try(self, wanted: tuple[OpenTarget, ...]) -> None:
+        try:
+            self._take(wanted)
+        except Exception as error:  # noqa: BLE001  (what is served goes on, whatever it is)
+            self._say(error)
+        else:
+            self._trouble = ""
 
     def _say(self, error: Exception) -> None:
         text = str(error) if isinstance(error, PluginError) else repr(error)
         if text != self._trouble:
             self._ws.log.error("not everything is served that should be: %s", text)
         self._trouble = text
-        self._again = time.monotonic() + _AGAIN_SECONDS
+        self._again = time.monotonic() + self._wait
+        self._wait = min(2 * self._wait, _AGAIN_SECONDS[1])
 
     def _take(self, targets: tuple[OpenTarget, ...]) -> None:
         """Have MLServer load what these need, then hand them over."""

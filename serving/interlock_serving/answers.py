@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import numpy as np
-import pyarrow as pa
 
 from interlock_serving.matrix import as_table
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 Outputs = tuple[tuple[str, str], ...]
 """Name and datatype of each output."""
@@ -45,6 +47,8 @@ class Tables:
 
     def only(self, spans: Spans) -> Tables:
         """The same of some of the requests."""
+        import pyarrow as pa
+
         rows, predictions = (
             pa.concat_tables([table.slice(start, rows) for start, rows in spans])
             for table in (self.rows, self.predictions)

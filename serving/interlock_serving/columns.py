@@ -20,15 +20,17 @@ from datetime import date, datetime
 from functools import cached_property
 from itertools import chain
 from types import NoneType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import numpy as np
-import pyarrow as pa
 
 from interlock_hookspecs import Field, InvalidInput, Signature, Unsupported, logical_type
 from interlock_serving.matrix import Matrix, Values, as_table, joined, names_of
 from interlock_serving.usual import Usual
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _INTEGERS = {
     f"{'' if low else 'U'}INT{bits}": (-(2 ** (bits - 1)) if low else 0, 2 ** (bits - low) - 1)
@@ -100,11 +102,16 @@ class Column:
     def __init__(self, field: Field) -> None:
         self.name = field.name
         self.datatype = datatype_of(field.type)
-        self.arrow = _arrow_type(field.type)
         self.nullable = field.nullable
-        self._parse = _text_parser(self.arrow)
+        self._logical = field.type
+        self._parse = _text_parser(field.type)
         self.plain = _PLAIN.get(self.datatype) if self._parse is None else None
         self.range = RANGES.get(self.datatype)
+
+    @cached_property
+    def arrow(self) -> pa.DataType:
+        """Its type in a table."""
+        return _arrow_type(self._logical)
 
     def read(self, values: list[Any] | np.ndarray, datatype: str) -> Any:
         """Values that were sent, as a list that Arrow takes without loss, or as Arrow's own.
@@ -177,6 +184,8 @@ class Column:
             if not np.isinf(values).any():
                 if not self.nullable:
                     raise self._at(int(np.isnan(values).argmax()), _NO_NULL)
+                import pyarrow as pa
+
                 return pa.array(values, self.arrow, from_pandas=True)
         found = values.tolist()
         return self.read([None if one != one else one for one in found], datatype)  # noqa: PLR0124  (NaN is not itself)
@@ -232,6 +241,8 @@ class Columns:
 
     def table(self, requests: Sequence[Values]) -> pa.Table:
         """The rows of requests of the same columns, one after the other."""
+        import pyarrow as pa
+
         layout = self._layout(names_of(requests[0]))
         numbers = joined(requests)
         if numbers is not None:
@@ -258,6 +269,8 @@ class Columns:
     def _layout(self, names: tuple[str, ...]) -> _Layout:
         layout = self._layouts.get(names)
         if layout is None:
+            import pyarrow as pa
+
             kinds = [self.by_name[name].arrow for name in names]
             groups: dict[pa.DataType, list[int]] = {}
             for at, kind in enumerate(kinds):
@@ -271,6 +284,8 @@ class Columns:
 
 def _joined(parts: Sequence[Any], kind: pa.DataType) -> pa.Array:
     """A column out of lists and arrays."""
+    import pyarrow as pa
+
     if set(map(type, parts)) == {np.ndarray}:
         return pa.array(np.concatenate(parts), kind)
     made = [part if isinstance(part, pa.Array) else pa.array(part, kind) for part in parts]
@@ -283,18 +298,21 @@ def output_datatypes(schema: pa.Schema) -> tuple[tuple[str, str], ...]:
 
 
 def _arrow_type(logical: str) -> pa.DataType:
+    import pyarrow as pa
+
     timestamp = _TIMESTAMP.fullmatch(logical)
     if timestamp:
         return pa.timestamp(timestamp[1], tz=timestamp[2])
     return pa.type_for_alias(logical)
 
 
-def _text_parser(kind: pa.DataType) -> Callable[[str], Any] | None:
-    if pa.types.is_date32(kind):
+def _text_parser(logical: str) -> Callable[[str], Any] | None:
+    if logical == "date32[day]":
         return date.fromisoformat
-    if not pa.types.is_timestamp(kind):
+    timestamp = _TIMESTAMP.fullmatch(logical)
+    if timestamp is None:
         return None
-    zoned = kind.tz is not None
+    zoned = timestamp[2] is not None
 
     def parse(text: str) -> datetime:
         value = datetime.fromisoformat(text)

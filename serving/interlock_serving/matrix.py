@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import chain
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import numpy as np
-import pyarrow as pa
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 @attrs.define(eq=False)
@@ -39,6 +41,8 @@ class Matrix:
         if isinstance(self.values, list):
             width = len(self.names)
             return {name: self.values[place::width] for place, name in enumerate(self.names)}
+        import pyarrow as pa
+
         by_column = np.ascontiguousarray(self.values.T)
         arrays = [pa.array(column, from_pandas=True) for column in by_column]
         return dict(zip(self.names, arrays, strict=True))
@@ -70,6 +74,8 @@ def joined(parts: Sequence[Values]) -> np.ndarray | None:
 
 def as_table(columns: Sequence[np.ndarray] | np.ndarray, schema: pa.Schema) -> pa.Table:
     """Columns as a table; NaN is a missing number."""
+    import pyarrow as pa
+
     arrays = [
         pa.array(column, kind, from_pandas=True)
         for column, kind in zip(columns, schema.types, strict=True)

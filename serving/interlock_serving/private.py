@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Literal
 
 import attrs
 import numpy as np
-import pyarrow as pa
 
 from interlock_hookspecs import Capture, CaptureBatch, CaptureSink, InvalidInput, reveal
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from interlock_serving import ServerSettings
 
 _BYTES = 16
@@ -63,6 +64,8 @@ class PrivateCaptures:
         return self.behind.put_batch(attrs.evolve(batch, rows=self._hidden(batch.rows)))
 
     def _chosen(self, batch: CaptureBatch) -> CaptureBatch:
+        import pyarrow as pa
+
         kept = [_place(request_id) < self.share for request_id in batch.request_ids]
         rows = pa.array(np.repeat(kept, batch.counts))
         return attrs.evolve(
@@ -74,6 +77,8 @@ class PrivateCaptures:
         )
 
     def _hidden(self, rows: pa.Table) -> pa.Table:
+        import pyarrow as pa
+
         for name, how in self.columns.items():
             place = rows.schema.get_field_index(name)
             if place < 0:

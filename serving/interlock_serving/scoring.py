@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pyarrow as pa
 
 from interlock_hookspecs import (
     PREDICTION,
@@ -21,6 +21,9 @@ from interlock_serving.answers import Answer, Batch, Numbers, Outputs, Tables
 from interlock_serving.columns import Columns, output_datatypes
 from interlock_serving.matrix import Values, joined
 from interlock_serving.protocol import Query, output_names
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _LONG = 0.002
 """Seconds that an event loop can be away without other requests feeling it."""
@@ -93,6 +96,8 @@ class Scorer:
         labels = decide_numbers(given, self.signature, self._threshold)
         said = [labels, *(given[:, place] for place in range(given.shape[1]))][: len(self.outputs)]
         if self._schemas is None:
+            import pyarrow as pa
+
             kinds = [pa.array(column).type for column in said]
             answered = pa.schema([*zip(self.outputs, kinds, strict=True)])
             self._schemas = (self.columns.schema, answered)
@@ -130,6 +135,8 @@ def _is_usual(signature: Signature) -> bool:
 
 
 def _check_finite(predictions: pa.Table) -> None:
+    import pyarrow as pa
+
     for name, column in zip(predictions.column_names, predictions.columns, strict=True):
         if column.null_count:
             raise ModelFailed(f"no value in {name!r}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import threading
 import time
 from collections.abc import Callable, Generator, Sequence
 from typing import TYPE_CHECKING
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from interlock_serving.rpc.front import Front
 
 _RECORD_SECONDS = 5.0
+_ARROW_SECONDS = 0.1
 
 
 class EndpointServer:
@@ -167,6 +169,9 @@ class EndpointServer:
                 self._peers, self._app.readiness, self._server.cover, self.stop
             )
             self._talking = asyncio.create_task(talk)
+        # To be ready needs no Arrow; most answers do, and so does the record. Whoever asks sooner
+        # than this has it imported then.
+        loop.call_later(_ARROW_SECONDS, threading.Thread(target=_import_arrow, name="arrow").start)
 
     def _take_targets(self) -> None:
         before = self._app.router
@@ -202,6 +207,10 @@ def _guard(settings: ServerSettings) -> Guard:
         max_connections=settings.max_connections,
         certificates=settings.tls_client_ca is not None,
     )
+
+
+def _import_arrow() -> None:
+    import pyarrow as pa  # noqa: F401  (for those who import it after)
 
 
 class _Server(uvicorn.Server):

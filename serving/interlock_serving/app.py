@@ -29,7 +29,7 @@ from interlock_serving.protocol import (
     write_answer,
 )
 from interlock_serving.records import read_records, write_records
-from interlock_serving.routing import Router
+from interlock_serving.routing import Draws, Router
 
 if TYPE_CHECKING:
     import logging
@@ -76,6 +76,7 @@ class App:
     mirrors_skipped: int = 0
     grpc: str = ""
     combined: Callable[[dict[str, Any]], dict[str, Any]] = attrs.field(default=dict)
+    _draws: Draws = attrs.field(factory=Draws, init=False)
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -178,10 +179,12 @@ class App:
         router = self.router
         if version is not None:
             return router.version(version)
+        if len(router.models) == 1:
+            return router.choose(0.0)
         sticky = envelope.sticky
-        if sticky is None and len(router.models) > 1:
+        if sticky is None:
             sticky = sticky_share(header(STICKY_HEADER))
-        return router.choose(sticky)
+        return router.choose(self._draws.next() if sticky is None else sticky)
 
     def read(self, envelope: Envelope, model: Batcher, request_id: str, read: Reader) -> Query:
         """The rows of a request, as its model takes them.

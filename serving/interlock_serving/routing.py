@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import bisect
 import itertools
 import random
@@ -14,6 +15,35 @@ from interlock_hookspecs import NotFound, OpenTarget, Unavailable, Unsupported
 
 if TYPE_CHECKING:
     from interlock_serving.batching import Batcher
+
+
+_TOGETHER = 16
+"""How many requests one draw decides about, at most."""
+
+
+class Draws:
+    """Where in a split the requests without a sticky key go. Asked on the event loop.
+
+    Those that come in one tick go together, up to a number. Each has its chance, as if it were
+    alone; but a batch that is divided costs as two, and a release with few requests would answer
+    them one by one, so that its latency would not compare with that of a release with many.
+    """
+
+    def __init__(self) -> None:
+        self._share = 0.0
+        self._left = 0
+
+    def next(self) -> float:
+        """From 0 to under 1, as for `Router.choose`."""
+        if not self._left:
+            self._share = random.random()  # noqa: S311  (a split, no secret)
+            self._left = _TOGETHER
+            asyncio.get_running_loop().call_soon(self._forget)
+        self._left -= 1
+        return self._share
+
+    def _forget(self) -> None:
+        self._left = 0
 
 
 @attrs.frozen(eq=False)
@@ -59,11 +89,11 @@ class Router:
             counted.append({**about, **mirror.tally.said()})
         return counted
 
-    def choose(self, sticky: float | None = None) -> Batcher:
-        """A model by weight: at random, or always the same for the same ``sticky``.
+    def choose(self, share: float) -> Batcher:
+        """A model by weight, always the same for the same ``share``.
 
         Args:
-            sticky: from 0 to under 1. Weights that move a border move only the keys beside it.
+            share: from 0 to under 1. Weights that move a border move only the keys beside it.
 
         Raises:
             Unavailable: nothing is served.
@@ -72,7 +102,6 @@ class Router:
             raise Unavailable(self.problem or "no release is served here")
         if len(self.models) == 1:
             return self.models[0]
-        share = random.random() if sticky is None else sticky  # noqa: S311  (a split, no secret)
         return self.models[bisect.bisect_right(self.bounds, share * self.bounds[-1])]
 
     def asked_of(self, version: str | None) -> Batcher:

@@ -1,5 +1,6 @@
 """Queues, batches, several versions, mirrors and swaps: which model answers, and when."""
 
+import asyncio
 import concurrent.futures
 import threading
 import time
@@ -10,6 +11,7 @@ from interlock_hookspecs import (
     Field,
     Signature,
 )
+from interlock_serving.routing import Draws
 
 pytestmark = pytest.mark.real_backend
 
@@ -76,6 +78,23 @@ def test_weights_split_the_requests(serving, target):
     shares = {version: versions.count(version) / 400 for version in set(versions)}
     assert shares.keys() == {"release-1", "release-2"}
     assert 0.6 < shares["release-1"] < 0.9  # 0.75 give or take 7 standard deviations
+
+
+def test_requests_that_come_together_go_together():
+    """Up to sixteen, so that no batch is divided; over many ticks each version has its share."""
+    draws, chosen = Draws(), []
+
+    async def ask():
+        for come in (1, 16, 40) * 400:
+            chosen.append([draws.next() for _ in range(come)])
+            await asyncio.sleep(0)
+
+    asyncio.run(ask())
+    assert {len(set(shares)) for shares in chosen if len(shares) <= 16} == {1}
+    assert {len(set(shares)) for shares in chosen if len(shares) == 40} == {3}
+    first = [shares[0] for shares in chosen]
+    assert len(set(first)) == len(first)
+    assert 0.2 < sum(share < 0.25 for share in first) / len(first) < 0.3  # 4 standard deviations
 
 
 def test_a_sticky_key_keeps_its_version(serving, target):

@@ -2,6 +2,7 @@
 
 import asyncio
 import concurrent.futures
+import random
 import threading
 import time
 
@@ -83,6 +84,7 @@ def test_weights_split_the_requests(serving, target):
 def test_requests_that_come_together_go_together():
     """Up to sixteen, so that no batch is divided; over many ticks each version has its share."""
     draws, chosen = Draws(), []
+    random.seed(0)
 
     async def ask():
         for come in (1, 16, 40) * 400:

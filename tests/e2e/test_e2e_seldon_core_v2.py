@@ -14,7 +14,7 @@ PATIENCE = {"window": 0, "min_requests": 20}
 WATCH = ("rollout", "watch", "--every", "0.1")
 ADVANCE = ("rollout", "advance")
 LIKE = ("--set", "train-sklearn.parameters.min_samples_leaf=2")
-BACK = 5
+HELD, BACK = 4, 5
 SETTINGS = """
 [stack.dev.deploy-seldon]
 target = "core-v2"
@@ -95,6 +95,37 @@ def test_a_canary_is_judged_by_the_counts_of_prometheus(seldon, seldon_cluster, 
     assert split(seldon_cluster) == {first: 100}
     (judged, back) = made.events("rollout.judged")
     assert (judged["decision"], back["decision"]) == ("promote", "rollback")
+
+
+@pytest.mark.parametrize(
+    ("strategy", "weights", "mirrored"),
+    [
+        ("blue-green", [100, 0], False),
+        ("shadow", [100], True),
+        ("champion-challenger", [50, 50], False),
+    ],
+)
+def test_each_strategy_is_rendered_and_takes_over(
+    seldon, seldon_cluster, prometheus, strategy, weights, mirrored
+):
+    """Its step stands in the Experiment; by good counts, or a person, the new one has all."""
+    made = seldon(prometheus=prometheus.url)
+    made("run", "--until", "deploy")
+    (first,) = split(seldon_cluster)
+    keys = {"steps": "[0.5]"} if strategy == "champion-challenger" else {}
+    rollout(made, strategy, {"rollout.error_rate": "<= 0.05"}, **keys)
+    made("run", "--until", "deploy", *LIKE)
+    (experiment,) = seldon_cluster.of("Experiment").values()
+    assert [each["weight"] for each in experiment["spec"]["candidates"]] == weights
+    assert ("mirror" in experiment["spec"]) == mirrored
+    (second,) = seldon_cluster.of("Model").keys() - {first}
+    prometheus.counts[second, "200"] = 0
+    made(*ADVANCE)
+    prometheus.counts[second, "200"] = 30
+    if made(*WATCH, expect=None).code == HELD:
+        made("rollout", "promote", "--reason", "both do well")
+    assert split(seldon_cluster) == {second: 100}
+    assert made.listed("rollout", "status", "--limit", 1)[0]["status"] == "promoted"
 
 
 def test_a_rollout_without_counts_is_refused_before_anything_is_done(seldon, seldon_cluster):

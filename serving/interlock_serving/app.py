@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import os
 from collections.abc import Callable
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -44,6 +45,8 @@ _STATUSES: tuple[tuple[type[PluginError], int], ...] = (
 )
 Reader = Callable[..., tuple[int, Values]]
 _RETRY = (b"retry-after", b"1")
+_OF_SERVER = ("/v2", "/v2/health/live", "/v2/health/ready")
+_SCORING = ("infer", "batch")
 STICKY_HEADER = b"x-sticky-key"
 _FOUND = 200
 _DOWN = 503
@@ -82,7 +85,13 @@ class App:
         """Answer one request."""
         exchange = Exchange(scope, receive, send)
         try:
-            status, content = await self._answer(exchange)
+            asked = _asked_of(exchange.path, self.endpoint.name)
+            if asked is not None and asked[1] in _SCORING:
+                _require(exchange, "POST")
+                content = await self._infer(exchange, asked[0], records=asked[1] == "batch")
+                status = _FOUND
+            else:
+                status, content = self._describe(exchange, asked)
         except HTTPError as error:
             await exchange.refuse(error.status, str(error), *error.headers)
         except PluginError as error:
@@ -95,39 +104,28 @@ class App:
         else:
             await exchange.answer(status, content)
 
-    async def _answer(self, exchange: Exchange) -> tuple[int, bytes]:
-        match exchange.path.split("/")[1:]:
-            case ["v2", "models", name, *rest] if name == self.endpoint.name:
-                return await self._model(exchange, rest)
-            case ["v2", "models", name, *_]:
-                raise NotFound(f"no model {shown(name)} here{nearest(name, [self.endpoint.name])}")
-            case ["v2"]:
-                status, value = _FOUND, server()
-            case ["v2", "health", "live"]:
-                status, value = _FOUND, {"live": True}
-            case ["v2", "health", "ready"]:
+    def _describe(
+        self, exchange: Exchange, asked: tuple[str | None, str] | None
+    ) -> tuple[int, bytes]:
+        if asked is None and exchange.path not in _OF_SERVER:
+            raise NotFound("nothing is at this path: the protocol's paths begin with /v2")
+        _require(exchange, "GET", "HEAD")
+        status = _FOUND
+        match asked or exchange.path:
+            case (version, ""):
+                value = self.metadata(version)
+            case (version, _):
+                late = self.router.asked_of(version).late
+                value = {"name": self.endpoint.name, "ready": not late}
+                status = _DOWN if late else _FOUND
+            case "/v2":
+                value = server()
+            case "/v2/health/live":
+                value = {"live": True}
+            case _:
                 value = self.combined(self.readiness())
                 status = _FOUND if value["ready"] else _DOWN
-            case _:
-                raise NotFound("nothing is at this path: the protocol's paths begin with /v2")
-        _require(exchange, "GET", "HEAD")
         return status, orjson.dumps(value)
-
-    async def _model(self, exchange: Exchange, rest: list[str]) -> tuple[int, bytes]:
-        version = None
-        if rest[:1] == ["versions"] and len(rest) > 1:
-            version, rest = rest[1], rest[2:]
-        if rest in (["infer"], ["batch"]):
-            _require(exchange, "POST")
-            return _FOUND, await self._infer(exchange, version, records=rest == ["batch"])
-        if rest not in ([], ["ready"]):
-            raise NotFound("a model has its metadata, ready, infer and batch; nothing else is here")
-        _require(exchange, "GET", "HEAD")
-        if rest == ["ready"]:
-            late = self.router.asked_of(version).late
-            ready = {"name": self.endpoint.name, "ready": not late}
-            return _DOWN if late else _FOUND, orjson.dumps(ready)
-        return _FOUND, orjson.dumps(self.metadata(version))
 
     async def _infer(self, exchange: Exchange, version: str | None, *, records: bool) -> bytes:
         body = await exchange.read_body(at_most=self.max_body)
@@ -246,6 +244,26 @@ def server() -> dict[str, Any]:
     except importlib.metadata.PackageNotFoundError:
         version = "not installed"
     return {"name": name, "version": version, "extensions": ["binary_tensor_data"]}
+
+
+@lru_cache(maxsize=64)  # most clients ask for one path; a long one is as long as a header may be
+def _asked_of(path: str, name: str) -> tuple[str | None, str] | None:
+    """The version that a path names, and what it asks of it; None where it asks for no model.
+
+    Raises:
+        NotFound: the model is another, or has nothing of that kind.
+    """
+    match path.split("/")[1:]:
+        case ["v2", "models", found, *rest] if found == name:
+            version = None
+            if rest[:1] == ["versions"] and len(rest) > 1:
+                version, rest = rest[1], rest[2:]
+            if rest in ([], ["ready"], *([word] for word in _SCORING)):
+                return version, "".join(rest)
+            raise NotFound("a model has its metadata, ready, infer and batch; nothing else is here")
+        case ["v2", "models", found, *_]:
+            raise NotFound(f"no model {shown(found)} here{nearest(found, [name])}")
+    return None
 
 
 def _require(exchange: Exchange, *methods: str) -> None:

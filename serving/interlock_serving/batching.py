@@ -78,6 +78,12 @@ class Batcher:
         answer_seconds: how long a batch may take.
         max_concurrency: requests that wait or are scored, at most; 0 for no limit.
 
+    Attributes:
+        predictor: the opened model.
+        signature: what it takes and gives.
+        columns: what it takes, as the protocol has it.
+        outputs: the names of what is answered.
+
     Raises:
         Unsupported: the protocol has no datatype for one of the model's columns.
     """
@@ -94,6 +100,10 @@ class Batcher:
         max_concurrency: int = 0,
     ) -> None:
         self._scorer = Scorer(target)
+        self.predictor: Predictor = target.predictor
+        self.signature: Signature = self._scorer.signature
+        self.columns: Columns = self._scorer.columns
+        self.outputs: tuple[str, ...] = self._scorer.outputs
         self._pace = Pace()
         self._prompt = getattr(target.predictor, "prompt", False) is True
         self.mirror = target.target.mirror
@@ -126,26 +136,6 @@ class Batcher:
             target.predictor.enter()
         self._thread.start()
         self.late = False
-
-    @property
-    def signature(self) -> Signature:
-        """What the model takes and gives."""
-        return self._scorer.signature
-
-    @property
-    def columns(self) -> Columns:
-        """What the model takes, as the protocol has it."""
-        return self._scorer.columns
-
-    @property
-    def outputs(self) -> tuple[str, ...]:
-        """The names of what is answered."""
-        return self._scorer.outputs
-
-    @property
-    def predictor(self) -> Predictor:
-        """The opened model."""
-        return self._scorer.predictor
 
     def ask(self, query: Query, seconds: float | None = None) -> asyncio.Future[Answer]:
         """Queue a request; its answer comes through the future.

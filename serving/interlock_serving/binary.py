@@ -81,6 +81,8 @@ def wanted(body: Mapping[str, Any], names: tuple[str, ...]) -> frozenset[str]:
     Raises:
         InvalidInput: a parameter is no Boolean.
     """
+    if "parameters" not in body and "outputs" not in body:
+        return frozenset()
     usual = _flag(body, "binary_data_output", default=False)
     chosen = {output["name"]: output for output in body.get("outputs") or ()}
     return frozenset(

@@ -1,11 +1,14 @@
 """A request and its answer on a connection, for less than uvicorn's own: ASGI, and its protocol.
 
-An answer leaves in one piece, and a body that has arrived is handed over without waiting.
+An answer leaves in one piece, and a body that has arrived is handed over without waiting. The
+application is run on the spot, and again when what it waits for is there: not by a task, so that
+what needs one (``asyncio.timeout``, say) makes its own.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import (
@@ -43,10 +46,39 @@ class Cycle(RequestResponseCycle):
         self.response_started = False
         self.response_complete = False
         self.chunked_encoding = None
+        self._tasks: set[Any] = protocol.tasks
+        self._answering: Coroutine[Any, Any, None]
+        self._awaited: Any = None
         self._given = False
         self._waiter: asyncio.Future[None] | None = None
         self._head = b""
         self._left: int | None = None
+
+    def start(self, app: Any) -> None:
+        """Begin to answer."""
+        self._tasks.add(self)  # uvicorn waits for them at the end, and cancels what stays
+        self._answering = self.run_asgi(app)
+        self._step(self._answering.send, None)
+
+    def cancel(self, **_: Any) -> None:
+        """Stop answering: the server ends."""
+        self._step(self._answering.throw, asyncio.CancelledError())
+
+    def _go_on(self, awaited: object) -> None:
+        """What was waited for is there."""
+        if awaited is self._awaited:
+            self._step(self._answering.send, None)
+
+    def _step(self, how: Callable[[Any], Any], value: object) -> None:
+        """Answer until something is waited for."""
+        try:
+            self._awaited = awaited = how(value)
+        except StopIteration:
+            self._awaited = None
+            self._tasks.discard(self)
+        else:
+            awaited._asyncio_future_blocking = False  # noqa: SLF001  (seen, as a task says)
+            awaited.add_done_callback(self._go_on)
 
     def set(self) -> None:
         """Something has arrived, or the connection is gone."""

@@ -36,6 +36,15 @@ class HTTPError(Exception):
         self.headers = headers
 
 
+def _named(headers: dict[bytes, bytes]) -> str:
+    """The name that a client gave its request; empty where it gave none that is one."""
+    given = headers.get(b"x-request-id")
+    if given is None:
+        return ""
+    name = given.decode("latin-1")
+    return name if is_request_id(name) else ""
+
+
 class Exchange:
     """A request as it arrives.
 
@@ -51,8 +60,7 @@ class Exchange:
         self._receive = receive
         self._send = send
         self.json_bytes: int | None = None
-        named = self.header(b"x-request-id").decode("latin-1")
-        self.request_id = named if is_request_id(named) else os.urandom(16).hex()
+        self.request_id = _named(self._headers) or os.urandom(16).hex()
 
     def header(self, name: bytes) -> bytes:
         """A header of the request, the last of its name; empty where it has none."""

@@ -10,22 +10,15 @@ from __future__ import annotations
 import asyncio
 import resource
 from typing import Any, ClassVar
-from urllib.parse import unquote
 
 import attrs
-import httptools
-from uvicorn.protocols.http.httptools_impl import (
-    STATUS_LINE,
-    HttpToolsProtocol,
-    RequestResponseCycle,
-)
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from interlock_serving.asgi import PEER
-from interlock_serving.cycle import Cycle
+from interlock_serving.connection import Connection
 from interlock_serving.tls import peer_name
 
 HEADER_BYTES = 64 * 1024
-PIPELINED = 64
 _SPARE_FILES = 128
 
 
@@ -52,8 +45,8 @@ class Guard:
         return max(1, min(self.max_connections, files - _SPARE_FILES))
 
 
-class GuardedProtocol(HttpToolsProtocol):
-    """uvicorn's protocol with a `Guard`."""
+class GuardedProtocol(Connection):
+    """A connection with a `Guard`."""
 
     guard: ClassVar[Guard]
 
@@ -61,21 +54,16 @@ class GuardedProtocol(HttpToolsProtocol):
         super().__init__(*args, **keywords)
         self._deadline: asyncio.TimerHandle | None = None
         self._write_deadline: asyncio.TimerHandle | None = None
-        self._in_header = self._header_is_new = self._in_body = False
+        self._deadline_of = 0
+        self._header = 0
         self._header_bytes = 0
-        self._peer: str | None = None
-
-    @property
-    def is_idle(self) -> bool:
-        """Whether no request is in progress."""
-        cycle: RequestResponseCycle | None = self.cycle  # None before the first request
-        return cycle is None or cycle.response_complete
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """Count a new connection, and give its first header a deadline."""
         super().connection_made(transport)
         if self.guard.certificates:
-            self._peer = peer_name(transport.get_extra_info("ssl_object"))
+            peer = peer_name(transport.get_extra_info("ssl_object"))
+            self.extras = {} if peer is None else {PEER: peer}
         if len(self.connections) > self.guard.connections:
             self._make_room()
         self._time(self.guard.header_seconds)
@@ -88,58 +76,30 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Parse what arrived; where that leaves a header unfinished, time and measure it."""
+        before = self.cycle
         super().data_received(data)
+        if self._deadline_of != self.reached:
+            self._stop_deadline()
         if self.transport.is_closing():
             return
-        if self._in_header:
+        if self.in_header:
             # Where in its first chunk a header begins is not known: a body may stand before it.
-            self._header_bytes += 0 if self._header_is_new else len(data)
-            self._header_is_new = False
+            self._header_bytes = self._header_bytes + len(data) if self._header == self.begun else 0
+            self._header = self.begun
             if self._header_bytes > HEADER_BYTES:
                 self._refuse(431, f"the header has more than {HEADER_BYTES} bytes")
                 return
-        # Bytes that begin no request, line feeds say, stopped uvicorn's own timer too.
-        if self._in_body:
+        if self.in_body:
             self._time(self.guard.body_seconds)
-        elif self._in_header or (self.is_idle and self.timeout_keep_alive_task is None):
+        elif self.in_header or (self.is_idle and self.cycle is before):
+            # The second: bytes that begin no request, line feeds say.
             self._time(self.guard.header_seconds)
-
-    def on_message_begin(self) -> None:
-        """A request's first bytes are there."""
-        self._in_header = self._header_is_new = True
-        self._header_bytes = 0
-        super().on_message_begin()
-
-    def on_headers_complete(self) -> None:
-        """A request's header is there."""
-        self._in_header = False
-        self._in_body = True
-        self._stop_deadline()
-        if len(self.pipeline) >= PIPELINED:
-            raise ValueError(f"more than {PIPELINED} requests sent ahead")
-        if self._peer is not None:
-            self.scope[PEER] = self._peer  # type: ignore[literal-required]  # a key of ours
-        version = self._complete_scope()
-        before: RequestResponseCycle | None = self.cycle  # None before the first request
-        keep_alive = version != "1.0" and self.parser.should_keep_alive()
-        self.cycle = Cycle(self.scope, self, keep_alive=keep_alive)
-        if before is None or before.response_complete:
-            self._start_asgi_task(self.cycle, self.app)
-        else:
-            self.flow.pause_reading()
-            self.pipeline.appendleft((self.cycle, self.app))
-
-    def on_message_complete(self) -> None:
-        """A request is there as a whole."""
-        self._in_body = False
-        self._stop_deadline()
-        super().on_message_complete()
 
     def on_response_complete(self) -> None:
         """An answer was given; where the next request was sent ahead, it has its time from now."""
         self._stop_deadline()
         super().on_response_complete()
-        if self._in_body and not self.transport.is_closing():
+        if self.in_body and not self.transport.is_closing():
             self._time(self.guard.body_seconds)
 
     def send_400_response(self, msg: str) -> None:
@@ -161,21 +121,10 @@ class GuardedProtocol(HttpToolsProtocol):
             self._write_deadline.cancel()
             self._write_deadline = None
 
-    def _complete_scope(self) -> str:
-        """Add the request line to the scope; the version of HTTP."""
-        url = httptools.parse_url(self.url)
-        path = url.path.decode("ascii")
-        version = self.parser.get_http_version()
-        self.scope["http_version"] = version
-        self.scope["method"] = self.parser.get_method().decode("ascii")
-        self.scope["path"] = unquote(path) if "%" in path else path
-        self.scope["raw_path"] = url.path
-        self.scope["query_string"] = url.query or b""
-        return version
-
     def _time(self, seconds: float) -> None:
         # Not started again by each byte: the whole header has this long, and so has the body.
         if self._deadline is None:
+            self._deadline_of = self.reached
             self._deadline = self.loop.call_later(seconds, self._too_slow)
 
     def _stop_deadline(self) -> None:
@@ -187,12 +136,12 @@ class GuardedProtocol(HttpToolsProtocol):
         self._deadline = None
         if self.transport.is_closing():
             return
-        if self._in_body and not self.pipeline and not self.is_idle:
+        if self.in_body and not self.pipeline and not self.is_idle:
             self._refuse(408, "the body did not arrive in time")
         elif not self.is_idle or self.pipeline:
             # What comes next is not read while a request is answered: not the client's delay.
             self._time(self.guard.header_seconds)
-        elif self._in_header:
+        elif self.in_header:
             self._refuse(408, "the header did not arrive in time")
         else:
             self.transport.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import socket
 import threading
 import time
@@ -87,7 +88,7 @@ class EndpointServer:
         Raises:
             Unavailable: the address is taken or is not this machine's.
         """
-        with self._listener() as listener:
+        with self._listener() as listener, _unswept():
             self._server.run(sockets=[listener])
         # What was answered is still being recorded.
         self._retire(self._app.router, Router())
@@ -211,6 +212,16 @@ def _guard(settings: ServerSettings) -> Guard:
 
 def _import_arrow() -> None:
     import pyarrow as pa  # noqa: F401  (for those who import it after)
+
+
+@contextlib.contextmanager
+def _unswept() -> Generator[None, None, None]:
+    """Look for garbage in what requests leave only: libraries and models stay, and are a lot."""
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 class _Server(uvicorn.Server):

@@ -1,0 +1,156 @@
+"""A connection that reads requests, and starts answering them, for less than uvicorn's own.
+
+What uvicorn does for each request is done once here where it can be: a request's scope is made in
+one go, its answer is begun on the spot instead of by a task, and a connection's idle time is
+looked at when it may have run out instead of being timed anew after each answer.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import unquote
+
+import httptools
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+from interlock_serving.cycle import Cycle
+
+PIPELINED = 64
+"""Requests that are sent ahead, at most."""
+_TICK = 0.001
+"""Seconds: what a loop's clock may be off by."""
+
+
+class Connection(HttpToolsProtocol):
+    """uvicorn's protocol; what is not here is as it has it.
+
+    Attributes:
+        begun: how many requests were.
+        reached: how many ends of headers and of bodies were.
+        in_header, in_body: what of a request is there in part.
+        extras: more of each scope.
+    """
+
+    def __init__(self, *args: Any, **keywords: Any) -> None:
+        super().__init__(*args, **keywords)
+        self.begun = self.reached = 0
+        self.in_header = self.in_body = False
+        self.extras: dict[str, Any] = {}
+        self._next: Cycle | None = None
+        self._waits = False
+        self._waits_since = 0.0
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no request is in progress."""
+        cycle: RequestResponseCycle | None = self.cycle  # None before the first request
+        return cycle is None or cycle.response_complete
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what arrived, then begin to answer it."""
+        super().data_received(data)
+        cycle = self._next
+        if cycle is not None:
+            self._next = None
+            cycle.start(self.app)
+
+    def on_message_begin(self) -> None:
+        """A request's first bytes are there."""
+        self.begun += 1
+        self.in_header = True
+        self._waits = False
+        self.url = b""
+        self.expect_100_continue = False
+        self.headers = []
+
+    def on_headers_complete(self) -> None:
+        """A request's header is there."""
+        self.reached += 1
+        self.in_header = False
+        self.in_body = True
+        before: RequestResponseCycle | None = self.cycle  # None before the first request
+        if len(self.pipeline) >= PIPELINED:
+            raise ValueError(f"more than {PIPELINED} requests sent ahead")
+        version = self.parser.get_http_version()
+        keep_alive = version != "1.0" and self.parser.should_keep_alive()
+        self.scope = self._scope(version)  # type: ignore[assignment]  # with keys of ours
+        self.cycle = cycle = Cycle(self.scope, self, keep_alive=keep_alive)
+        if before is None or before.response_complete:
+            self._next = cycle
+        else:
+            self.flow.pause_reading()
+            self.pipeline.appendleft((cycle, self.app))
+
+    def on_body(self, body: bytes) -> None:
+        """A part of a request's body is there."""
+        if self.cycle.response_complete:
+            return
+        self.cycle.body += body
+        if len(self.cycle.body) > HIGH_WATER_LIMIT:
+            self.flow.pause_reading()
+        self.cycle.message_event.set()
+
+    def on_message_complete(self) -> None:
+        """A request is there as a whole."""
+        self.reached += 1
+        self.in_body = False
+        if self.cycle.response_complete:
+            return
+        self.cycle.more_body = False
+        self.cycle.message_event.set()
+
+    def on_response_complete(self) -> None:
+        """An answer was given: the next request was sent ahead, or is waited for."""
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            cycle, app = self.pipeline.pop()
+            # Later: each of many would begin within the one before.
+            self.loop.call_soon(cycle.start, app)  # type: ignore[attr-defined]  # it is a Cycle
+            return
+        self._waits = True
+        self._waits_since = self.loop.time()
+        if self.timeout_keep_alive_task is None:
+            self._look_at_idle_time_in(self.timeout_keep_alive)
+
+    def _scope(self, version: str) -> dict[str, Any]:
+        """The request as ASGI has it."""
+        path, query = self.url, b""
+        if not path.startswith(b"/") or b"?" in path or b"#" in path:
+            parsed = httptools.parse_url(self.url)
+            path, query = parsed.path, parsed.query or b""
+        text = path.decode("ascii")
+        return {
+            "type": "http",
+            "asgi": {"version": self.asgi_version, "spec_version": "2.3"},
+            "http_version": version,
+            "server": self.server,
+            "client": self.client,
+            "scheme": self.scheme,
+            "method": self.parser.get_method().decode("ascii"),
+            "root_path": self.root_path,
+            "path": unquote(text) if "%" in text else text,
+            "raw_path": path,
+            "query_string": query,
+            "headers": self.headers,
+            **self.extras,
+        }
+
+    def _look_at_idle_time_in(self, seconds: float) -> None:
+        self.timeout_keep_alive_task = self.loop.call_later(seconds, self._look_at_idle_time)
+
+    def _look_at_idle_time(self) -> None:
+        self.timeout_keep_alive_task = None
+        if not self._waits:
+            return  # looked at again after the answer
+        left = self._waits_since + self.timeout_keep_alive - self.loop.time()
+        if left > _TICK:
+            self._look_at_idle_time_in(left)
+        else:
+            self.timeout_keep_alive_handler()
+
+    def _unset_keepalive_if_required(self) -> None:
+        """Called for each piece that arrives: what has run out is looked at when it may have."""

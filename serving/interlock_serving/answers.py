@@ -56,7 +56,7 @@ class Tables:
         return Tables(rows, predictions, len(spans), self.outputs)
 
 
-@attrs.frozen(eq=False)
+@attrs.define(eq=False)
 class Numbers:
     """What a model was given at once as an array, and what it said.
 

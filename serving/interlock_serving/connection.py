@@ -84,12 +84,12 @@ class Connection(HttpToolsProtocol):
 
     def on_body(self, body: bytes) -> None:
         """A part of a request's body is there."""
-        if self.cycle.response_complete:
+        cycle: Any = self.cycle
+        if cycle.response_complete:
             return
-        self.cycle.body += body
-        if len(self.cycle.body) > HIGH_WATER_LIMIT:
+        cycle.take(body)
+        if len(cycle.body) > HIGH_WATER_LIMIT:
             self.flow.pause_reading()
-        self.cycle.message_event.set()
 
     def on_message_complete(self) -> None:
         """A request is there as a whole."""

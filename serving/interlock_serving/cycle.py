@@ -8,7 +8,7 @@ what needs one (``asyncio.timeout``, say) makes its own.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import (
@@ -21,6 +21,16 @@ _DISCONNECT = {"type": "http.disconnect"}
 _BODILESS = (204, 304)
 
 
+class _Sent:
+    """What is to be awaited where nothing is left to wait for: cheaper than a coroutine."""
+
+    def __await__(self) -> Iterator[Any]:
+        return iter(())
+
+
+_SENT = _Sent()
+
+
 class Cycle(RequestResponseCycle):
     """uvicorn's cycle with other ways in and out; its protocol reads and writes the attributes.
 
@@ -29,6 +39,17 @@ class Cycle(RequestResponseCycle):
         protocol: whose connection it is on.
         keep_alive: whether the connection stays open afterwards.
     """
+
+    body: Any = b""
+    more_body = True
+    disconnected = response_started = response_complete = False
+    chunked_encoding: bool | None = None
+    _answering: Coroutine[Any, Any, None]
+    _awaited: Any = None
+    _waiter: asyncio.Future[None] | None = None
+    _given = False
+    _head = b""
+    _left: int | None = None
 
     def __init__(self, scope: Any, protocol: HttpToolsProtocol, *, keep_alive: bool) -> None:
         # Without super(): what it takes one by one is the protocol's, and nothing is logged here.
@@ -40,19 +61,7 @@ class Cycle(RequestResponseCycle):
         self.waiting_for_100_continue = protocol.expect_100_continue
         self.keep_alive = keep_alive
         self.message_event: Any = self  # uvicorn calls its set(), and nothing else of it
-        self.disconnected = False
-        self.body = bytearray()
-        self.more_body = True
-        self.response_started = False
-        self.response_complete = False
-        self.chunked_encoding = None
         self._tasks: set[Any] = protocol.tasks
-        self._answering: Coroutine[Any, Any, None]
-        self._awaited: Any = None
-        self._given = False
-        self._waiter: asyncio.Future[None] | None = None
-        self._head = b""
-        self._left: int | None = None
 
     def start(self, app: Any) -> None:
         """Begin to answer."""
@@ -93,7 +102,7 @@ class Cycle(RequestResponseCycle):
         while not (self.disconnected or self.response_complete):
             if self.body or not (self.more_body or self._given):
                 body, more = bytes(self.body), self.more_body
-                self.body.clear()
+                self.body = b""
                 self._given = not more
                 return {"type": "http.request", "body": body, "more_body": more}
             self.flow.resume_reading()
@@ -101,10 +110,28 @@ class Cycle(RequestResponseCycle):
             await self._waiter
         return _DISCONNECT
 
-    async def send(self, message: Any) -> None:
+    def take(self, part: bytes) -> None:
+        """A part of the body has arrived."""
+        if not self.body:
+            self.body = part  # and mostly all of it, which is then handed over as it is
+        elif isinstance(self.body, bytes):
+            self.body = bytearray(self.body) + part
+        else:
+            self.body += part
+        self.set()
+
+    def send(self, message: Any) -> Any:
         """A part of the answer."""
         if self.flow.write_paused and not self.disconnected:
-            await self.flow.drain()
+            return self._send_later(message)
+        self._send(message)
+        return _SENT
+
+    async def _send_later(self, message: Any) -> None:
+        await self.flow.drain()
+        self._send(message)
+
+    def _send(self, message: Any) -> None:
         if self.disconnected:
             return
         if message["type"] == "http.response.start":

@@ -201,8 +201,13 @@ def write_answer(
             "id": request_id,
             "parameters": {"release": release.id, "number": release.number},
             "outputs": [
-                {"name": output, "datatype": datatype, "shape": [len(values)], "data": values}
-                for output, datatype, values in answer.outputs
+                {
+                    "name": output,
+                    "datatype": datatype,
+                    "shape": [answer.rows],
+                    "data": answer.values(place),
+                }
+                for place, (output, datatype) in enumerate(answer.batch.outputs)
                 if selected is None or output in selected
             ],
         }

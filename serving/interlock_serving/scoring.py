@@ -105,7 +105,7 @@ class Scorer:
 
     def _outputs(self, schema: pa.Schema) -> Outputs:
         known = self._known
-        if known is None or not known[0].equals(schema):
+        if known is None or not (known[0] is schema or known[0].equals(schema)):
             self._known = known = (schema, output_datatypes(schema))
         return known[1]
 

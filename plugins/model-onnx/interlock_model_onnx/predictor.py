@@ -50,7 +50,9 @@ class OnnxPredictor:
 
         self._signature = signature
         self._session = session
-        self._classes = list(classes)
+        first = classes[0]
+        straight = list(classes) == list(range(first, first + len(classes)))
+        self._classes = slice(first, first + len(classes)) if straight else list(classes)
         self._null = session.get_modelmeta().custom_metadata_map.get(NULL, "")
         kinds = {"tensor(double)": np.float64, "tensor(float)": np.float32, "tensor(string)": None}
         found, inputs = session.get_inputs(), signature.inputs
@@ -150,6 +152,9 @@ class OnnxPredictor:
     def _check_finite(self, numbers: np.ndarray) -> None:
         import numpy as np
 
+        # One pass where all is well; what is missing, or large, is looked at again.
+        if np.isfinite(np.vdot(numbers, numbers)):
+            return
         infinite = np.isinf(numbers)
         if infinite.any():
             _, _, field = self._numbers[int(infinite.any(axis=1).argmax())]

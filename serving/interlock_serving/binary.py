@@ -151,8 +151,7 @@ def decoded(tensor: Mapping[str, Any], content: memoryview) -> Any:
         raise _wrong(tensor, "a byte of a BOOL that is neither 0 nor 1")
     if len(content) % np.dtype(dtype).itemsize:
         raise _wrong(tensor, f"{len(content)} bytes are no whole number of {datatype}")
-    # A copy: Arrow wants its numbers aligned, and the body is not kept for them.
-    return np.frombuffer(content, dtype).copy()
+    return np.frombuffer(content, dtype)  # out of the body, and copied where rows are joined
 
 
 def _texts(tensor: Mapping[str, Any], content: memoryview) -> list[str]:

@@ -186,7 +186,7 @@ class Column:
                     raise self._at(int(np.isnan(values).argmax()), _NO_NULL)
                 import pyarrow as pa
 
-                return pa.array(values, self.arrow, from_pandas=True)
+                return pa.array(values.copy(), self.arrow, from_pandas=True)
         found = values.tolist()
         return self.read([None if one != one else one for one in found], datatype)  # noqa: PLR0124  (NaN is not itself)
 
@@ -288,7 +288,9 @@ def _joined(parts: Sequence[Any], kind: pa.DataType) -> pa.Array:
 
     if set(map(type, parts)) == {np.ndarray}:
         return pa.array(np.concatenate(parts), kind)
-    made = [part if isinstance(part, pa.Array) else pa.array(part, kind) for part in parts]
+    # A copy of an array: Arrow wants its numbers aligned, and those are as they stood in a body.
+    copied = [part.copy() if isinstance(part, np.ndarray) else part for part in parts]
+    made = [part if isinstance(part, pa.Array) else pa.array(part, kind) for part in copied]
     return pa.concat_arrays(made)
 
 

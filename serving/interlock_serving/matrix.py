@@ -43,7 +43,7 @@ class Matrix:
             return {name: self.values[place::width] for place, name in enumerate(self.names)}
         import pyarrow as pa
 
-        by_column = np.ascontiguousarray(self.values.T)
+        by_column = np.array(self.values.T, order="C")  # a copy: Arrow wants its numbers aligned
         arrays = [pa.array(column, from_pandas=True) for column in by_column]
         return dict(zip(self.names, arrays, strict=True))
 

@@ -27,7 +27,10 @@ class ServerReads(ABC):
 
     @abstractmethod
     def endpoint_deployment(self, project: str, stack: str, endpoint: str) -> Row | None:
-        """The latest deployment of an endpoint that was not removed, or None."""
+        """The latest deployment of an endpoint that was not removed, or None.
+
+        One that failed counts where there is no other: what served before it serves on.
+        """
 
     @abstractmethod
     def events(

@@ -93,11 +93,17 @@ class FileReads(ServerReads):
         return sorted(found, key=lambda row: str(row["id"]))
 
     def endpoint_deployment(self, project: str, stack: str, endpoint: str) -> Row | None:
-        """The latest deployment of an endpoint that was not removed, or None."""
-        found = self._asked(
+        """The latest deployment of an endpoint that was not removed, or None.
+
+        One that failed counts where there is no other: what served before it serves on.
+        """
+        here = (
             "SELECT * FROM deployments WHERE project = ? AND endpoint = ? AND stack = ? "
-            "AND status <> 'removed' ORDER BY id DESC LIMIT 1",
-            (project, endpoint, stack),
+            "AND status <> 'removed' {}ORDER BY id DESC LIMIT 1"
+        )
+        asked = (project, endpoint, stack)
+        found = self._asked(here.format("AND status <> 'failed' "), asked) or self._asked(
+            here.format(""), asked
         )
         return with_targets(found[0]) if found else None
 

@@ -151,9 +151,12 @@ class Reads(Rows, ServerReads):
         return self.listing("releases", project, **filters)
 
     def endpoint_deployment(self, project: str, stack: str, endpoint: str) -> Row | None:
-        """The latest deployment of an endpoint that was not removed, or None."""
+        """The latest deployment of an endpoint that was not removed, or None.
+
+        One that failed counts where there is no other: what served before it serves on.
+        """
         table = PROJECTIONS["deployments"]
-        row = self.row(
+        here = (
             select(table)
             .where(
                 table.c.project == project,
@@ -163,6 +166,7 @@ class Reads(Rows, ServerReads):
             )
             .order_by(desc(table.c.id))
         )
+        row = self.row(here.where(table.c.status != "failed")) or self.row(here)
         return None if row is None else with_targets(row)
 
     def rollouts(self, project: str | None = None, **filters: Any) -> list[Row]:

@@ -117,7 +117,12 @@ class EndpointStatus:
 
 @runtime_checkable
 class TargetFeed(Protocol):
-    """What an endpoint is to serve, now and from then on, verified and opened by core."""
+    """What an endpoint is to serve, now and from then on, verified and opened by core.
+
+    A feed may have one more attribute, ``replaces``: the address of a server that serves this
+    endpoint still, and is ended once this one has started. It may hold the port that this one is
+    to have.
+    """
 
     @property
     def current(self) -> tuple[OpenTarget, ...]:

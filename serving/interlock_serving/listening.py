@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import socket
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from interlock_hookspecs import Unavailable
+
+if TYPE_CHECKING:
+    from interlock_hookspecs import TargetFeed
 
 BACKLOG = 2048
 _WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  (recognised, not listened on)
@@ -20,27 +25,32 @@ def listen(host: str, port: int, *, shared: bool = False) -> socket.socket:
     Raises:
         Unavailable: the address is taken or is not this machine's.
     """
-    try:
-        family, kind, proto, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        listener = socket.socket(family, kind, proto)
-    except OSError as error:
-        raise Unavailable(f"no address {host!r} here: {error.strerror}") from error
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if shared:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        listener.bind(address)
-        # Listening now, not later in the loop, so that a taken port is seen here on every system.
-        listener.listen(BACKLOG)
-    except OSError as error:
-        listener.close()
-        raise Unavailable(
-            f"cannot listen on {host}:{port}: {error.strerror}; "
-            "set another port, or 0 for a free one"
-        ) from error
-    return listener
+    return _bound(host, port, shared=shared, listening=True)
+
+
+def claim(host: str, port: int, *, taken_over: int = 0) -> int:
+    """A port for listeners that share it: one that nobody has.
+
+    A shared port takes any number of sockets: that it is free is seen by one that is not shared.
+
+    Args:
+        host, port: where; port 0 takes a free one.
+        taken_over: the port of a server whose place is taken, and which still has it; 0 where
+            there is none.
+
+    Raises:
+        Unavailable: the address is taken or is not this machine's.
+    """
+    if port and port == taken_over:
+        return port
+    with listen(host, port) as probe:
+        found: int = probe.getsockname()[1]
+        return found
+
+
+def port_taken_over(feed: TargetFeed) -> int:
+    """The port of the server whose place this one takes; 0 where there is none."""
+    return urlsplit(getattr(feed, "replaces", "")).port or 0
 
 
 def address_of(listener: socket.socket, *, tls: bool) -> str:
@@ -63,16 +73,38 @@ def named(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def reserve(host: str, port: int) -> socket.socket:
+def reserve(host: str, port: int, *, taken_over: int = 0) -> socket.socket:
     """A socket that holds a port for listeners that share it, and listens not itself.
+
+    Args:
+        host, port, taken_over: as `claim` has them.
 
     Raises:
         Unavailable: the address is taken or is not this machine's.
     """
-    # A shared port takes any number of sockets: that it is free is seen by one that is not.
-    with listen(host, port) as probe:
-        family, address = probe.family, probe.getsockname()
-    holder = socket.socket(family, socket.SOCK_STREAM)
-    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-    holder.bind(address)
-    return holder
+    return _bound(host, claim(host, port, taken_over=taken_over), shared=True)
+
+
+def _bound(host: str, port: int, *, shared: bool, listening: bool = False) -> socket.socket:
+    try:
+        family, kind, proto, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        bound = socket.socket(family, kind, proto)
+    except OSError as error:
+        raise Unavailable(f"no address {host!r} here: {error.strerror}") from error
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if shared:
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        bound.bind(address)
+        # Listening now, not later in the loop, so that a taken port is seen here on every system.
+        if listening:
+            bound.listen(BACKLOG)
+    except OSError as error:
+        bound.close()
+        raise Unavailable(
+            f"cannot listen on {host}:{port}: {error.strerror}; "
+            "set another port, or 0 for a free one"
+        ) from error
+    return bound

@@ -18,7 +18,7 @@ from interlock_serving.app import App
 from interlock_serving.batching import Batcher
 from interlock_serving.layers import layered
 from interlock_serving.limits import Guard, guarded
-from interlock_serving.listening import BACKLOG, address_of, listen
+from interlock_serving.listening import BACKLOG, address_of, claim, listen, port_taken_over
 from interlock_serving.peers import Peers, Worker
 from interlock_serving.private import private
 from interlock_serving.routing import Router, dropped, route
@@ -100,7 +100,10 @@ class EndpointServer:
     def _listener(self) -> socket.socket:
         if self._worker is not None:
             return self._worker.listener
-        return listen(self._settings.host, self._settings.port)
+        host, port = self._settings.host, self._settings.port
+        port = claim(host, port, taken_over=port_taken_over(self._feed))
+        # Shared, so that the next server can take its place before this one has ended.
+        return listen(host, port, shared=True)
 
     def stop(self) -> None:
         """Begin to stop, from any thread; `run` returns when it is done."""
@@ -122,7 +125,8 @@ class EndpointServer:
             seconds=settings.body_seconds,
             secure=secure,
         )
-        return Front(settings, calls, guard, self._worker, self._log)
+        beside = port_taken_over(self._feed) > 0
+        return Front(settings, calls, guard, self._worker, self._log, beside=beside)
 
     def _config(self, guard: Guard) -> uvicorn.Config:
         settings = self._settings

@@ -21,7 +21,7 @@ import orjson
 from interlock_hookspecs import Unavailable
 from interlock_serving import merged
 from interlock_serving.access import access_of
-from interlock_serving.listening import address_of, listen, reserve
+from interlock_serving.listening import address_of, claim, listen, port_taken_over, reserve
 from interlock_serving.peers import ENVIRONMENT, TELL_SECONDS
 from interlock_serving.signals import heard
 from interlock_serving.tls import server_context
@@ -121,15 +121,17 @@ class Supervisor:
             Unavailable: the address is taken, or the workers cannot start.
         """
         settings = self._settings
-        # A shared port takes any number of sockets: that it is free is seen by one that is not.
-        with listen(settings.host, settings.port) as probe:
-            port = probe.getsockname()[1]
+        beside = port_taken_over(self._feed)
+        port = claim(settings.host, settings.port, taken_over=beside)
         for number in range(settings.workers):
             listener = listen(settings.host, port, shared=True)
             self._places.append(_Place(number=number, listener=listener))
         with contextlib.ExitStack() as held, self._selector, heard(self._stop):
             if settings.grpc_port is not None:
-                holder = held.enter_context(reserve(settings.host, settings.grpc_port))
+                # Whose place this one takes has its gRPC port as well, if it is the same.
+                taken_over = settings.grpc_port if beside else 0
+                holder = reserve(settings.host, settings.grpc_port, taken_over=taken_over)
+                held.enter_context(holder)
                 self._grpc_port = holder.getsockname()[1]
             try:
                 self._keep()

@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import socket
 from urllib.parse import urlsplit
 
 import pytest
@@ -14,6 +15,11 @@ api_keys = { mobile = "${MOBILE_KEY}" }
 key_rights = { mobile = ["infer", "describe"] }
 rate_limits = { mobile = 1000 }
 """
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        return found.getsockname()[1]
 
 
 def asked(endpoint, **headers):
@@ -46,6 +52,27 @@ def test_a_key_of_the_environment_opens_an_endpoint(project, monkeypatch):
     files = [path for path in made.folder.rglob("*") if path.is_file()]
     assert any("servers" in path.parts for path in files)
     assert [path for path in files if KEY.encode() in path.read_bytes()] == []
+
+
+def test_a_key_is_changed_while_it_serves(project, monkeypatch):
+    """Another server takes the place at the same port, with the key of now; the old one ends."""
+    made = project()
+    with (made.folder / "interlock.toml").open("a") as file:
+        file.write(LOCKED + f"port = {free_port()}\n")
+    monkeypatch.setenv("MOBILE_KEY", KEY)
+    made("run", "--until", "deploy")
+    before = made.endpoint
+    monkeypatch.setenv("MOBILE_KEY", KEY[::-1])
+    made("deployments", "--restart")
+    after, ended = made.listed("deployments", "--limit", 2)
+    assert (after["address"], after["now"]) == (before["address"], "answers")
+    assert (ended["id"], ended["now"]) == (before["id"], "removed")
+    assert after["release"] == before["release"]
+    assert asked(after, authorization=f"Bearer {KEY}")[0] == 401
+    assert asked(after, authorization=f"Bearer {KEY[::-1]}")[0] == 200
+    (line, first) = made.listed("deployments", "--history")
+    assert (line["reason"], first["reason"]) == ("restart", "deploy")
+    made("audit", "verify")
 
 
 def test_a_key_is_not_written_in_the_stack_file(project):

@@ -80,24 +80,34 @@ def serve(chosen: Chosen) -> int:
 
 @click.command()
 @click.option("--start", is_flag=True, help="Start a dead server again with what was released.")
+@click.option(
+    "--restart", is_flag=True, help="Start the server anew, with the settings and secrets of now."
+)
 @click.option("--history", is_flag=True, help="List what was live at this stack's endpoint.")
 @click.option("--status", help="Only those applied, failed, intended or removed.")
 @json_option
 @page_options
 @stack_options
 def deployments(
-    chosen: Chosen, *, start: bool, history: bool, status: str | None, as_json: bool, limit: int
+    chosen: Chosen,
+    *,
+    start: bool,
+    restart: bool,
+    history: bool,
+    status: str | None,
+    as_json: bool,
+    limit: int,
 ) -> int:
     """List endpoints: what each serves, and whether it answers now."""
     from interlock.cli.render import print_rows, when
     from interlock.ids import short
-    from interlock.lifecycle.endpoints import restart
+    from interlock.lifecycle import endpoints
 
     session = chosen.session()
     if history:
         return _history(session, limit, as_json=as_json)
-    if start:
-        restart(session)
+    if start or restart:
+        endpoints.restart(session, anew=restart)
     rows = [
         _with_status(session, row)
         for row in session.ledger.reads.deployments(

@@ -226,8 +226,13 @@ def _start(
     return started
 
 
-def restart(session: Session) -> Deployment:
+def restart(session: Session, *, anew: bool = False) -> Deployment:
     """Start the server of this stack's endpoint again, with what was released there.
+
+    Args:
+        session: the opened stack.
+        anew: also where one serves: the new one has the settings of now, and that one is ended
+            when the new one answers. Where the new one does not come to it, that one serves on.
 
     Raises:
         UsageError: nothing was deployed.
@@ -242,11 +247,22 @@ def restart(session: Session) -> Deployment:
         msg = f"{current.endpoint.name} is no server of ours: {current.maker} has it"
         raise UsageError(msg, hint="interlock deployments says how it is")
     verify_targets(session, current, what="start")
-    if process.is_running(current):
+    running = process.is_running(current)
+    if running and not anew:
         return current
     for target in current.targets:
         session.store.check(target.model.artifact)
-    return _start(session, current.maker, current.id, current.endpoint, current.targets, "restart")
+    maker, id_ = current.maker, current.id
+    if anew:
+        maker, ours = _backend(session, current, "restart")
+        if not ours:
+            msg = f"{session.stack.endpoint} is to be served by {maker} now, no server of ours"
+            raise UsageError(msg, hint="interlock deploy")
+    if running:
+        id_ = new_id("deployment")
+    started = _start(session, maker, id_, current.endpoint, current.targets, "restart")
+    _end_others(session, started)
+    return started
 
 
 def verify_targets(session: Session, deployment: Deployment, *, what: str) -> None:

@@ -68,6 +68,9 @@ def serve(
     with session.workspace(deployment_id, funnel=funnel) as workspace:
         feed = LedgerFeed(session, deployment, workspace, listening)
         feed.refresh()
+        if feed.replaces and feed.problem:
+            msg = f"it does not take the place of {feed.replaces}: {feed.problem}"
+            raise InterlockError(msg)
         poll = threading.Thread(target=feed.follow, name="ledger", daemon=True)
         poll.start()
         # What was opened until here is not looked through for garbage while requests wait.
@@ -116,6 +119,7 @@ class LedgerFeed:
         self._opened: dict[str, OpenTarget] = {}
         self._refused: set[str] = set()
         self._address = ""
+        self._replaces = _replaced(session, deployment)
         self._standby: OpenTarget | None = None
         self._standby_at = -_STANDBY_SECONDS
         # A server goes on with what it last verified, and says so; it does not wait.
@@ -132,6 +136,10 @@ class LedgerFeed:
     @property
     def command(self) -> tuple[str, ...]:
         return process.command(self._session, self._deployment.id)
+
+    @property
+    def replaces(self) -> str:
+        return self._replaces
 
     def watch(self, changed: Callable[[], None]) -> None:
         self._watchers.append(changed)
@@ -284,6 +292,16 @@ class LedgerFeed:
         ends = [(kept, kept.target.release.expires) for kept in kept_on]
         unexpired = (kept for kept, expires in ends if expires is None or now < expires)
         self._take(tuple(unexpired) if silent <= grace else ())
+
+
+def _replaced(session: Session, deployment: Deployment) -> str:
+    """The address of a server of ours that still serves this endpoint; empty where none does."""
+    endpoint = deployment.endpoint
+    rows = session.ledger.reads.deployments(
+        endpoint.project, stack=endpoint.stack, endpoint=endpoint.name, status="applied", limit=None
+    )
+    others = (decode_one(Deployment, row["body"]) for row in rows if row["id"] != deployment.id)
+    return next((other.address for other in others if process.is_running(other)), "")
 
 
 def _answering(allowed: list[OpenTarget]) -> tuple[OpenTarget, ...]:

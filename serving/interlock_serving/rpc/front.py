@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from interlock_hookspecs import Unavailable
 from interlock_serving.limits import HEADER_BYTES, Guard
-from interlock_serving.listening import named, reachable
+from interlock_serving.listening import claim, named, reachable
 from interlock_serving.rpc.credentials import credentials
 from interlock_serving.rpc.schema import SERVICE, methods
 
@@ -34,6 +34,7 @@ class Front:
         guard: limits of connections.
         worker: what a supervisor gave this process, where it is one of several.
         log: told of a certificate that cannot be renewed.
+        beside: whether the server whose place this one takes may still have the port.
 
     Attributes:
         address: what reaches it from this machine, as a gRPC client wants it; empty before
@@ -50,6 +51,8 @@ class Front:
         guard: Guard,
         worker: Worker | None,
         log: logging.Logger,
+        *,
+        beside: bool = False,
     ) -> None:
         # Each broken handshake would write a line to the process's own log.
         os.environ.setdefault("GRPC_VERBOSITY", "NONE")
@@ -66,6 +69,7 @@ class Front:
         self._calls = calls
         self._guard = guard
         self._worker = worker
+        self._beside = beside
         self._credentials = credentials(settings, log)
         self._server: Any = None
         self.address = ""
@@ -78,8 +82,7 @@ class Front:
         """
         settings, grpc, worker = self._settings, self._grpc, self._worker
         port = (settings.grpc_port or 0) if worker is None else worker.grpc_port
-        shared = int(worker is not None)
-        options = [*_options(settings, self._guard), ("grpc.so_reuseport", shared)]
+        options = [*_options(settings, self._guard), ("grpc.so_reuseport", 1)]
         self._server = grpc.aio.server(
             options=options, maximum_concurrent_rpcs=self._guard.connections
         )
@@ -87,11 +90,14 @@ class Front:
         self._server.add_generic_rpc_handlers((handler,))
         address = named(settings.host, port)
         try:
+            if worker is None:
+                port = claim(settings.host, port, taken_over=port if self._beside else 0)
+                address = named(settings.host, port)
             if self._credentials is None:
                 found = self._server.add_insecure_port(address)
             else:
                 found = self._server.add_secure_port(address, self._credentials)
-        except RuntimeError as error:
+        except (RuntimeError, Unavailable) as error:
             raise Unavailable(
                 f"cannot listen on {address} for gRPC: set another grpc_port, or 0 for a free one"
             ) from error

@@ -11,7 +11,7 @@ import attrs
 import pytest
 
 HERE = Path(__file__).parent
-CONNECTIONS = 16
+CONNECTIONS, REQUESTS = 16, 100
 STACK = """
 [stack.dev.deploy-local]
 workers = 2
@@ -30,14 +30,14 @@ class Served:
 
     Attributes:
         project: a `SmallProject`.
-        good: two runs, each with a release.
+        good: two releases, and the run of each.
         bad: by release, the run of it: one that fails, one that is late, one that is wrong.
         rows: what is asked.
         expected: what each release answers to each row.
     """
 
     project: object
-    good: list
+    good: dict
     bad: dict
     rows: list
     expected: dict
@@ -50,6 +50,7 @@ class Served:
             "port": url.port,
             "path": f"/v2/models/{self.project.endpoint['endpoint']}/infer",
             "connections": CONNECTIONS,
+            "requests": REQUESTS,
             "rows": self.rows,
             "expected": self.expected,
         }
@@ -80,6 +81,13 @@ class Asking:
             self._process.communicate()
 
 
+def released(project, how):
+    """A release of a new run, and that run."""
+    project("run", "--until", "review", "--set", how)
+    release = project.listed("audit", "log", "--kind", "release.made", "--limit", 100)[-1]
+    return release["subject"], project.run["id"]
+
+
 @pytest.fixture(scope="module")
 def served(make_project, rows, tmp_path_factory):
     """An endpoint of two processes, two good releases, and three that turn out bad."""
@@ -88,16 +96,11 @@ def served(make_project, rows, tmp_path_factory):
     (project.folder / "project.py").write_text(MODULE)
     with (project.folder / "interlock.toml").open("a") as file:
         file.write(STACK)
-    good, bad = [], {}
-    for depth in (4, 3):
-        project("run", "--until", "review", "--set", f"train-sklearn.parameters.max_depth={depth}")
-        good.append(project.run["id"])
-    project("deploy", good[0])
-    for name in ("Failing", "Late", "Wrong"):
-        estimator = ("--set", f"train-sklearn.estimator=project:{name}")
-        project("run", "--until", "review", *estimator)
-        release = project.listed("audit", "log", "--kind", "release.made", "--limit", 100)[-1]
-        bad[release["subject"]] = project.run["id"]
+    depths = [f"train-sklearn.parameters.max_depth={depth}" for depth in (4, 3)]
+    good = dict(released(project, how) for how in depths)
+    project("deploy", next(iter(good.values())))
+    names = ("Failing", "Late", "Wrong")
+    bad = dict(released(project, f"train-sklearn.estimator=project:{name}") for name in names)
     (project.folder / "bad").touch()
     asked = rows.select(["id", "x", "z"]).slice(0, 100).to_pylist()
     (project.folder / "asked.json").write_text(json.dumps(asked))

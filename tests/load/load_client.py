@@ -2,7 +2,8 @@
 
 ``python load_client.py PLAN RESULT`` asks until its standard input ends. A connection that breaks
 is made again at once; what it had asked then stays unanswered, and is on record with the worker
-that had it. Nothing is asked twice.
+that had it. Nothing is asked twice. A connection has so many requests and is closed, so that all
+workers have their share, the new ones too.
 """
 
 from __future__ import annotations
@@ -121,6 +122,7 @@ class _Link(asyncio.Protocol):
         self._worker = 0
         self._open = False
         self._asked = 0.0
+        self._left = tally.plan["requests"]
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports are no subclass of asyncio's.
@@ -145,9 +147,10 @@ class _Link(asyncio.Protocol):
             self._asker.workers.append((self._asker.number, self._worker))
         else:
             self._take(status, body)
-        if self._tally.stopping:
+        if self._tally.stopping or not self._left:
             self._transport.close()
         else:
+            self._left -= 1
             self._ask()
 
     def connection_lost(self, exc: Exception | None) -> None:

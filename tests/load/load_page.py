@@ -21,10 +21,11 @@ _MB = 1e6
 _TEXT = """# Serving under load
 
 `make load` asks an endpoint of two workers without a pause, over {connections} connections, each
-of which asks again once it was answered. Meanwhile `interlock deploy` changes the release every
-second; a canary comes that is bad on purpose (one fails, one is late, one answers the opposite),
-which the rollout's analysis has to take out; and a worker is killed with `SIGKILL`. One worker is
-left alone, so that its memory tells. The command fails where one of these is not so:
+of which asks again once it was answered, and is made anew after a hundred requests. Meanwhile the
+release changes every second, as by `interlock deploy`; `interlock rollback` goes back once; a
+canary comes that is bad on purpose (one fails, one is late, one answers the opposite), which the
+rollout's analysis has to take out; and a worker is killed with `SIGKILL`. One worker is left
+alone, so that its memory tells. The command fails where one of these is not so:
 
 - Every answer is that of the release that it names: its scores are compared, bit for bit, with
   those that the release's model gives without a server.

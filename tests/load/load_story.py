@@ -1,7 +1,8 @@
 """What happens to an endpoint while it is asked without a pause: swaps, bad canaries, and kills.
 
-Every change is a command that a person types, in a process of its own. Kills and measurements come
-from threads, so that no command waits for them and they for none.
+A canary and a rollback are commands that a person types, in a process of their own; the changes
+from one good release to the other are made by one process. Kills and measurements come from
+threads, so that nothing waits for them and they for nothing.
 """
 
 from __future__ import annotations
@@ -11,8 +12,11 @@ import http.client
 import json
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -49,6 +53,7 @@ class Story:
         killed: workers that were killed.
         memory: by process, pairs of seconds and bytes that it held.
         elder: the worker that lived from the beginning to the end.
+        back: what was served after a rollback.
     """
 
     swaps: list[float] = attrs.field(factory=list)
@@ -56,6 +61,7 @@ class Story:
     killed: list[int] = attrs.field(factory=list)
     memory: dict[int, list[tuple[float, int]]] = attrs.field(factory=dict)
     elder: int = 0
+    back: str = ""
 
 
 def readiness(address: str) -> dict[str, Any]:
@@ -86,7 +92,7 @@ class Teller:
 
     Args:
         project: a `SmallProject` with releases of ``good`` and ``bad`` runs.
-        good: two runs whose releases take turns.
+        good: two releases that take turns, and the run of each.
         bad: by release, the run of it and the measure that must find it.
         seconds: how long.
         kill_seconds: how often a worker is killed.
@@ -97,7 +103,7 @@ class Teller:
         self,
         project: Any,
         *,
-        good: list[str],
+        good: dict[str, str],
         bad: dict[str, str],
         seconds: float,
         kill_seconds: float,
@@ -128,7 +134,8 @@ class Teller:
         for thread in threads:
             thread.start()
         try:
-            self._change()
+            with self._swapping():
+                self._change()
         finally:
             self._ended.set()
             for thread in threads:
@@ -149,7 +156,8 @@ class Teller:
         return time.monotonic() - self._began
 
     def _change(self) -> None:
-        bad, turn = list(self._bad.items()), 0
+        good, bad, turn = list(self._good), list(self._bad.items()), 0
+        self._go_back()
         canary_at = self._canary_seconds / 2
         while self._now < self._seconds and not self._broken:
             due = self._now + SWAP_SECONDS
@@ -157,10 +165,39 @@ class Teller:
                 canary_at += self._canary_seconds
                 self._try(*bad[len(self.story.canaries) % len(bad)])
             else:
-                self._project("deploy", self._good[turn % len(self._good)])
-                self._swapped()
+                self._swap(good[turn % len(good)])
                 turn += 1
             time.sleep(max(0.0, due - self._now))
+
+    @contextlib.contextmanager
+    def _swapping(self) -> Iterator[None]:
+        """With a process that changes what is served, at hand."""
+        folder = self._project.folder
+        self._swaps = subprocess.Popen(
+            [sys.executable, Path(__file__).with_name("load_swaps.py"), "interlock.toml"],
+            cwd=folder,
+            env={**self._project.environ, "PYTHONPATH": str(folder)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        with self._swaps:
+            yield
+
+    def _swap(self, release: str) -> None:
+        print(release, file=self._swaps.stdin, flush=True)
+        if self._swaps.stdout is None or self._swaps.stdout.readline() != "served\n":
+            msg = f"{release} did not come to be served"
+            raise AssertionError(msg)
+        self._swapped()
+
+    def _go_back(self) -> None:
+        """Deploy the second of the good releases, and go back to the first."""
+        self._project("deploy", list(self._good.values())[1])
+        self._swapped()
+        self._project("rollback")
+        self._swapped()
+        self.story.back = self._project.endpoint["release"]
 
     def _try(self, release: str, run: str) -> None:
         """Begin a bad canary, and look at it until it is out again."""

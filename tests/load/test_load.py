@@ -16,7 +16,7 @@ from load_story import BROKEN, Teller, both, readiness
 pytestmark = pytest.mark.real_backend
 
 SECONDS = float(os.environ.get("INTERLOCK_LOAD_SECONDS", "30"))
-KILL_SECONDS, CANARY_SECONDS = (20.0, 20.0) if SECONDS >= 120 else (8.0, 10.0)
+KILL_SECONDS, CANARY_SECONDS = (20.0, 30.0) if SECONDS >= 120 else (8.0, 10.0)
 FLAT = 1.1
 SPARE_BYTES = 16e6
 """What a process may hold more in the last third than in the first: a tenth, and a little more."""
@@ -106,9 +106,14 @@ def test_every_bad_canary_is_taken_out_by_what_it_does(load):
         assert f"{MEASURES[load.estimators[release]]} is " in reason
 
 
+def test_a_rollback_goes_back_meanwhile(served, load):
+    """To the release that was live before; that it failed no request, the tests above say."""
+    assert load.story.back == next(iter(served.good))
+
+
 def test_what_is_served_changes_all_the_while(load):
     """As often as was said, on the whole: a command takes its time on a busy machine."""
-    assert len(load.story.swaps) >= SECONDS / 6
+    assert len(load.story.swaps) >= SECONDS / 4
 
 
 def test_memory_stays_flat(load):

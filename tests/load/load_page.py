@@ -22,17 +22,17 @@ _TEXT = """# Serving under load
 
 `make load` asks an endpoint of two workers without a pause, over {connections} connections, each
 of which asks again once it was answered, and is made anew after a hundred requests. Meanwhile the
-release changes every second, as by `interlock deploy`; `interlock rollback` goes back once; a
-canary comes that is bad on purpose (one fails, one is late, one answers the opposite), which the
-rollout's analysis has to take out; and a worker is killed with `SIGKILL`. One worker is left
-alone, so that its memory tells. The command fails where one of these is not so:
+release changes once a second at the most, as by `interlock deploy`; `interlock rollback` goes back
+once; a canary comes that is bad on purpose (one fails, one is late, one answers the opposite),
+which the rollout's analysis has to take out; and a worker is killed with `SIGKILL`. One worker is
+left alone, so that its memory tells. The command fails where one of these is not so:
 
 - Every answer is that of the release that it names: its scores are compared, bit for bit, with
   those that the release's model gives without a server.
 - A request fails only where it was in flight in a worker that was killed, or where the bad canary
   itself failed. No connection is refused.
-- Every answered request is captured once. What a killed worker had not written yet, at most its
-  last second, is counted in `captures_lost`, by its successor.
+- Every answered request is captured once. What a killed worker had not written yet, about its last
+  second, is counted in `captures_lost`, by its successor.
 - Every bad canary goes back by itself, for the reason that it is bad.
 - Memory in the last third of the time is not above that in the first third by more than a tenth
   and 16 MB.
@@ -43,8 +43,10 @@ alone, so that its memory tells. The command fails where one of these is not so:
 |---|---|
 {rows}
 
-Measured on {day}: {machine}, load average {load}; client, commands and endpoint shared the
-machine. Versions: {versions}.
+Measured on {day}: {machine}, load average {load}. Client, commands and endpoint shared
+the machine with other work.
+
+Versions: {versions}.
 """
 
 

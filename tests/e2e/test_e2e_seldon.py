@@ -86,9 +86,7 @@ def send(project, rows, count):
 def test_swapping_the_server_is_one_word(project, ask, rows, until):
     """Answers, captures, monitor, a canary that is good, one that is bad, and the way back."""
     made = project(bounds='"metrics.roc_auc" = ">= 0.5"')
-    configured(made, CANARY)
     made("run")
-    first = made.endpoint["release"]
     features = rows.drop_columns(["y"]).slice(0, 50)
     before = ask(made.endpoint, features)
     local = made.endpoint["address"]
@@ -100,8 +98,10 @@ def test_swapping_the_server_is_one_word(project, ask, rows, until):
         link.connect()
     # Numbers and a text among the features: label by label and bit by bit.
     assert ask(endpoint, features) == before
-    until(lambda: captured(made)[first] == 100)
+    until(lambda: captured(made).total() == 100)
     made("monitor")
+    first = endpoint["release"]
+    configured(made, CANARY)
     made("run", *LIKE)
     second = made.listed("rollout", "status", "--limit", 1)[0]["release"]
     assert send(made, rows, 200).keys() == {first, second}

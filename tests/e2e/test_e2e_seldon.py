@@ -25,7 +25,7 @@ window = 0
 min_requests = 20
 [stack.dev.rollout.bounds]
 "rollout.error_rate" = "<= 0.05"
-"rollout.agreement" = ">= 0.7"
+"rollout.agreement" = ">= 0.85"
 """
 WORKERS = "\n[stack.dev.deploy-seldon]\nworkers = 2\n"
 

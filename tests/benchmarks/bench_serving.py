@@ -90,6 +90,7 @@ def measure(servers: Mapping[tuple[str, ...], OwnServer | PeerServer]) -> Found:
         for turn in range(1 + ROUNDS):
             for name, arm in arms.items():
                 server = servers[arm.server]
+                server.resume()
                 load = ask(
                     server.port,
                     server.pid,
@@ -97,6 +98,7 @@ def measure(servers: Mapping[tuple[str, ...], OwnServer | PeerServer]) -> Found:
                     connections=connections,
                     seconds=SECONDS,
                 )
+                server.pause()
                 if turn:  # the first warms up
                     found.setdefault((name, *shape), []).append(load)
     return found
@@ -158,6 +160,7 @@ def main() -> None:
                 servers[arguments] = started(arguments, place)
             for server in servers.values():
                 server.wait()
+                server.pause()
             found = measure(servers)
         finally:
             for server in servers.values():

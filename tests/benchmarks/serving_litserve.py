@@ -22,18 +22,10 @@ class Bench(litserve.LitAPI):
         """A request's rows, [n, features]; it is the parsed body, whatever its annotation says."""
         return np.array(request["rows"])
 
-    def batch(self, inputs: list[np.ndarray]) -> list[np.ndarray]:
-        """The requests that wait; those of one row and of many have no common shape."""
-        return inputs
-
-    def predict(self, x: list[np.ndarray], **_: Any) -> list[np.ndarray]:
-        """The score of each row, for each request."""
-        scores = self._model.predict_proba(np.concatenate(x))[:, 1]
-        return np.split(scores, np.cumsum([len(rows) for rows in x])[:-1])
-
-    def unbatch(self, output: list[np.ndarray]) -> list[np.ndarray]:
-        """What `predict` gave, a request each."""
-        return output
+    def predict(self, x: np.ndarray, **_: Any) -> np.ndarray:
+        """The score of each row."""
+        scores: np.ndarray = self._model.predict_proba(x)[:, 1]
+        return scores
 
     def encode_response(self, output: np.ndarray, **_: Any) -> dict[str, Any]:
         """The scores, and whether each is positive."""
@@ -41,9 +33,9 @@ class Bench(litserve.LitAPI):
 
 
 if __name__ == "__main__":
-    # What waits is taken together, and nothing is waited for: as ours does it.
-    api = Bench(max_batch_size=64, batch_timeout=0.0)
-    server = litserve.LitServer(api, accelerator="cpu", workers_per_device=1, timeout=False)
+    # Without batches, as its defaults are: with them it waits for others, or, told to wait for no
+    # time, asks its queue again and again.
+    server = litserve.LitServer(Bench(), accelerator="cpu", workers_per_device=1, timeout=False)
     server.run(
         host="127.0.0.1",
         port=int(sys.argv[1]),

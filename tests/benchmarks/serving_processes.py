@@ -109,6 +109,12 @@ class OwnServer:
             sys.exit(f"a server ended with {self._process.wait()}")
         self.port = int(said)
 
+    def pause(self) -> None:
+        """Nothing: it does nothing where it is not asked."""
+
+    def resume(self) -> None:
+        """Nothing."""
+
     def close(self) -> None:
         """End it, and wait for that."""
         self._process.communicate()
@@ -174,11 +180,28 @@ class PeerServer:
             answer = connection.getresponse()
             return answer.status, answer.read()
 
+    def pause(self) -> None:
+        """Stop all of it: what it does for itself takes nothing from those that are asked."""
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on."""
+        self._signal(signal.SIGCONT)
+
     def close(self) -> None:
-        """End it with its children, and wait for it."""
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
+        """End all of it, and wait for it."""
+        self._signal(signal.SIGKILL)
         self._process.wait()
+
+    def _signal(self, number: signal.Signals) -> None:
+        import psutil
+
+        with contextlib.suppress(psutil.NoSuchProcess):
+            # Some of them begin a session of their own: their group would miss these.
+            parent = psutil.Process(self.pid)
+            for process in (parent, *parent.children(recursive=True)):
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.send_signal(number)
 
 
 def free_ports() -> int:

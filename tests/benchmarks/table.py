@@ -18,9 +18,10 @@ the same machine, in turn. Ours runs it as ONNX behind `deploy-local`, every val
 answer captured; the floor is raw ASGI on uvicorn that reads the JSON and answers a constant. Each
 peer is one process (or one worker behind a front) with one thread for numbers, started as its
 documentation says: MLServer with its scikit-learn runtime and no parallel workers,
-`mlflow models serve`, BentoML with a batchable endpoint, LitServe with one worker that takes what
-waits as a batch, KServe's `ModelServer` over V2, and FastAPI by hand with a pydantic body. The
-canary is the same endpoint with a second release that gets 5 % of the requests.
+`mlflow models serve`, BentoML with a batchable endpoint, LitServe with one worker and its defaults,
+KServe's `ModelServer` over V2, and FastAPI by hand with a pydantic body. A peer that is not being
+asked is stopped meanwhile. The canary is the same endpoint with a second release that gets 5 % of
+the requests.
 
 `bench-cold_start` starts an endpoint's server as the core does, from a ledger with a released ONNX
 model, until its readiness answers 200.

@@ -172,9 +172,11 @@ def test_one_of_several_processes_is_killed_and_leaves_nobody(own, api, ws):
         return False
 
     until(answers)
-    # Who keeps it is killed, too: it does not outlive that either.
+    # Who keeps it is killed, too: neither it nor its workers outlive that.
     (keeper,) = psutil.Process().children()
     (second,) = keeper.children()
     assert second.pid != first.pid
+    family = [second, *second.children(recursive=True)]
+    assert len(family) >= 3
     keeper.kill()
-    until(lambda: gone(second.pid))
+    until(lambda: all(gone(one.pid) for one in family))

@@ -1,8 +1,9 @@
 """Keeps a command for as long as somebody holds the other end of standard input, and no longer.
 
-Run as a script, by any Python and with nothing but the standard library: ``keeper.py COMMAND``. The
-command has a process group of its own, which is ended when standard input ends: when whoever
-started this closes it or dies, be it by SIGKILL. Should this script be killed, the command is.
+Run as a script, by any Python and with nothing but the standard library: ``keeper.py FILE
+COMMAND``. The command has a process group of its own, which is ended when standard input ends: when
+whoever started this closes it or dies, be it by SIGKILL. Should this script be killed, the command
+is; the rest of its group, whose number is in the file, is for whoever started this.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import signal
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 _GRACE_SECONDS = 8.0
 _PR_SET_PDEATHSIG = 1
@@ -21,11 +23,12 @@ _PR_SET_PDEATHSIG = 1
 def main() -> None:
     """Run the command; end with its exit code."""
     child = subprocess.Popen(
-        sys.argv[1:],
+        sys.argv[2:],
         stdin=subprocess.DEVNULL,
         start_new_session=True,
         preexec_fn=_die_with_parent,  # noqa: PLW1509  (there is no other thread yet)
     )
+    Path(sys.argv[1]).write_text(str(child.pid), encoding="ascii")
     threading.Thread(target=_until_it_ends, args=(child,), daemon=True).start()
     while os.read(0, 4096):
         pass

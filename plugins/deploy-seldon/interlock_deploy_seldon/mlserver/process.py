@@ -12,6 +12,7 @@ import logging
 import os
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -30,6 +31,7 @@ _YOUNG_SECONDS = 30.0
 _POLL_SECONDS = 0.05
 _END_SECONDS = 20.0
 _WHERE = "mlserver.json"
+_GROUP = "mlserver.group"
 _PREFIX = 120
 """Characters of a line of MLServer's in which its level is."""
 _INHERITED = (
@@ -135,7 +137,10 @@ class OwnServer:
         url = self._write_settings(name)
         self._last.clear()
         self._process = process = subprocess.Popen(
-            [sys.executable, "-I", "-S", str(_KEEPER), self._command, "start", str(self._home)],
+            [
+                *(sys.executable, "-I", "-S", str(_KEEPER), str(self._home / _GROUP)),
+                *(self._command, "start", str(self._home)),
+            ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -174,6 +179,8 @@ class OwnServer:
         while (process := self._process) is not None:
             code = process.wait()
             _end(process)
+            if code < 0:
+                self._end_group()
             (self._home / _WHERE).unlink(missing_ok=True)
             if self._closing.is_set():
                 return
@@ -187,6 +194,11 @@ class OwnServer:
                 self._launch()
             except (Unavailable, OSError) as error:
                 self._log.error("%s", error)
+
+    def _end_group(self) -> None:
+        """End what a keeper that was killed has left: MLServer is dead, its workers are not."""
+        with contextlib.suppress(OSError, ValueError):
+            os.killpg(int((self._home / _GROUP).read_text(encoding="ascii")), signal.SIGKILL)
 
     def _write_settings(self, name: str) -> str:
         http_port, grpc_port = _free_ports(2)

@@ -24,7 +24,7 @@ from interlock_serving.answers import Answer
 from interlock_serving.matrix import names_of
 from interlock_serving.private import PrivateCaptures
 from interlock_serving.protocol import Query
-from interlock_serving.recording import ROWS, SECONDS, Recorder
+from interlock_serving.recording import SECONDS, Recorder
 from interlock_serving.scoring import ModelFailed, Pace, Scorer
 from interlock_serving.tally import Tally
 
@@ -363,8 +363,9 @@ class Batcher:
             # Before any of it is sent, which happens in a later tick.
             self._expect(len(delivered))
         self._recorder.add(delivered, datetime.now(UTC))
-        if self._recorder.waiting >= ROWS:
-            self._record()
+        if self._recorder.full:
+            # Once the answers have left, which wait for the next turn of the loop.
+            self._loop.call_soon(self._loop.call_soon, self._record)
         elif delivered and not self._recording:
             self._recording = True
             self._loop.call_later(SECONDS, self._record)

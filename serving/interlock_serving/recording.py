@@ -22,8 +22,10 @@ Delivered = Sequence[tuple[Query, Answer]]
 
 SECONDS = 0.02
 """How long an answer waits for others, at most."""
-ROWS = 4096
+_ROWS = 4096
 """How many rows wait, at most: as many cost by the row and no longer by the table."""
+_BATCHES = 16
+"""How many batches wait, at most: the loop answers nobody while they are recorded."""
 
 
 @attrs.define(eq=False)
@@ -43,12 +45,10 @@ class Recorder:
         release: which answered.
         mirror: whether the answers went nowhere.
 
-    Attributes:
-        waiting: how many rows do.
     """
 
     def __init__(self, sink: CaptureSink, release: Release, *, mirror: bool) -> None:
-        self.waiting = 0
+        self._rows = 0
         self._sink = sink
         self._release = release.id
         self._mirror = mirror
@@ -63,12 +63,22 @@ class Recorder:
                 kept = batch.only([(answer.start, answer.rows) for _, answer in members])
             queries = [query for query, _ in members]
             self._gathered.append(_Recorded(queries, at, kept))
-            self.waiting += sum([query.rows for query in queries])
+            self._rows += sum([query.rows for query in queries])
+
+    @property
+    def waiting(self) -> bool:
+        """Whether there is something to record."""
+        return bool(self._gathered)
+
+    @property
+    def full(self) -> bool:
+        """Whether no more is to be waited for."""
+        return self._rows >= _ROWS or len(self._gathered) >= _BATCHES
 
     def take(self) -> Callable[[], None]:
         """What puts all that waits into the sink."""
         gathered, self._gathered = self._gathered, []
-        self.waiting = 0
+        self._rows = 0
         return partial(self._put, gathered)
 
     def _put(self, gathered: list[_Recorded]) -> None:

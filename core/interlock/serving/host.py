@@ -297,7 +297,7 @@ class LedgerFeed:
 def _replaced(session: Session, deployment: Deployment) -> str:
     """The address of a server of ours that still serves this endpoint; empty where none does."""
     endpoint = deployment.endpoint
-    rows = session.ledger.reads.deployments(
+    rows = session.reads.deployments(
         endpoint.project, stack=endpoint.stack, endpoint=endpoint.name, status="applied", limit=None
     )
     others = (decode_one(Deployment, row["body"]) for row in rows if row["id"] != deployment.id)

@@ -26,10 +26,17 @@ MADE = {
 }
 
 # Of one distribution, on two backends or in two formats: the other one is held here.
-ONCE = {"TestMlflowDatabase", "TestOnnxBundle"}
+ONCE = {"TestMlflowDatabase", "TestOnnxBundle", "TestCoreV2"}
 
-# Of a backend that takes seconds a test, those in which the most crosses.
+# Of a backend that takes seconds a test, those in which the most crosses; and of one that serves
+# what was fitted, those that serve nothing: a fitted object does not cross.
 CHOSEN = {
+    "TestSeldonServer": {
+        "test_a_secret_setting_is_not_printed",
+        "test_an_endpoint_that_never_was_is_no_error",
+        "test_it_keeps_to_the_form",
+        "test_it_leaves_the_process_as_it_was",
+    },
     "TestMlflowServer": {
         "test_it_keeps_to_the_form",
         "test_a_version_comes_back_as_it_went_in",
@@ -39,7 +46,7 @@ CHOSEN = {
         "test_many_callers_get_distinct_numbers",
         "test_no_error_shows_a_secret",
         "test_the_bytes_come_back",
-    }
+    },
 }
 
 # What a test looks at in its own process, where the plugin is not: it would show nothing.

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import attrs
 import pytest
 
 GROUP, VERSION = "mlops.seldon.io", "v1alpha1"
@@ -630,3 +631,20 @@ def prometheus() -> Iterator[Prometheus]:
     finally:
         with contextlib.suppress(OSError):
             found.stop()
+
+
+@pytest.fixture
+def core_v2(seldon_cluster: SeldonCluster, tmp_path: Path) -> Callable[..., Any]:
+    """Make deploy-seldon for the cluster; settings may be others."""
+    from interlock_deploy_seldon import SeldonServer
+
+    made = SeldonServer(
+        target="core-v2",
+        kubeconfig=seldon_cluster.kubeconfig(tmp_path / "kubeconfig"),
+        storage=str(tmp_path / "store"),
+        mesh="http://mesh.example",
+        ready_seconds=60.0,
+        settle_seconds=0.0,
+        root=tmp_path,
+    )
+    return lambda **settings: attrs.evolve(made, **settings)

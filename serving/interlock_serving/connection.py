@@ -1,8 +1,9 @@
 """A connection that reads requests, and starts answering them, for less than uvicorn's own.
 
 What uvicorn does for each request is done once here where it can be: a request's scope is made in
-one go, its answer is begun on the spot instead of by a task, and a connection's idle time is
-looked at when it may have run out instead of being timed anew after each answer.
+one go, a header that came before is not parsed again, an answer is begun on the spot instead of by
+a task, and a connection's idle time is looked at when it may have run out instead of being timed
+anew after each answer.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from interlock_serving.cycle import Cycle
+from interlock_serving.heads import Heads
 
 PIPELINED = 64
 """Requests that are sent ahead, at most."""
@@ -37,6 +39,7 @@ class Connection(HttpToolsProtocol):
         self.begun = self.reached = 0
         self.in_header = self.in_body = False
         self.extras: dict[str, Any] = {}
+        self._heads = Heads()
         self._next: Cycle | None = None
         self._waits = False
         self._waits_since = 0.0
@@ -49,11 +52,41 @@ class Connection(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Parse what arrived, then begin to answer it."""
-        super().data_received(data)
+        if self.in_header or self.in_body or self.pipeline or not self.is_idle:
+            super().data_received(data)
+        elif not self._is_known(data):
+            begun, reached = self.begun, self.reached
+            super().data_received(data)
+            if (self.begun, self.reached) == (begun + 1, reached + 2):
+                self._learn(data)
         cycle = self._next
         if cycle is not None:
             self._next = None
             cycle.start(self.app)
+
+    def _is_known(self, data: bytes) -> bool:
+        """Whether a whole request is there whose header came before; if so, it is taken."""
+        head = self._heads.find(data)
+        if head is None:
+            return False
+        self.begun += 1
+        self.reached += 2
+        self._waits = False
+        self.expect_100_continue = False
+        self.headers = [*head.scope["headers"]]
+        scope: Any = {**head.scope, "headers": self.headers}
+        self.scope = scope
+        self.cycle = self._next = cycle = Cycle(scope, self, keep_alive=True)
+        cycle.body = data[len(head.content) :]
+        cycle.more_body = False
+        return True
+
+    def _learn(self, data: bytes) -> None:
+        """Remember the header of a request that arrived alone and whole; others may come."""
+        cycle: Any = self._next
+        large = len(data) > HIGH_WATER_LIMIT
+        if cycle is not None and cycle.keep_alive and not self.expect_100_continue and not large:
+            self._heads.learn(data, {**cycle.scope, "headers": [*cycle.scope["headers"]]})
 
     def on_message_begin(self) -> None:
         """A request's first bytes are there."""

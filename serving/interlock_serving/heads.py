@@ -1,0 +1,71 @@
+"""Heads of requests that a connection has seen before, by their bytes.
+
+Who asks again and again over one connection mostly sends the same header, and only another body.
+The parser says of the same bytes the same, so that it need not be asked again. Only what leaves
+no doubt where a header ends and how long its body is, is remembered.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+
+_END = b"\r\n\r\n"
+_MOST = 8
+_LONGEST = 8 * 1024
+"""Heads of a connection, and bytes of one, that are remembered at most."""
+
+Headers = list[tuple[bytes, bytes]]
+
+
+@attrs.frozen
+class Head:
+    """A request's header as it was parsed.
+
+    Attributes:
+        content: its bytes, with the line that ends it.
+        scope: what ASGI says of it.
+    """
+
+    content: bytes
+    scope: dict[str, Any]
+
+
+class Heads:
+    """The heads that one connection remembers."""
+
+    def __init__(self) -> None:
+        self._by_size: dict[int, Head] = {}
+
+    def find(self, data: bytes) -> Head | None:
+        """The head with which a whole request begins; None where it is not known as one.
+
+        Args:
+            data: what arrived, from the first byte of a request on.
+        """
+        head = self._by_size.get(len(data))
+        return head if head is not None and data.startswith(head.content) else None
+
+    def learn(self, data: bytes, scope: dict[str, Any]) -> None:
+        """Remember the head of a request, where it is told apart from its body beyond doubt.
+
+        Args:
+            data: one whole request.
+            scope: what the parser made of it.
+        """
+        head, end, body = data.partition(_END)
+        headers: Headers = scope["headers"]
+        lines = head.count(b"\r\n")
+        if lines != len(headers) or lines != head.count(b"\n") or lines != head.count(b"\r"):
+            return  # folded, or ended by something else: no two readers need agree
+        lengths = [value for name, value in headers if name == b"content-length"]
+        if len(lengths) != 1 or not lengths[0].isdigit() or int(lengths[0]) != len(body):
+            return
+        if len(head) + len(end) > _LONGEST or any(
+            name == b"transfer-encoding" for name, _ in headers
+        ):
+            return
+        if len(self._by_size) >= _MOST:
+            self._by_size.clear()
+        self._by_size[len(data)] = Head(head + end, scope)

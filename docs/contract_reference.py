@@ -81,6 +81,7 @@ FOUNDATION = (
     "types",
     "measures",
     "signatures",
+    "inputs",
     "traffic",
     "files",
 )

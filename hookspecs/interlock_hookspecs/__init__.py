@@ -40,6 +40,7 @@ from interlock_hookspecs.events import Actor, Event
 from interlock_hookspecs.evolution import CONTRACT_VERSION, Deprecation, compatible
 from interlock_hookspecs.files import project_files
 from interlock_hookspecs.govern import Approval, CardSection, Dossier, Release, Verdict
+from interlock_hookspecs.inputs import input_column, input_place, is_number
 from interlock_hookspecs.model import (
     PREDICTION,
     SCORE,
@@ -206,7 +207,10 @@ __all__ = [
     "folder_manifest",
     "from_plain",
     "hookimpl",
+    "input_column",
+    "input_place",
     "is_digest",
+    "is_number",
     "kinds_of",
     "latency_cells",
     "left_out",

@@ -13,9 +13,9 @@ import warnings
 from collections.abc import Iterator
 from typing import Any
 
-from interlock_hookspecs import Signature, Unsupported
+from interlock_hookspecs import Signature, Unsupported, is_number
 from interlock_model_onnx.boosting import ML_OPSET, OPERATOR, converters, is_boosting
-from interlock_model_onnx.inputs import NULL, is_number
+from interlock_model_onnx.inputs import NULL
 
 OPSET = 21
 SKL2ONNX_ML_OPSET = 3

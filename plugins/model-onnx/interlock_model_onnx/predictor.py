@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from interlock_hookspecs import Field, InvalidInput, Signature, logical_type
-from interlock_model_onnx.inputs import NULL, is_number
+from interlock_hookspecs import InvalidInput, Signature, input_place
+from interlock_model_onnx.inputs import NULL
 
 if TYPE_CHECKING:
     import numpy as np
@@ -141,10 +141,10 @@ class OnnxPredictor:
         """
         import pyarrow as pa
 
-        numbers = tuple(_place(schema, field) for _, _, field in self._numbers)
+        numbers = tuple(input_place(schema, field) for _, _, field in self._numbers)
         return _Plan(
             schema=schema,
-            texts=tuple(_place(schema, field, text=True) for _, field in self._texts),
+            texts=tuple(input_place(schema, field) for _, field in self._texts),
             numbers=numbers,
             doubles=all(schema.field(place).type == pa.float64() for place in numbers),
         )
@@ -170,18 +170,6 @@ def _is_matrix(found: list[Any], width: int) -> bool:
         and found[0].shape[1] in (width, None)
         and found[0].type in ("tensor(double)", "tensor(float)")
     )
-
-
-def _place(schema: pa.Schema, field: Field, *, text: bool = False) -> int:
-    """Where a schema has an input."""
-    place: int = schema.get_field_index(field.name)
-    if place < 0:
-        raise InvalidInput(f"the rows have no column {field.name!r}, which the model takes")
-    found = logical_type(schema.field(place).type)
-    fits = found == "string" if text else is_number(found)
-    if not fits and found != "null":
-        raise InvalidInput(f"column {field.name!r} is {found}, the model takes {field.type}")
-    return place
 
 
 def _text(column: pa.ChunkedArray, null: str) -> np.ndarray:

@@ -11,22 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from interlock_hookspecs import Signature
+from interlock_hookspecs import Signature, is_number
 
 if TYPE_CHECKING:
     import numpy as np
 
 _FEW_ROWS = 32  # under this, starting Arrow's kernels costs more than they save
-_NUMBERS = ("int", "uint", "float", "halffloat", "double", "bool", "decimal")
-
-
-def is_number(kind: str) -> bool:
-    """Whether a field of this logical type becomes a float.
-
-    >>> is_number("int64"), is_number("decimal128(9, 2)"), is_number("string")
-    (True, True, False)
-    """
-    return kind.startswith(_NUMBERS)
 
 
 @attrs.frozen(kw_only=True, eq=False)

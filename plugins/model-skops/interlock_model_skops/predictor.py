@@ -20,8 +20,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from interlock_hookspecs import Field, InvalidInput, Signature, Unsupported, logical_type
-from interlock_model_skops.encoding import is_number, make_encoder
+from interlock_hookspecs import (
+    Field,
+    InvalidInput,
+    Signature,
+    Unsupported,
+    input_column,
+    is_number,
+)
+from interlock_model_skops.encoding import make_encoder
 
 if TYPE_CHECKING:
     import numpy as np
@@ -56,7 +63,7 @@ class SkopsPredictor:
         import pyarrow as pa
 
         names = [field.name for field in self._signature.outputs]
-        columns = [_column(rows, field) for field in self._signature.inputs]
+        columns = [input_column(rows, field) for field in self._signature.inputs]
         if not rows.num_rows:
             return pa.table({name: pa.array([], pa.float64()) for name in names})
         matrix = self._matrix(columns, rows.num_rows)
@@ -115,26 +122,6 @@ def _check_names(signature: Signature, fitted: Any) -> None:
         raise InvalidInput(f"it was fitted to the columns {', '.join(map(str, names))}")
     for part in list(reachable(fitted)):
         getattr(part, "__dict__", {}).pop("feature_names_in_", None)
-
-
-def _column(rows: pa.Table, field: Field) -> Any:
-    """A column as one array: float64 for a number, string for a text."""
-    import pyarrow as pa
-
-    place = rows.schema.get_field_index(field.name)
-    if place < 0:
-        raise InvalidInput(f"the rows have no column {field.name!r}, which the model takes")
-    column = rows.column(place)
-    wanted = pa.float64() if is_number(field.type) else pa.string()
-    if column.type != wanted:
-        found = logical_type(column.type)
-        fits = is_number(found) if is_number(field.type) else found == "string"
-        if not fits and found != "null":
-            raise InvalidInput(f"column {field.name!r} is {found}, the model takes {field.type}")
-        if found == "bool":
-            column = column.cast(pa.uint8())
-        column = column.cast(wanted, safe=False)
-    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
 
 def _float_matrix(columns: list[Any], rows: int) -> np.ndarray:

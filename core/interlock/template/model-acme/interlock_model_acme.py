@@ -17,7 +17,8 @@ from interlock_hookspecs import (
     Unsupported,
     Workspace,
     hookimpl,
-    logical_type,
+    input_column,
+    is_number,
     plugin,
 )
 
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
 KINDS = ("binary", "multiclass", "regression")
 LARGEST = 16 << 20
-NUMBERS = ("int", "uint", "float", "double", "bool")
 
 
 @attrs.frozen(kw_only=True)
@@ -60,7 +60,7 @@ class AcmeFormat:
         if signature.kind not in KINDS:
             raise Unsupported(f"{format} holds {', '.join(KINDS)}, and no {signature.kind}")
         for field in signature.inputs:
-            if not field.type.startswith(NUMBERS):
+            if not is_number(field.type):
                 raise Unsupported(f"the input {field.name!r} is {field.type}, and no number")
         try:
             text = json.dumps(attrs.asdict(sound(fitted, signature)), allow_nan=False)
@@ -155,14 +155,10 @@ def column_of(rows: pa.Table, field: Field) -> np.ndarray[Any, Any]:
     """
     import numpy as np
 
-    if field.name not in rows.column_names:
-        raise InvalidInput(f"the column {field.name!r} is missing")
-    column = rows[field.name]
-    if not logical_type(column.type).startswith(NUMBERS):
-        raise InvalidInput(f"the column {field.name!r} is {column.type}, and no number")
+    column = input_column(rows, field)
     if column.null_count:
         raise InvalidInput(f"the column {field.name!r} holds a null")
-    found = np.asarray(column.to_numpy(), np.float64)
+    found = np.asarray(column)
     if not np.isfinite(found).all():
         raise InvalidInput(f"the column {field.name!r} holds a number that is not finite")
     return found

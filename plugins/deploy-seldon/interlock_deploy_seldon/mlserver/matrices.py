@@ -9,22 +9,11 @@ from __future__ import annotations
 import base64
 from typing import TYPE_CHECKING, Any
 
-from interlock_hookspecs import Field, InvalidInput, PluginError, logical_type
+from interlock_hookspecs import Field, PluginError, input_column, is_number
 
 if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
-
-_NUMBERS = ("int", "uint", "float", "halffloat", "double", "bool", "decimal")
-
-
-def is_number(kind: str) -> bool:
-    """Whether a field of this logical type becomes a number.
-
-    >>> is_number("int64"), is_number("string")
-    (True, False)
-    """
-    return kind.startswith(_NUMBERS)
 
 
 def number_matrix(rows: pa.Table, fields: tuple[Field, ...]) -> np.ndarray:
@@ -34,13 +23,11 @@ def number_matrix(rows: pa.Table, fields: tuple[Field, ...]) -> np.ndarray:
         InvalidInput: a column is missing, or of another type.
     """
     import numpy as np
-    import pyarrow as pa
 
     named = [field for field in fields if is_number(field.type)]
     matrix = np.empty((rows.num_rows, len(named)))
     for place, field in enumerate(named):
-        column = _column(rows, field, pa.float64())
-        matrix[:, place] = column.to_numpy(zero_copy_only=False)
+        matrix[:, place] = input_column(rows, field).to_numpy(zero_copy_only=False)
     return matrix
 
 
@@ -50,10 +37,8 @@ def text_list(rows: pa.Table, fields: tuple[Field, ...]) -> list[str | None]:
     Raises:
         InvalidInput: a column is missing, or of another type.
     """
-    import pyarrow as pa
-
     named = [field for field in fields if not is_number(field.type)]
-    columns = [_column(rows, field, pa.string()).to_pylist() for field in named]
+    columns = [input_column(rows, field).to_pylist() for field in named]
     return [value for row in zip(*columns, strict=True) for value in row]
 
 
@@ -95,21 +80,3 @@ def answers(said: dict[str, Any], n: int) -> np.ndarray:
         return values.reshape(n, -1)
     except (KeyError, TypeError, ValueError) as error:
         raise PluginError(f"MLServer's answer is none to {n} rows") from error
-
-
-def _column(rows: pa.Table, field: Field, wanted: pa.DataType) -> pa.Array:
-    import pyarrow as pa
-
-    place = rows.schema.get_field_index(field.name)
-    if place < 0:
-        raise InvalidInput(f"the rows have no column {field.name!r}, which the model takes")
-    column = rows.column(place)
-    if column.type != wanted:
-        found = logical_type(column.type)
-        fits = is_number(found) if is_number(field.type) else found == "string"
-        if not fits and found != "null":
-            raise InvalidInput(f"column {field.name!r} is {found}, the model takes {field.type}")
-        if found == "bool":
-            column = column.cast(pa.uint8())
-        column = column.cast(wanted, safe=False)
-    return column.combine_chunks()

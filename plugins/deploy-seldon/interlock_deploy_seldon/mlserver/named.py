@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from interlock_deploy_seldon.mlserver.matrices import is_number
-from interlock_hookspecs import Field, InvalidInput, PluginError, Signature
+from interlock_hookspecs import Field, InvalidInput, PluginError, Signature, is_number
 
 if TYPE_CHECKING:
     import numpy as np

@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from interlock_deploy_seldon.mlserver.matrices import is_number
-from interlock_hookspecs import InvalidInput, OpenTarget, Signature, Unsupported
+from interlock_hookspecs import InvalidInput, OpenTarget, Signature, Unsupported, is_number
 
 if TYPE_CHECKING:
     from interlock_hookspecs import Model, Workspace

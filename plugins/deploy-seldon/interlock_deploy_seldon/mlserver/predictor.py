@@ -10,12 +10,11 @@ from interlock_deploy_seldon.mlserver import named
 from interlock_deploy_seldon.mlserver.api import Api, Refused
 from interlock_deploy_seldon.mlserver.matrices import (
     answers,
-    is_number,
     number_matrix,
     request,
     text_list,
 )
-from interlock_hookspecs import InvalidInput, PluginError, Signature, Unavailable
+from interlock_hookspecs import InvalidInput, PluginError, Signature, Unavailable, is_number
 
 if TYPE_CHECKING:
     import numpy as np

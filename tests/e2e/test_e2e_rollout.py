@@ -1,5 +1,7 @@
 """A new release takes over in steps, judged by what it does on real traffic of a real server."""
 
+import json
+
 import pytest
 
 pytestmark = pytest.mark.real_backend
@@ -86,6 +88,25 @@ def test_a_bad_canary_goes_back_by_itself(rolled, send, bound, model):
     assert judged["evidence"][0]["holds"] is False
     assert project.endpoint["serving"] == [champion]
     project("audit", "verify")
+
+
+def test_a_deployment_that_goes_back_says_so_in_its_exit_code(rolled, send, until):
+    """Taken up again by `deploy`, a rollout whose canary is bad by now ends, and not as done."""
+    project = rolled("canary", {"rollout.agreement": '">= 0.9"'}, steps=[0.5], min_requests=30)
+    champion = project.endpoint["release"]
+    said = project("run", *STRICT, "--json")
+    assert json.loads(said.out)["outputs"]["rollout"]["status"] == "open"
+    run = project.run["id"]
+    send(project, 200)
+    # What was answered is captured a moment later.
+    tries = []
+    until(lambda: tries.append(project("deploy", run, "--json", expect=None)) or tries[-1].code)
+    said = tries[-1]
+    assert said.code == BACK
+    told = json.loads(said.out)["outputs"]["rollout"]
+    assert (told["status"], told["phase"]) == ("rolled-back", "ended")
+    assert told["reason"].startswith("rollout.agreement is ")
+    assert send(project, 20) == {champion: 20}
 
 
 def test_a_release_that_refuses_what_the_champion_takes_goes_back(rolled, send, rows):
@@ -191,7 +212,7 @@ def test_what_cannot_be_judged_holds_and_may_be_aborted(rolled, send):
     """No evidence is no promotion: when patience is out it holds; a person takes it out."""
     project = rolled("canary", {"performance.f1": '">= 0.5"'}, steps=[0.5], patience=0)
     champion = project.endpoint["release"]
-    project("run", *LIKE)
+    assert "next: interlock rollout status" in project("run", *LIKE, expect=WAITING).err
     said = project(*WATCH, expect=WAITING)
     assert "0 of 100 requests came after" in said.out
     project("rollout", "abort", "--reason", "no traffic tonight")

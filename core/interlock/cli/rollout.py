@@ -142,15 +142,21 @@ def _now(found: Rollout) -> str:
     return f"{found.phase}, {found.text}" if found.status == "open" else found.status
 
 
+def code_of(status: str, phase: str) -> int:
+    """The exit code that says how a rollout is."""
+    from interlock.errors import DONE, FOUND, WAITING
+
+    if phase == "holding":
+        return WAITING
+    return FOUND if status == "rolled-back" else DONE
+
+
 def _told(look: Look, *, as_json: bool) -> int:
     """Print how a rollout is, and give the exit code that says it."""
-    from interlock.errors import DONE, FOUND, WAITING
     from interlock.ids import short
 
     found = look.rollout
-    code = {"rolled-back": FOUND}.get(found.status, DONE)
-    if found.phase == "holding":
-        code = WAITING
+    code = code_of(found.status, found.phase)
     if as_json:
         from interlock.cli.render import print_json
 

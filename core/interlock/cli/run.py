@@ -41,8 +41,8 @@ def run(
 ) -> int:
     """Take a model through its life: data, train, validate, register, review, deploy, monitor.
 
-    A run that a gate refuses exits with 3, one that waits for an approval with 4, one whose
-    monitoring raises an alert with 5.
+    A run that a gate refuses exits with 3, one that waits for an approval or whose rollout holds
+    with 4, one whose rollout went back or whose monitoring raises an alert with 5.
     """
     from interlock.lifecycle.engine import resume_run, start_run
 
@@ -125,10 +125,13 @@ def find_run(session: Session, text: str | None) -> Any:
 def report(end: RunEnd, *, as_json: bool, more: Mapping[str, Any] = MappingProxyType({})) -> int:
     """Say how a run ended, and what to type next; gives the exit code."""
     from interlock.cli.render import print_json
+    from interlock.cli.rollout import code_of
     from interlock.errors import DONE, FOUND
     from interlock.ids import short
 
     alerts = end.context.outputs.get("alerts") or 0
+    rollout = end.context.outputs.get("rollout")
+    code = code_of(rollout["status"], rollout["phase"]) if rollout else DONE
     if as_json:
         print_json({"run": end.run, "last": end.last, "outputs": end.context.outputs, **more})
     else:
@@ -140,8 +143,12 @@ def report(end: RunEnd, *, as_json: bool, more: Mapping[str, Any] = MappingProxy
             "review": "interlock deploy",
             "deploy": "interlock monitor",
         }.get(end.last)
+        if code:
+            following = "interlock rollout status"
+        elif rollout and rollout["status"] == "open":
+            following = "interlock rollout watch"
         if alerts:
             following = f"interlock show {short(end.run)}"
         if following:
             click.echo(f"{click.style('next', fg='cyan')}: {following}", err=True)
-    return FOUND if alerts else DONE
+    return FOUND if alerts else code

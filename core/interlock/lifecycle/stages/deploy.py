@@ -31,5 +31,10 @@ def perform(context: Context) -> Result:
             f"rolling out, {rollout.text}" if on_its_way else f"{rollout.status}: {rollout.reason}"
         )
         text = f"{text}; {now}"
-        outputs["rollout"] = {"id": rollout.id}
+        outputs["rollout"] = {
+            "id": rollout.id,
+            "status": rollout.status,
+            "phase": rollout.phase,
+            "reason": rollout.reason,
+        }
     return Result(outputs=outputs, text=text)

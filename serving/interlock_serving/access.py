@@ -9,14 +9,14 @@ import hashlib
 import hmac
 import math
 import time
-from collections.abc import Awaitable, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Coroutine, Mapping
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from interlock_hookspecs import InvalidInput, reveal
-from interlock_serving.asgi import ASGI, CALLER, PEER, Scope
-from interlock_serving.exchange import Exchange, Header, Receive, Send
+from interlock_serving.asgi import ASGI, CALLER, PEER, Header, Receive, Scope, Send
+from interlock_serving.exchange import Exchange
 from interlock_serving.rates import Rates
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ def admit(access: Access, scope: Scope, right: Right) -> Refusal | None:
 def gate(access: Access, behind: ASGI) -> ASGI:
     """What is behind, for those who may ask."""
 
-    def layer(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+    def layer(scope: Scope, receive: Receive, send: Send) -> Coroutine[Any, Any, None]:
         if scope["path"] not in OPEN:
             refusal = admit(access, scope, _right(scope))
             if refusal is not None:

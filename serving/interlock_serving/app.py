@@ -12,9 +12,10 @@ import attrs
 import orjson
 
 from interlock_hookspecs import Endpoint, InvalidInput, NotFound, PluginError, Unavailable
+from interlock_serving.asgi import Receive, Scope, Send
 from interlock_serving.batching import Batcher, Expired, Overloaded
 from interlock_serving.binary import split, wanted, write_binary
-from interlock_serving.exchange import BINARY, Exchange, HTTPError, Receive, Send
+from interlock_serving.exchange import Exchange, HTTPError
 from interlock_serving.matrix import Values
 from interlock_serving.protocol import (
     Envelope,
@@ -30,6 +31,7 @@ from interlock_serving.protocol import (
     write_answer,
 )
 from interlock_serving.records import read_records, write_records
+from interlock_serving.request import BINARY, Request
 from interlock_serving.routing import Draws, Router
 
 if TYPE_CHECKING:
@@ -81,17 +83,17 @@ class App:
     combined: Callable[[dict[str, Any]], dict[str, Any]] = attrs.field(default=dict)
     _draws: Draws = attrs.field(factory=Draws, init=False)
 
-    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         exchange = Exchange(scope, receive, send)
         try:
-            asked = _asked_of(exchange.path, self.endpoint.name)
+            asked = _asked_of(exchange.request.path, self.endpoint.name)
             if asked is not None and asked[1] in _SCORING:
-                _require(exchange, "POST")
+                _require(exchange.request, "POST")
                 content = await self._infer(exchange, asked[0], records=asked[1] == "batch")
                 status = _FOUND
             else:
-                status, content = self._describe(exchange, asked)
+                status, content = self._describe(exchange.request, asked)
         except HTTPError as error:
             await exchange.refuse(error.status, str(error), *error.headers)
         except PluginError as error:
@@ -105,13 +107,13 @@ class App:
             await exchange.answer(status, content)
 
     def _describe(
-        self, exchange: Exchange, asked: tuple[str | None, str] | None
+        self, request: Request, asked: tuple[str | None, str] | None
     ) -> tuple[int, bytes]:
-        if asked is None and exchange.path not in _OF_SERVER:
+        if asked is None and request.path not in _OF_SERVER:
             raise NotFound("nothing is at this path: the protocol's paths begin with /v2")
-        _require(exchange, "GET", "HEAD")
+        _require(request, "GET", "HEAD")
         status = _FOUND
-        match asked or exchange.path:
+        match asked or request.path:
             case (version, ""):
                 value = self.metadata(version)
             case (version, _):
@@ -128,15 +130,18 @@ class App:
         return status, orjson.dumps(value)
 
     async def _infer(self, exchange: Exchange, version: str | None, *, records: bool) -> bytes:
-        body = await exchange.read_body(at_most=self.max_body)
+        body = exchange.body(at_most=self.max_body)
+        if body is None:
+            body = await exchange.read_body(at_most=self.max_body)
+        header = exchange.request.header
         behind = None
-        if header := exchange.header(BINARY):
-            body, behind = split(body, header)
+        if binary_header := header(BINARY):
+            body, behind = split(body, binary_header)
         envelope = read_envelope(body, behind)
         if envelope.id is not None:
             exchange.request_id = envelope.id
         # From here to the queue nothing waits, so that a swap cannot come between.
-        model = self.choose(envelope, version, exchange.header)
+        model = self.choose(envelope, version, header)
         read = read_records if records else read_columns
         query = self.read(envelope, model, exchange.request_id, read)
         selected = None if records else read_outputs(envelope, model.signature)
@@ -266,7 +271,7 @@ def _asked_of(path: str, name: str) -> tuple[str | None, str] | None:
     return None
 
 
-def _require(exchange: Exchange, *methods: str) -> None:
-    if exchange.method not in methods:
+def _require(request: Request, *methods: str) -> None:
+    if request.method not in methods:
         allowed = ", ".join(methods)
         raise HTTPError(405, f"this path takes {allowed}", (b"allow", allowed.encode("ascii")))

@@ -1,26 +1,29 @@
-"""What the layers before the application share: their type, and an answer of their own."""
+"""What the connection, the layers and the application share: how a request is passed on.
+
+As in ASGI, but that an answer is sent in one piece: none here is made in parts.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any
 
-from interlock_serving.exchange import Header, Receive, Send
-
 Scope = dict[str, Any]
-ASGI = Callable[[Scope, Receive, Send], Awaitable[None]]
+Header = tuple[bytes, bytes]
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[int, Sequence[Header], bytes], Awaitable[None]]
+"""Sends an answer: its status, its headers without the body's length, and its body."""
+ASGI = Callable[[Scope, Receive, Send], Coroutine[Any, Any, None]]
 """An application, or a layer before one: it answers, or calls what is behind it."""
 
 PEER = "interlock.peer"
 """In a scope: the name in the client's certificate, where one was verified."""
 CALLER = "interlock.caller"
 """In a scope: who was let in, the name of a key or of a certificate."""
+REQUEST = "interlock.request"
+"""In a scope: what its header says, where that is known from one before: a `request.Request`."""
+BODY = "interlock.body"
+"""In a scope: the body, where it came with its header and may be had without waiting."""
 
 JSON: Header = (b"content-type", b"application/json")
-
-
-async def reply(send: Send, status: int, content: bytes, *headers: Header) -> None:
-    """Send a whole answer."""
-    length = (b"content-length", b"%d" % len(content))
-    await send({"type": "http.response.start", "status": status, "headers": [length, *headers]})
-    await send({"type": "http.response.body", "body": content})
+BYTES: Header = (b"content-type", b"application/octet-stream")

@@ -15,6 +15,7 @@ import httptools
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from interlock_serving.asgi import BODY
 from interlock_serving.cycle import Cycle
 from interlock_serving.heads import Heads
 
@@ -73,11 +74,10 @@ class Connection(HttpToolsProtocol):
         self.reached += 2
         self._waits = False
         self.expect_100_continue = False
-        self.headers = [*head.scope["headers"]]
-        scope: Any = {**head.scope, "headers": self.headers}
+        scope: Any = head.scope.copy()
         self.scope = scope
         self.cycle = self._next = cycle = Cycle(scope, self, keep_alive=True)
-        cycle.body = data[len(head.content) :]
+        cycle.body = scope[BODY] = data[len(head.content) :]
         cycle.more_body = False
         return True
 
@@ -86,7 +86,7 @@ class Connection(HttpToolsProtocol):
         cycle: Any = self._next
         large = len(data) > HIGH_WATER_LIMIT
         if cycle is not None and cycle.keep_alive and not self.expect_100_continue and not large:
-            self._heads.learn(data, {**cycle.scope, "headers": [*cycle.scope["headers"]]})
+            self._heads.learn(data, cycle.scope)
 
     def on_message_begin(self) -> None:
         """A request's first bytes are there."""

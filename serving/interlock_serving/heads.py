@@ -11,12 +11,13 @@ from typing import Any
 
 import attrs
 
+from interlock_serving.asgi import REQUEST, Header
+from interlock_serving.request import request_of
+
 _END = b"\r\n\r\n"
 _MOST = 8
 _LONGEST = 8 * 1024
 """Heads of a connection, and bytes of one, that are remembered at most."""
-
-Headers = list[tuple[bytes, bytes]]
 
 
 @attrs.frozen
@@ -25,7 +26,7 @@ class Head:
 
     Attributes:
         content: its bytes, with the line that ends it.
-        scope: what ASGI says of it.
+        scope: what ASGI says of it, and what that means.
     """
 
     content: bytes
@@ -55,7 +56,7 @@ class Heads:
             scope: what the parser made of it.
         """
         head, end, body = data.partition(_END)
-        headers: Headers = scope["headers"]
+        headers: list[Header] = scope["headers"]
         lines = head.count(b"\r\n")
         if lines != len(headers) or lines != head.count(b"\n") or lines != head.count(b"\r"):
             return  # folded, or ended by something else: no two readers need agree
@@ -68,4 +69,6 @@ class Heads:
             return
         if len(self._by_size) >= _MOST:
             self._by_size.clear()
-        self._by_size[len(data)] = Head(head + end, scope)
+        # The list of headers is the request's own; this one is for all that follow.
+        known = {**scope, "headers": tuple(headers)}
+        self._by_size[len(data)] = Head(head + end, {**known, REQUEST: request_of(known)})

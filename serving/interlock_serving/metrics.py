@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import bisect
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from interlock_hookspecs import LATENCY_EDGES, Unavailable
-from interlock_serving.asgi import ASGI, Scope, reply
-from interlock_serving.exchange import Exchange, Receive, Send
+from interlock_serving.asgi import ASGI, Receive, Scope, Send
+from interlock_serving.exchange import Exchange
 from interlock_serving.pages import ALLOW_GET
 from interlock_serving.rpc.schema import SERVICE
 
@@ -188,13 +188,16 @@ def metrics(name: str, counted: Callable[[], dict[str, Any]], behind: ASGI, *, a
         ProcessCollector(registry=registry)
     kind = (b"content-type", CONTENT_TYPE_LATEST.encode("ascii"))
 
-    def layer(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+    def layer(scope: Scope, receive: Receive, send: Send) -> Coroutine[Any, Any, None]:
         if scope["path"] != PATH:
             return behind(scope, receive, send)
         if scope["method"] not in ("GET", "HEAD"):
             refusal = Exchange(scope, receive, send)
             return refusal.refuse(405, "this path takes GET, HEAD", ALLOW_GET)
-        return reply(send, 200, generate_latest(registry), kind)
+        return told(send)
+
+    async def told(send: Send) -> None:
+        await send(200, (kind,), generate_latest(registry))
 
     return layer
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Sequence
 
 import attrs
 
-from interlock_serving.asgi import ASGI, CALLER, Scope
-from interlock_serving.exchange import Receive, Send
+from interlock_serving.asgi import ASGI, CALLER, Header, Receive, Scope, Send
 
 _KNOWN = frozenset(
     {"/v2", "/v2/health/live", "/v2/health/ready", "/openapi.json", "/docs", "/metrics"}
@@ -59,14 +57,11 @@ def observed(behind: ASGI, observers: Sequence[Observer]) -> ASGI:
         status = size = 0
         request_id = ""
 
-        async def watched(message: dict[str, Any]) -> None:
+        def watched(given: int, headers: Sequence[Header], body: bytes) -> Awaitable[None]:
             nonlocal status, size, request_id
-            if message["type"] == "http.response.start":
-                status = message["status"]
-                request_id = _request_id(message["headers"])
-            else:
-                size += len(message["body"])
-            await send(message)
+            status, size = given, len(body)
+            request_id = _request_id(headers)
+            return send(given, headers, body)
 
         try:
             await behind(scope, receive, watched)
@@ -107,5 +102,5 @@ def route_of(path: str) -> str:
     return "other"
 
 
-def _request_id(headers: Sequence[tuple[bytes, bytes]]) -> str:
+def _request_id(headers: Sequence[Header]) -> str:
     return next((value.decode("ascii") for name, value in headers if name == b"x-request-id"), "")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from interlock_serving.asgi import ASGI, JSON, Scope, reply
-from interlock_serving.exchange import Exchange, Header, Receive, Send
+from interlock_serving.asgi import ASGI, JSON, Header, Receive, Scope, Send
+from interlock_serving.exchange import Exchange
 
 if TYPE_CHECKING:
     from interlock_serving.app import App
@@ -21,7 +21,7 @@ _HTML: Header = (b"content-type", b"text/html; charset=utf-8")
 def pages(app: App, *, keys: bool) -> ASGI:
     """The application with its description before it, which says whether a key is needed."""
 
-    def layer(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+    def layer(scope: Scope, receive: Receive, send: Send) -> Coroutine[Any, Any, None]:
         if scope["path"] in PATHS:
             if scope["method"] not in ("GET", "HEAD"):
                 refusal = Exchange(scope, receive, send)
@@ -43,6 +43,6 @@ async def _describe(app: App, scope: Scope, send: Send, *, keys: bool) -> None:
         from interlock_serving.page import POLICY, page
 
         policy = (b"content-security-policy", POLICY.encode("ascii"))
-        await reply(send, 200, page(described), _HTML, policy)
+        await send(200, (_HTML, policy), page(described))
     else:
-        await reply(send, 200, orjson.dumps(described), JSON)
+        await send(200, (JSON,), orjson.dumps(described))

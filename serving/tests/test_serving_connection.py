@@ -110,8 +110,7 @@ def test_an_answer_is_begun_on_the_spot_and_goes_on_when_what_it_awaits_is_there
         async def app(scope, receive, send):
             seen.append((await receive())["body"])
             await awaited
-            await send({"type": "http.response.start", "status": 204})
-            await send({"type": "http.response.body"})
+            await send(204, (), b"")
 
         cycle = cycle_of(connection)
         cycle.take(b"a")
@@ -125,6 +124,51 @@ def test_an_answer_is_begun_on_the_spot_and_goes_on_when_what_it_awaits_is_there
         return connection.transport.written
 
     assert asyncio.run(answers()) == b"HTTP/1.1 204 No Content\r\n\r\n"
+
+
+async def _twice(scope, receive, send):
+    await send(200, (), b"a")
+    await send(200, (), b"b")
+
+
+async def _two_lines(scope, receive, send):
+    await send(200, [(b"x-a", b"1\r\nx-b: 2")], b"a")
+
+
+async def _nothing(scope, receive, send):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("app", "status"), [(_twice, b"200"), (_two_lines, b"500"), (_nothing, b"500")]
+)
+def test_an_application_that_answers_wrongly_loses_its_connection(connection, app, status):
+    """Twice, with a header of several lines, or not at all: the client is told what can be told."""
+
+    async def answered():
+        cycle_of(connection).start(app)
+        return connection.transport
+
+    transport = asyncio.run(answered())
+    assert transport.written.startswith(b"HTTP/1.1 " + status)
+    assert transport.written.count(b"HTTP/1.1") == 1
+    assert b"x-b" not in transport.written
+    assert transport.closed
+    assert connection.tasks == set()
+
+
+def test_an_answer_to_head_has_its_length_and_no_body(connection):
+    """A header asks for what GET would say of the body."""
+
+    async def app(scope, receive, send):
+        await send(200, [(b"x-a", b"1")], b"abc")
+
+    async def answered():
+        cycle_of(connection, "HEAD").start(app)
+        return connection.transport.written
+
+    head = b"HTTP/1.1 200 OK\r\nx-a: 1\r\ncontent-length: 3\r\n\r\n"
+    assert asyncio.run(answered()) == head
 
 
 def test_an_answer_is_given_up_at_the_end(connection):

@@ -6,11 +6,14 @@ import itertools
 import json
 import socket
 
+import attrs
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from interlock_serving.asgi import REQUEST
 from interlock_serving.heads import Heads
+from interlock_serving.request import request_of
 
 pytestmark = pytest.mark.real_backend
 
@@ -27,11 +30,14 @@ def heads():
 
 def test_the_same_header_before_another_body_of_its_length_is_known(heads):
     """Shorter, longer, or with another byte in it, it is another."""
-    scope = {"headers": HEADERS}
     assert heads.find(PLAIN + b"abc") is None
-    heads.learn(PLAIN + b"abc", scope)
+    heads.learn(PLAIN + b"abc", scope_of(HEADERS))
     found = heads.find(PLAIN + b"xyz")
-    assert (found.content, found.scope) == (PLAIN, scope)
+    assert found.content == PLAIN
+    assert {**found.scope, "headers": [*found.scope["headers"]]} == {
+        **scope_of(HEADERS),
+        REQUEST: found.scope[REQUEST],
+    }
     for other in (
         PLAIN + b"ab",
         PLAIN + b"abcd",
@@ -61,17 +67,45 @@ def test_the_same_header_before_another_body_of_its_length_is_known(heads):
 )
 def test_what_leaves_a_doubt_is_not_remembered(heads, data, headers):
     """Line ends of another kind, folded lines, two lengths, chunks, more bytes than it says."""
-    heads.learn(data, {"headers": headers})
+    heads.learn(data, scope_of(headers))
     assert heads.find(data) is None
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {},
+        {"content-type": "application/json; charset=utf-8", "x-request-id": "mine"},
+        {"content-type": "text/plain"},
+        {"content-type": "text/plain", "inference-header-content-length": "2"},
+        {"content-encoding": "gzip", "x-request-id": "\t"},
+        {"x-sticky-key": "a", "x-request-id": "é"},
+    ],
+)
+def test_a_header_that_is_known_means_what_it_meant(heads, more):
+    """Its name for the request, its length, and what is not read of it."""
+    headers = [
+        *HEADERS,
+        *((name.encode(), value.encode("latin-1")) for name, value in more.items()),
+    ]
+    lines = b"".join(b"%b: %b\r\n" % each for each in headers)
+    scope = scope_of(headers)
+    heads.learn(b"POST /a HTTP/1.1\r\n" + lines + b"\r\nabc", scope)
+    known = heads.find(b"POST /a HTTP/1.1\r\n" + lines + b"\r\nxyz").scope
+    assert attrs.asdict(request_of(known)) == attrs.asdict(request_of(scope))
+    assert request_of(known) is known[REQUEST]
+
+
+def scope_of(headers):
+    return {"method": "POST", "path": "/a", "headers": headers}
 
 
 def test_a_connection_remembers_few_of_them(heads):
     """However many kinds of request come over it."""
     for size in range(1, 100):
         head = PLAIN.replace(b"length: 3", b"length: %d" % size)
-        heads.learn(
-            head + b"a" * size, {"headers": [HEADERS[0], (b"content-length", b"%d" % size)]}
-        )
+        headers = [HEADERS[0], (b"content-length", b"%d" % size)]
+        heads.learn(head + b"a" * size, scope_of(headers))
         assert heads.find(head + b"b" * size) is not None
     assert len(heads._by_size) <= 8
 

@@ -38,15 +38,16 @@ class Capture:
 
 @attrs.frozen(kw_only=True, eq=False)
 class CaptureBatch:
-    """Captures of requests that were scored together, in tables that they share.
+    """Captures of some requests to one release, in tables that they share.
 
     Attributes:
         request_ids: one for each request, in the order of their rows.
         counts: the rows of each; together n.
-        at: when they were answered.
+        at: when they were answered; of the last of them, where that was not at once.
         release: the id of the release that answered.
         rows, predictions: n rows, as a `Capture` has them.
         mirror: whether the answers went nowhere.
+        times: when each request was answered; empty where that was ``at`` for all.
 
     >>> import pyarrow as pa
     >>> from datetime import UTC, datetime
@@ -64,20 +65,24 @@ class CaptureBatch:
     rows: pa.Table
     predictions: pa.Table
     mirror: bool = False
+    times: tuple[datetime, ...] = attrs.field(default=(), converter=as_tuple)
 
     def __attrs_post_init__(self) -> None:
         n = sum(self.counts)
         fits = self.rows.num_rows == n and self.predictions.num_rows == n
         if not fits or len(self.counts) != len(self.request_ids):
             raise ValueError("the counts of a batch of captures do not add up to its rows")
+        if self.times and len(self.times) != len(self.request_ids):
+            raise ValueError("a batch of captures has times for others than its requests")
 
     def each(self) -> Iterator[Capture]:
         """The captures of the requests one by one."""
         start = 0
-        for request_id, count in zip(self.request_ids, self.counts, strict=True):
+        times = self.times or [self.at] * len(self.counts)
+        for request_id, count, at in zip(self.request_ids, self.counts, times, strict=True):
             yield Capture(
                 request_id=request_id,
-                at=self.at,
+                at=at,
                 release=self.release,
                 rows=self.rows.slice(start, count),
                 predictions=self.predictions.slice(start, count),

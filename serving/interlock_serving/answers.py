@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -96,28 +96,15 @@ Batch = Tables | Numbers
 """What a model was given at once, and what it said."""
 
 
-def tables(batches: Sequence[Batch]) -> Iterator[tuple[pa.Table, pa.Table]]:
-    """What the model was given in each of its batches, and what it said, as tables.
+def joined(batches: Sequence[Numbers]) -> tuple[pa.Table, pa.Table]:
+    """What a model was given in some batches, one after the other, and what it said, as tables."""
+    import pyarrow as pa
 
-    Those of numbers are cut out of common ones: a table costs by its columns, hardly by its rows.
-    """
-    numbers = [batch for batch in batches if isinstance(batch, Numbers)]
-    common = _joined(numbers) if numbers else ()
-    start = 0
-    for batch in batches:
-        if isinstance(batch, Tables):
-            yield batch.rows, batch.predictions
-        else:
-            rows, predictions = (table.slice(start, len(batch.rows)) for table in common)
-            yield rows, predictions
-            start += len(batch.rows)
-
-
-def _joined(batches: Sequence[Numbers]) -> tuple[pa.Table, pa.Table]:
-    rows = np.concatenate([batch.rows for batch in batches])
-    said = map(np.concatenate, zip(*[batch.predictions for batch in batches], strict=True))
     given, answered = batches[0].schemas
-    return as_table(np.ascontiguousarray(rows.T), given), as_table([*said], answered)
+    rows = np.concatenate([batch.rows for batch in batches])
+    outputs = zip(*[batch.predictions for batch in batches], answered.types, strict=True)
+    said = [pa.array(np.concatenate(parts), kind) for *parts, kind in outputs]
+    return as_table(rows, given), pa.Table.from_arrays(said, schema=answered)
 
 
 @attrs.define(eq=False)

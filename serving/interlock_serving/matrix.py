@@ -72,12 +72,18 @@ def joined(parts: Sequence[Values]) -> np.ndarray | None:
         return np.array([*chain.from_iterable(sent)], np.float64).reshape(-1, width)
 
 
-def as_table(columns: Sequence[np.ndarray] | np.ndarray, schema: pa.Schema) -> pa.Table:
-    """Columns as a table; NaN is a missing number."""
+def as_table(rows: np.ndarray, schema: pa.Schema) -> pa.Table:
+    """Numbers as a table, NaN as missing.
+
+    Args:
+        rows: [rows, columns].
+        schema: of the columns.
+    """
     import pyarrow as pa
 
+    gaps = bool(np.isnan(rows).any())  # Arrow looks for them one by one, for longer than all else
     arrays = [
-        pa.array(column, kind, from_pandas=True)
-        for column, kind in zip(columns, schema.types, strict=True)
+        pa.array(column, kind, from_pandas=gaps)
+        for column, kind in zip(np.ascontiguousarray(rows.T), schema.types, strict=True)
     ]
     return pa.Table.from_arrays(arrays, schema=schema)

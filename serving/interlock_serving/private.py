@@ -72,6 +72,7 @@ class PrivateCaptures:
             batch,
             request_ids=tuple(itertools.compress(batch.request_ids, kept)),
             counts=tuple(itertools.compress(batch.counts, kept)),
+            times=tuple(itertools.compress(batch.times, kept)),
             rows=batch.rows.filter(rows),
             predictions=batch.predictions.filter(rows),
         )

@@ -10,12 +10,16 @@ import itertools
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
+from typing import TYPE_CHECKING
 
 import attrs
 
 from interlock_hookspecs import CaptureBatch, CaptureSink, Release
-from interlock_serving.answers import Answer, Batch, tables
+from interlock_serving.answers import Answer, Batch, Numbers, joined
 from interlock_serving.protocol import Query
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 Delivered = Sequence[tuple[Query, Answer]]
 """Requests and their answers, in the order in which they were scored."""
@@ -82,19 +86,35 @@ class Recorder:
         return partial(self._put, gathered)
 
     def _put(self, gathered: list[_Recorded]) -> None:
-        given = tables([one.batch for one in gathered])
-        for one, (rows, predictions) in zip(gathered, given, strict=True):
-            self._sink.put_batch(
-                CaptureBatch(
-                    request_ids=tuple([query.id for query in one.queries]),
-                    counts=tuple([query.rows for query in one.queries]),
-                    at=one.at,
-                    release=self._release,
-                    rows=rows,
-                    predictions=predictions,
-                    mirror=self._mirror,
-                )
+        # A table costs by its columns, hardly by its rows: what is numbers becomes one.
+        numbers: list[Numbers] = []
+        together: list[_Recorded] = []
+        for one in gathered:
+            if isinstance(one.batch, Numbers):
+                numbers.append(one.batch)
+                together.append(one)
+            else:
+                self._put_as_one([one], one.batch.rows, one.batch.predictions)
+        if numbers:
+            self._put_as_one(together, *joined(numbers))
+
+    def _put_as_one(
+        self, recorded: Sequence[_Recorded], rows: pa.Table, predictions: pa.Table
+    ) -> None:
+        queries = [query for one in recorded for query in one.queries]
+        several = len(recorded) > 1
+        self._sink.put_batch(
+            CaptureBatch(
+                request_ids=tuple([query.id for query in queries]),
+                counts=tuple([query.rows for query in queries]),
+                at=recorded[-1].at,
+                release=self._release,
+                rows=rows,
+                predictions=predictions,
+                mirror=self._mirror,
+                times=tuple([one.at for one in recorded for _ in one.queries]) if several else (),
             )
+        )
 
 
 def _batch_of(one: tuple[Query, Answer]) -> Batch:

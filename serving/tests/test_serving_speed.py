@@ -3,6 +3,7 @@
 import itertools
 import threading
 import time
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import orjson
@@ -12,12 +13,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from interlock_hookspecs import Field, InvalidInput, Signature
-from interlock_serving.answers import tables
 from interlock_serving.binary import split, write_binary
 from interlock_serving.columns import Columns
 from interlock_serving.matrix import Matrix
 from interlock_serving.protocol import Query, read_columns, read_envelope, write_answer
+from interlock_serving.recording import Recorder
 from interlock_serving.scoring import ModelFailed, Pace, Scorer
+
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 ROW = {"age": 40, "income": 30_000.0, "city": "Lowell"}
 KINDS = {"a": "double", "b": "double", "n": "int32", "s": "string", "t": "bool"}
@@ -207,34 +210,45 @@ def questions(draw):
     return inputs, behind
 
 
-def scored(scorer, release, asked):
+def scored(scorer, release, asked, ids):
     """What is answered to requests that are scored together, as they say it and as it is kept."""
     queries = []
-    for number, (inputs, behind) in enumerate(asked):
+    for request_id, (inputs, behind) in zip(ids, asked, strict=True):
         head = orjson.dumps({"inputs": inputs})
         body, rest = split(head + behind, b"%d" % len(head))
         envelope = read_envelope(body, rest if behind else None)
         rows, values = read_columns(envelope, scorer.columns, max_rows=9)
-        queries.append(Query(f"request-{number}", rows, values))
-    answers = scorer.score(queries)
+        queries.append(Query(request_id, rows, values))
+    answers = [*zip(queries, scorer.score(queries), strict=True)]
     names = frozenset(scorer.outputs)
     said = [
         (
             write_answer("m", release, query.id, answer, None),
             write_binary("m", release, query.id, answer, None, names),
         )
-        for query, answer in zip(queries, answers, strict=True)
+        for query, answer in answers
     ]
     return said, answers
 
 
-def recorded(answers):
-    """The tables of what was answered, batch by batch, cut to the answers that were given."""
-    batches = []
-    for batch, group in itertools.groupby(answers, key=lambda answer: answer.batch):
-        members = [(answer.start, answer.rows) for answer in group]
-        batches.append(batch if len(members) == batch.requests else batch.only(members))
-    return [table.combine_chunks() for both in tables(batches) for table in both]
+class Kept:
+    """A sink that keeps captures one by one, by the ids of their requests."""
+
+    def __init__(self):
+        self.captures = {}
+
+    def put_batch(self, batch):
+        self.captures |= {each.request_id: each for each in batch.each()}
+
+
+def recorded(release, batches):
+    """What stands in the record: of batches, each of them requests with their answers."""
+    sink = Kept()
+    recorder = Recorder(sink, release, mirror=False)
+    for second, delivered in enumerate(batches):
+        recorder.add(delivered, NOON + timedelta(seconds=second))
+    recorder.take()()
+    return sink.captures
 
 
 @easy
@@ -244,19 +258,29 @@ def test_rows_of_numbers_are_answered_as_a_table_is(target, name, batches):
     opened = [target(1, predictor) for predictor in (MODELS[name], TableOnly(MODELS[name]))]
     scorers = [Scorer(each) for each in opened]
     kept = [[], []]
+    number = itertools.count()
     for asked in batches:
         together = {len(inputs) == 3 for inputs, _ in asked}
         for batch in [asked] if len(together) == 1 else [[each] for each in asked]:
-            found = [scored(each, opened[0].target.release, batch) for each in scorers]
+            ids = [f"request-{next(number)}" for _ in batch]
+            found = [scored(each, opened[0].target.release, batch, ids) for each in scorers]
             assert found[0][0] == found[1][0]
             for answers, (_, more) in zip(kept, found, strict=True):
-                answers.extend(more)
-    for gone in (0, 2):  # a client that went away does not stand in the record
-        for one, two in zip(
-            *(recorded(answers[:1] + answers[1 + gone :]) for answers in kept), strict=True
-        ):
-            assert one.equals(two)
-            assert one.schema.equals(two.schema)
+                answers.append(more)
+    for gone in (0, 1):  # a client that went away does not stand in the record
+        one, two = (
+            recorded(opened[0].target.release, [each[gone:] for each in answers])
+            for answers in kept
+        )
+        ids = {query.id: second for second, each in enumerate(kept[0]) for query, _ in each[gone:]}
+        assert one.keys() == two.keys() == ids.keys()
+        for request_id, second in ids.items():
+            first, other = one[request_id], two[request_id]
+            assert first.at == other.at == NOON + timedelta(seconds=second)
+            for part in ("rows", "predictions"):
+                same = [getattr(each, part).combine_chunks() for each in (first, other)]
+                assert same[0].equals(same[1])
+                assert same[0].schema.equals(same[1].schema)
 
 
 def test_rows_of_numbers_need_no_table(target):
@@ -276,9 +300,9 @@ def test_rows_of_numbers_need_no_table(target):
             query = Query("request", *read_columns(envelope, scorer.columns, max_rows=9))
             (answer,) = scorer.score([query])
             assert answer.values(0) == [0] * rows
-            ((sent, said),) = tables([answer.batch])
-            assert sent.to_pydict() == {"a": values, "b": values}
-            assert said.column_names == ["prediction", "score"]
+            (kept,) = recorded(target(1).target.release, [[(query, answer)]]).values()
+            assert kept.rows.to_pydict() == {"a": values, "b": values}
+            assert kept.predictions.column_names == ["prediction", "score"]
 
 
 def test_an_answer_that_is_no_number_is_found_without_a_table(target):

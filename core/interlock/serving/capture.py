@@ -226,6 +226,7 @@ def _as_table(batches: list[CaptureBatch]) -> pa.Table:
     answered = pa.concat_tables([batch.predictions for batch in batches])
     counts = [count for batch in batches for count in batch.counts]
     ids = [request_id for batch in batches for request_id in batch.request_ids]
+    times = [at for batch in batches for at in batch.times or [batch.at] * len(batch.counts)]
     starts = np.repeat(np.cumsum([0, *counts[:-1]]), counts)
     # By the row for what a request has for itself, by the batch for what it shares.
     request = pa.array(np.repeat(np.arange(len(counts)), counts))
@@ -233,11 +234,10 @@ def _as_table(batches: list[CaptureBatch]) -> pa.Table:
     about = {
         "request_id": pa.array(ids, pa.string()).take(request),
         "row": pa.array(np.arange(sent.num_rows) - starts, pa.int64()),
-        "at": pa.array([batch.at for batch in batches], pa.timestamp("us", "UTC")).take(shared),
+        "at": pa.array(times, pa.timestamp("us", "UTC")).take(request),
         "release": pa.array([batch.release for batch in batches]).take(shared),
         "mirror": pa.array([batch.mirror for batch in batches]).take(shared),
     }
     taken = answered.column_names
     names = [stored_name(name, taken) for name in sent.column_names]
-    table = pa.table([*about.values(), *sent.columns, *answered.columns], [*about, *names, *taken])
-    return table.combine_chunks()
+    return pa.table([*about.values(), *sent.columns, *answered.columns], [*about, *names, *taken])

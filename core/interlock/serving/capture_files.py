@@ -34,6 +34,8 @@ ABOUT = ("request_id", "row", "at", "release", "mirror")
 _INPUT = "input."
 _PREFIX, _SUFFIX = "captures-", ".parquet"
 _TIME_DIGITS = 16
+_TOGETHER = 1 << 16
+"""Values that are encoded at once."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -77,14 +79,22 @@ def write_file(folder: Path, table: pa.Table, latest: datetime) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    # Of fractions hardly two are equal: a dictionary of them takes three times the processor.
-    repeated = [field.name for field in table.schema if not pa.types.is_floating(field.type)]
+    # Of fractions hardly two are equal: a dictionary of them takes three times the processor. Nor
+    # does a window ask how large they are.
+    others = [field.name for field in table.schema if not pa.types.is_floating(field.type)]
     folder.mkdir(parents=True, exist_ok=True)
     name = f"{_PREFIX}{_microseconds(latest):0{_TIME_DIGITS}x}{os.urandom(8).hex()}{_SUFFIX}"
     temporary = folder / f".{name}.tmp"
     try:
         with temporary.open("xb") as file:
-            pq.write_table(table, file, compression="zstd", use_dictionary=repeated)
+            pq.write_table(
+                table,
+                file,
+                compression="zstd",
+                use_dictionary=others,
+                write_statistics=others,
+                write_batch_size=_TOGETHER,
+            )
             file.flush()
             os.fsync(file.fileno())
         temporary.rename(folder / name)

@@ -9,12 +9,14 @@ from urllib.parse import urlsplit
 
 import attrs
 import pytest
+from load_story import readiness, server_of
 
 HERE = Path(__file__).parent
-CONNECTIONS, REQUESTS = 16, 100
+CONNECTIONS, REQUESTS = {"json": 6, "binary": 5, "grpc": 5}, 100
 STACK = """
 [stack.dev.deploy-local]
 workers = 2
+grpc_port = 0
 
 [stack.dev.model-skops]
 allow = ["brittle.Failing", "brittle.Late", "brittle.Wrong"]
@@ -30,7 +32,7 @@ class Served:
 
     Attributes:
         project: a `SmallProject`.
-        good: two releases, and the run of each.
+        good: two releases, one of scikit-learn's and one of ONNX, and the run of each.
         bad: by release, the run of it: one that fails, one that is late, one that is wrong.
         rows: what is asked.
         expected: what each release answers to each row.
@@ -44,11 +46,15 @@ class Served:
 
     def asking(self, folder):
         """Ask it from now on; see `Asking`."""
-        url = urlsplit(self.project.endpoint["address"])
+        served = self.project.endpoint
+        url = urlsplit(served["address"])
         plan = {
             "host": url.hostname,
             "port": url.port,
-            "path": f"/v2/models/{self.project.endpoint['endpoint']}/infer",
+            "path": f"/v2/models/{served['endpoint']}/infer",
+            "grpc": readiness(served["address"])["grpc"],
+            "model": served["endpoint"],
+            "server": server_of(self.project.folder),
             "connections": CONNECTIONS,
             "requests": REQUESTS,
             "rows": self.rows,
@@ -60,6 +66,8 @@ class Served:
 
 class Asking:
     """A process that asks, from its making until `end`."""
+
+    connections = CONNECTIONS
 
     def __init__(self, folder):
         self._result = folder / "result.json"
@@ -81,9 +89,9 @@ class Asking:
             self._process.communicate()
 
 
-def released(project, how):
+def released(project, *said):
     """A release of a new run, and that run."""
-    project("run", "--until", "review", "--set", how)
+    project("run", "--until", "review", *(word for how in said for word in ("--set", how)))
     release = project.listed("audit", "log", "--kind", "release.made", "--limit", 100)[-1]
     return release["subject"], project.run["id"]
 
@@ -96,8 +104,8 @@ def served(make_project, rows, tmp_path_factory):
     (project.folder / "project.py").write_text(MODULE)
     with (project.folder / "interlock.toml").open("a") as file:
         file.write(STACK)
-    depths = [f"train-sklearn.parameters.max_depth={depth}" for depth in (4, 3)]
-    good = dict(released(project, how) for how in depths)
+    depth = "train-sklearn.parameters.max_depth"
+    good = dict([released(project, f"{depth}=4"), released(project, f"{depth}=3", "package=onnx")])
     project("deploy", next(iter(good.values())))
     names = ("Failing", "Late", "Wrong")
     bad = dict(released(project, f"train-sklearn.estimator=project:{name}") for name in names)

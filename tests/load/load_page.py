@@ -16,16 +16,33 @@ import orjson
 ROOT = Path(__file__).parents[2]
 RESULT = ROOT / "build" / "load" / "result.json"
 PAGE = ROOT / "docs" / "under-load.md"
-_PACKAGES = ("uvicorn", "orjson", "numpy", "pyarrow", "scikit-learn", "skops")
+_PACKAGES = (
+    "uvicorn",
+    "orjson",
+    "grpcio",
+    "numpy",
+    "pyarrow",
+    "scikit-learn",
+    "skops",
+    "onnxruntime",
+)
+_PROTOCOLS = {"json": "HTTP with JSON", "binary": "HTTP with binary tensors", "grpc": "gRPC"}
 _MB = 1e6
 _TEXT = """# Serving under load
 
-`make load` asks an endpoint of two workers without a pause, over {connections} connections, each
-of which asks again once it was answered, and is made anew after a hundred requests. Meanwhile the
-release changes once a second at the most, as by `interlock deploy`; `interlock rollback` goes back
-once; a canary comes that is bad on purpose (one fails, one is late, one answers the opposite),
-which the rollout's analysis has to take out; and a worker is killed with `SIGKILL`. One worker is
-left alone, so that its memory tells. The command fails where one of these is not so:
+`make load` asks an endpoint of two workers without a pause, over {connections} connections at once:
+{protocols}.
+Each asks again once it was answered, and is made anew after a hundred requests. Meanwhile
+
+- the live release changes once a second on average, from a scikit-learn model to an ONNX model and
+  back, as by `interlock deploy`; each change counts once every worker has taken it over;
+- a canary comes that is bad on purpose (one fails, one is late, one answers the opposite), which
+  the rollout's analysis has to take out. The release that it is compared with stays meanwhile, and
+  the changes that it held up are made up for;
+- `interlock rollback` goes back once;
+- a worker is killed with `SIGKILL` every {kill_seconds:.0f} s. One is left alone: its memory tells.
+
+The command fails where one of these is not so:
 
 - Every answer is that of the release that it names: its scores are compared, bit for bit, with
   those that the release's model gives without a server.
@@ -50,12 +67,14 @@ Versions: {versions}.
 """
 
 
-def write_result(run: Any, seconds: float) -> None:
+def write_result(run: Any, seconds: float, kill_seconds: float) -> None:
     """Keep what a load came to.
 
     Args:
-        run: with ``client``, ``story``, ``captured``, ``lost`` and ``estimators``.
+        run: with ``client``, ``connections``, ``story``, ``captured``, ``lost`` and
+            ``estimators``.
         seconds: how long it was.
+        kill_seconds: how often a worker was killed.
     """
     client, story = run.client, run.story
     silent = Counter(
@@ -72,8 +91,9 @@ def write_result(run: Any, seconds: float) -> None:
     said = {
         "seconds": client["seconds"],
         "asked_for": seconds,
-        "connections": len(client["asked"]),
-        "answered": sum(client["answered"].values()),
+        "kill_seconds": kill_seconds,
+        "connections": run.connections,
+        "answered": client["by"],
         "p50": client["p50"],
         "p99": client["p99"],
         "longest": client["longest"],
@@ -82,6 +102,8 @@ def write_result(run: Any, seconds: float) -> None:
         "in_flight": silent["killed"] + client["greetings"],
         "canary_faults": silent["canary"],
         "swaps": len(story.swaps),
+        "swapping": story.seconds,
+        "shares": story.shares,
         "canaries": canaries,
         "killed": len(story.killed),
         "captured": run.captured.requests,
@@ -119,14 +141,19 @@ def page(said: dict[str, Any]) -> str:
     kinds = Counter(name for name, *_ in said["canaries"])
     slowest = max(seconds for _, seconds, _ in said["canaries"])
     bad = ", ".join(f"{count} {name.lower()}" for name, count in sorted(kinds.items()))
-    answered, seconds = said["answered"], said["seconds"]
+    by, seconds = said["answered"], said["seconds"]
+    answered = sum(by.values())
+    often = said["swaps"] / said["swapping"]
+    swaps = f"{said['swaps']:,} in {said['swapping']:.0f} s, {often:.2f} a second"
     taken = (f"{1e3 * said[name]:.0f} ms" for name in ("p50", "p99"))
     rows = [
         ("time", f"{seconds:.0f} s"),
         ("requests answered", f"{answered:,}, {answered / seconds:,.0f} a second"),
+        *((f"over {words}", f"{by[name]:,}") for name, words in _PROTOCOLS.items()),
         ("p50, p99", f"{', '.join(taken)}"),
         ("the longest", f"{said['longest']:.2f} s; the late canary waits for 0.4 s"),
-        ("changes of what is served", f"{said['swaps']:,}"),
+        ("changes of the live release", swaps),
+        ("a canary that came beside it, or went", f"{said['shares']}"),
         ("bad canaries, all taken out", f"{len(said['canaries'])}: {bad}"),
         ("from their command to the end of their rollout", f"{slowest:.1f} s at the most"),
         ("workers killed", f"{said['killed']}"),
@@ -141,8 +168,11 @@ def page(said: dict[str, Any]) -> str:
     for name, (first, last) in said["memory"].items():
         what = f"memory of {names[name]}, first and last third"
         rows.append((what, f"{first:.0f} MB, {last:.0f} MB"))
+    counts = said["connections"]
     return _TEXT.format(
-        connections=said["connections"],
+        connections=sum(counts.values()),
+        protocols=", ".join(f"{counts[name]} over {words}" for name, words in _PROTOCOLS.items()),
+        kill_seconds=said["kill_seconds"],
         rows="\n".join(f"| {what} | {found} |" for what, found in rows),
         day=said["at"][:10],
         machine=said["machine"],

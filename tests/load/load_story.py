@@ -1,14 +1,17 @@
 """What happens to an endpoint while it is asked without a pause: swaps, bad canaries, and kills.
 
 A canary and a rollback are commands that a person types, in a process of their own; the changes
-from one good release to the other are made by one process. Kills and measurements come from
-threads, so that nothing waits for them and they for nothing.
+from one good release to the other are made by one process. While a canary is judged, the release
+that it is compared with stays: to deploy another would end its rollout. Those swaps are made up
+for, before it and after it. Kills and measurements come from threads, so that nothing waits for
+them and they for nothing.
 """
 
 from __future__ import annotations
 
 import contextlib
 import http.client
+import itertools
 import json
 import os
 import signal
@@ -40,7 +43,6 @@ min_requests = 20
 "rollout.agreement" = ">= 0.9"
 """
 BACK = 5
-BROKEN = "the connection broke"
 
 
 @attrs.define
@@ -48,7 +50,10 @@ class Story:
     """What was done, and what was seen of it.
 
     Attributes:
-        swaps: seconds since the beginning of each change of what is served.
+        swaps: seconds since the beginning at which another release was live, and all workers had
+            it.
+        seconds: how long releases were changed.
+        shares: how often a canary came beside the live release, or went.
         canaries: of each bad canary its release, why it went back, and after how many seconds.
         killed: workers that were killed.
         memory: by process, pairs of seconds and bytes that it held.
@@ -57,6 +62,8 @@ class Story:
     """
 
     swaps: list[float] = attrs.field(factory=list)
+    seconds: float = 0.0
+    shares: int = 0
     canaries: list[tuple[str, str, float]] = attrs.field(factory=list)
     killed: list[int] = attrs.field(factory=list)
     memory: dict[int, list[tuple[float, int]]] = attrs.field(factory=dict)
@@ -72,6 +79,12 @@ def readiness(address: str) -> dict[str, Any]:
         link.request("GET", "/v2/health/ready")
         said: dict[str, Any] = json.loads(link.getresponse().read())
         return said
+
+
+def server_of(folder: Path) -> int:
+    """The process that watches over the workers."""
+    (said,) = (folder / ".interlock" / "servers").glob("*.json")
+    return int(json.loads(said.read_bytes())["process"]["pid"])
 
 
 def both(address: str) -> list[int]:
@@ -156,18 +169,19 @@ class Teller:
         return time.monotonic() - self._began
 
     def _change(self) -> None:
-        good, bad, turn = list(self._good), list(self._bad.items()), 0
+        good, bad = itertools.cycle(self._good), list(self._bad.items())
         self._go_back()
+        next(good)  # it is live
         canary_at = self._canary_seconds / 2
         while self._now < self._seconds and not self._broken:
-            due = self._now + SWAP_SECONDS
             if self._now >= canary_at:
                 canary_at += self._canary_seconds
                 self._try(*bad[len(self.story.canaries) % len(bad)])
             else:
-                self._swap(good[turn % len(good)])
-                turn += 1
-            time.sleep(max(0.0, due - self._now))
+                self._swap(next(good))
+            due = SWAP_SECONDS * len(self.story.swaps)
+            time.sleep(max(0.0, min(due, canary_at, self._seconds) - self._now))
+        self.story.seconds = self._now
 
     @contextlib.contextmanager
     def _swapping(self) -> Iterator[None]:
@@ -206,11 +220,10 @@ class Teller:
         at_once = file.read_text(encoding="utf-8")
         file.write_text(at_once + CANARY, encoding="utf-8")
         project("deploy", run)
-        self._swapped()
         # One that is surely bad may be out again when the command ends that began it.
         if self._rollout()["status"] == "open":
             project("rollout", "watch", "--every", 0.5, expect=BACK)
-        self._swapped()
+        self.story.shares += 2
         file.write_text(at_once, encoding="utf-8")
         found = self._rollout()
         assert (found["release"], found["status"]) == (release, "rolled-back")  # noqa: S101  (a test's own)
@@ -230,14 +243,8 @@ class Teller:
 
     def _weigh(self) -> None:
         """Note what the endpoint's processes hold in memory."""
-        server = _server(self._project.folder)
+        server = server_of(self._project.folder)
         while not self._ended.wait(SAMPLE_SECONDS):
             for pid in (server, self.story.elder):
                 held = psutil.Process(pid).memory_info().rss
                 self.story.memory.setdefault(pid, []).append((self._now, held))
-
-
-def _server(folder: Path) -> int:
-    """The process that watches over the workers."""
-    (said,) = (folder / ".interlock" / "servers").glob("*.json")
-    return int(json.loads(said.read_bytes())["process"]["pid"])

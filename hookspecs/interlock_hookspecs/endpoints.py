@@ -104,6 +104,8 @@ class EndpointStatus:
         ready: whether it answers requests for predictions.
         serving: the ids of the releases it serves.
         detail: one sentence for a person.
+        silent: whether it takes connections and answers none: a server that hangs.
+        grpc: where it answers gRPC, as a client of gRPC wants it; empty where it does not.
 
     >>> EndpointStatus(live=False, ready=False, detail="connection refused").serving
     ()
@@ -113,6 +115,8 @@ class EndpointStatus:
     ready: bool = attrs.field(validator=is_a(bool))
     serving: tuple[str, ...] = attrs.field(default=(), converter=texts)
     detail: str = attrs.field(default="", validator=is_a(str))
+    silent: bool = attrs.field(default=False, validator=is_a(bool))
+    grpc: str = attrs.field(default="", validator=is_a(str))
 
 
 @runtime_checkable

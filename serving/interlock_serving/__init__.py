@@ -50,13 +50,13 @@ def serve_endpoint(
     from interlock_serving.server import EndpointServer
 
     worker = Worker.of_this_process()
-    if settings.workers == 1 or worker is not None:
+    if worker is not None or not settings.has_supervisor:
         EndpointServer(settings, endpoint, feed, captures, ws.log, worker).run()
         return
     if not isinstance(feed, RepeatableFeed):
         raise Unsupported(
-            "workers are processes like this one, which cannot be started again: "
-            "with python = ... or outside of core it serves with workers = 1"
+            "workers are processes like this one, which cannot be started again: with python = ... "
+            "or outside of core it serves with workers = 1, and without supervised"
         )
     from interlock_serving.supervisor import Supervisor
 

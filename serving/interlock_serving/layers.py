@@ -58,7 +58,7 @@ def layered(settings: ServerSettings, app: App, peers: Peers) -> Layered:
         observers.append(counts.add)
         peers.counted = lambda: snapshot(app, counts)
         application = metrics(
-            app.endpoint.name, peers.metrics, application, alone=settings.workers == 1
+            app.endpoint.name, peers.metrics, application, alone=not settings.has_supervisor
         )
     if settings.access_log is not None:
         from interlock_serving.access_log import access_log

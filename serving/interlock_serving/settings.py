@@ -91,9 +91,13 @@ class ServerSettings:
     workers: int = setting(
         1, doc="processes that serve, each with the models open", validator=_positive
     )
+    supervised: bool = setting(
+        default=False,
+        doc="whether a process watches over a single worker, too, and replaces it",
+    )
     silent_seconds: float = setting(
         30.0,
-        doc="seconds that one of several workers may hang; then it is replaced",
+        doc="seconds that a worker which is watched over may hang; then it is replaced",
         validator=_positive,
     )
     api_keys: Mapping[str, Secret[str]] = setting(
@@ -135,3 +139,8 @@ class ServerSettings:
     private_key: Secret[str] | None = setting(
         None, doc="the key of the hashes of private columns, from ${NAME}"
     )
+
+    @property
+    def has_supervisor(self) -> bool:
+        """Whether the workers are processes of their own, which another one watches over."""
+        return self.workers > 1 or self.supervised

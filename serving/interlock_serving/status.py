@@ -28,12 +28,14 @@ def ask(deployment: Deployment, certificate: Path | None = None) -> EndpointStat
     try:
         said = _readiness(deployment, certificate)
     except Unavailable as error:
-        return EndpointStatus(live=False, ready=False, detail=str(error))
+        silent = isinstance(error.__cause__, TimeoutError)
+        return EndpointStatus(live=False, ready=False, silent=silent, detail=str(error))
     return EndpointStatus(
         live=True,
         ready=bool(said["ready"]),
         serving=tuple(str(release) for release in said["serving"]),
         detail=str(said["problem"]),
+        grpc=str(said.get("grpc") or ""),
     )
 
 

@@ -1,4 +1,4 @@
-"""An endpoint of several processes: workers that share a port, replaced where they die or hang.
+"""An endpoint of processes of its own: workers that share a port, replaced where they die or hang.
 
 Each worker has a socket of its own that listens, and the system deals out connections among them.
 The supervisor holds these sockets and answers nothing. While a worker is away, or says nothing, the

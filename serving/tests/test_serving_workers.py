@@ -80,7 +80,8 @@ serve_endpoint(ServerSettings(**settings), conftest.ENDPOINT, feed, Captures(), 
 class Endpoint:
     """An endpoint of several processes, and how to ask it."""
 
-    def __init__(self, folder, process):
+    def __init__(self, folder, process, count):
+        self.count = count
         self.folder = folder
         self.process = process
         self.address = None
@@ -119,12 +120,12 @@ class Endpoint:
         return f"release-{number}"
 
     def settle(self):
-        """Wait until each of two workers knows of the other."""
+        """Wait until each worker knows of the others."""
         knowing = set()
 
         def settled():
             said = self.ready
-            if len(said["workers"]) == 2 and said["ready"]:
+            if len(said["workers"]) == self.count and said["ready"]:
                 knowing.add(said["pid"])
             return knowing >= set(said["workers"]) and said["workers"]
 
@@ -167,7 +168,7 @@ def endpoint(folder, **settings):
             stdout=log,
             stderr=log,
         )
-    running = Endpoint(folder, process)
+    running = Endpoint(folder, process, settings.get("workers", 1))
     running.serve(1)
     try:
         started = folder / "started"
@@ -290,6 +291,23 @@ def test_a_worker_that_hangs_is_replaced(tmp_path):
         release = running.swap()
         with running.connect() as link:
             assert running.infer(link)[1]["model_version"] == release
+
+
+def test_a_single_worker_is_watched_over_where_it_is_wanted(tmp_path):
+    """Stopped or killed it is replaced at the same address, and who asks meanwhile is answered."""
+    with endpoint(tmp_path, supervised=True, silent_seconds=6) as running:
+        (first,) = running.settle()
+        assert first != running.process.pid
+        os.kill(first, signal.SIGSTOP)
+        assert answered_by(running, 120.0) != first
+        assert not alive(first)
+        assert f"worker {first} said nothing for 6 s" in (tmp_path / "log").read_text()
+        (second,) = running.settle()
+        os.kill(second, signal.SIGKILL)
+        running.until(lambda: not alive(second))
+        assert answered_by(running, 120.0) not in (first, second)
+        with running.connect() as link:
+            assert running.infer(link)[0] == 200
 
 
 def test_a_worker_that_is_slow_is_left_alone(tmp_path):

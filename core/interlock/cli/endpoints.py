@@ -79,7 +79,9 @@ def serve(chosen: Chosen) -> int:
 
 
 @click.command()
-@click.option("--start", is_flag=True, help="Start a dead server again with what was released.")
+@click.option(
+    "--start", is_flag=True, help="Start a dead or hanging server again with what was released."
+)
 @click.option(
     "--restart", is_flag=True, help="Start the server anew, with the settings and secrets of now."
 )
@@ -100,14 +102,16 @@ def deployments(
 ) -> int:
     """List endpoints: what each serves, and whether it answers now."""
     from interlock.cli.render import print_rows, when
+    from interlock.cli.report import TerminalReporter
     from interlock.ids import short
     from interlock.lifecycle import endpoints
 
-    session = chosen.session()
     if history:
-        return _history(session, limit, as_json=as_json)
-    if start or restart:
-        endpoints.restart(session, anew=restart)
+        return _history(chosen.session(), limit, as_json=as_json)
+    with TerminalReporter() as reporter:
+        session = chosen.session(reporter)
+        if start or restart:
+            endpoints.restart(session, anew=restart)
     rows = [
         _with_status(session, row)
         for row in session.ledger.reads.deployments(
@@ -121,6 +125,7 @@ def deployments(
         ("now", lambda row: row["now"]),
         ("release", lambda row: short(row["release"]) if row["release"] else None),
         ("address", lambda row: row["address"]),
+        *([("grpc", lambda row: row.get("grpc"))] if any(row.get("grpc") for row in rows) else []),
         ("since", lambda row: when(row["at"])),
         ("detail", lambda row: row["detail"]),
     ]
@@ -154,28 +159,33 @@ def _with_status(session: Session, row: Any) -> dict[str, Any]:
         return {**row, "now": row["status"], "detail": ""}
     status = status_of(session, decode(Deployment, row["body"]))
     now = "answers" if status.ready else "live" if status.live else "dead"
-    detail = status.detail
-    if now == "dead":
+    detail, grpc = status.detail, status.grpc or None
+    if status.silent:
+        now = "silent"
+        detail = f"{detail}; interlock deployments --start replaces it, should it go on"
+    elif now == "dead":
         detail = f"{detail}; interlock deployments --start brings it back"
-    return {**row, "now": now, "serving": list(status.serving), "detail": detail}
+    return {**row, "now": now, "serving": list(status.serving), "grpc": grpc, "detail": detail}
 
 
 @click.command()
 @stack_options
 def undeploy(chosen: Chosen) -> int:
     """End the endpoint of a stack, after its requests in flight."""
+    from interlock.cli.report import TerminalReporter
     from interlock.lifecycle.endpoints import current_deployment, end_deployment
     from interlock.lifecycle.rollouts.begin import close
     from interlock.lifecycle.rollouts.state import open_rollout
 
-    session = chosen.session()
-    current = current_deployment(session)
-    if current is None:
-        click.echo(f"Nothing is deployed at {session.stack.endpoint}.")
-        return 0
-    rollout = open_rollout(session)
-    if rollout is not None:
-        close(session, rollout, "undeployed")
-    end_deployment(session, current, reason="undeploy")
+    with TerminalReporter() as reporter:
+        session = chosen.session(reporter)
+        current = current_deployment(session)
+        if current is None:
+            click.echo(f"Nothing is deployed at {session.stack.endpoint}.")
+            return 0
+        rollout = open_rollout(session)
+        if rollout is not None:
+            close(session, rollout, "undeployed")
+        end_deployment(session, current, reason="undeploy")
     click.echo(f"{current.endpoint.name} at {current.address} is ended.")
     return 0

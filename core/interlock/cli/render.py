@@ -31,6 +31,7 @@ _COLOURS = {
     "reject": "red",
     "failed": "red",
     "dead": "red",
+    "silent": "red",
     "alert": "red",
     "revoked": "red",
     "waiting": "yellow",

@@ -12,6 +12,7 @@ from interlock.errors import InterlockError, UsageError
 from interlock.ids import new_id
 from interlock.ledger import Entry
 from interlock.lifecycle.aliases import move_champion
+from interlock.lifecycle.hanging import end_hanging
 from interlock.lifecycle.releases import (
     served_model,
     verified_release,
@@ -189,12 +190,13 @@ def _serve(
     guard: Guard | None,
 ) -> Deployment:
     """A server of ours: point the living one at the targets, or start one."""
+    killed = end_hanging(session, current) if current else ""
     if current is not None and current.maker != maker:
         # The stack swapped its server: the new one is a deployment of its own.
-        return _start(session, maker, new_id("deployment"), endpoint, targets, reason)
+        return _start(session, maker, new_id("deployment"), endpoint, targets, reason, killed)
     deployment_id = current.id if current else new_id("deployment")
     if current is None or not process.is_running(current):
-        return _start(session, maker, deployment_id, endpoint, targets, reason)
+        return _start(session, maker, deployment_id, endpoint, targets, reason, killed)
     if _shares(current.targets) != _shares(targets):
         _retarget(session, current, targets, reason, guard)
     deployment = current_deployment(session) or current
@@ -213,8 +215,9 @@ def _start(
     endpoint: Endpoint,
     targets: tuple[Target, ...],
     reason: str,
+    killed: str = "",
 ) -> Deployment:
-    _intend(session, maker, deployment_id, endpoint, targets, reason)
+    _intend(session, maker, deployment_id, endpoint, targets, reason, killed=killed)
     wanted = Deployment(id=deployment_id, endpoint=endpoint, targets=targets, maker=maker)
     try:
         started = process.start(session, wanted)
@@ -228,6 +231,8 @@ def _start(
 
 def restart(session: Session, *, anew: bool = False) -> Deployment:
     """Start the server of this stack's endpoint again, with what was released there.
+
+    One that lives and hangs is ended first.
 
     Args:
         session: the opened stack.
@@ -247,6 +252,7 @@ def restart(session: Session, *, anew: bool = False) -> Deployment:
         msg = f"{current.endpoint.name} is no server of ours: {current.maker} has it"
         raise UsageError(msg, hint="interlock deployments says how it is")
     verify_targets(session, current, what="start")
+    killed = end_hanging(session, current)
     running = process.is_running(current)
     if running and not anew:
         return current
@@ -260,7 +266,7 @@ def restart(session: Session, *, anew: bool = False) -> Deployment:
             raise UsageError(msg, hint="interlock deploy")
     if running:
         id_ = new_id("deployment")
-    started = _start(session, maker, id_, current.endpoint, current.targets, "restart")
+    started = _start(session, maker, id_, current.endpoint, current.targets, "restart", killed)
     _end_others(session, started)
     return started
 
@@ -284,11 +290,14 @@ def adopt(session: Session, deployment: Deployment, address: str) -> None:
 
 def end_deployment(session: Session, deployment: Deployment, *, reason: str) -> None:
     """End an endpoint: its process, or what its plugin made elsewhere."""
+    said = {"reason": reason}
     if process.is_ours(deployment):
+        if killed := end_hanging(session, deployment):
+            said["killed"] = killed
         process.stop(deployment)
     elif deployment.maker is not None and deployment.address:
         session.funnel.owner("remove_endpoint", deployment.maker, deployment=deployment)
-    _append(session, "deployment.removed", deployment.id, {"reason": reason})
+    _append(session, "deployment.removed", deployment.id, said)
 
 
 def status_of(session: Session, deployment: Deployment) -> EndpointStatus:
@@ -311,12 +320,14 @@ def _intend(
     targets: tuple[Target, ...],
     reason: str,
     guard: Guard | None = None,
+    killed: str = "",
 ) -> None:
     record = Deployment(id=deployment_id, endpoint=endpoint, targets=targets, maker=maker)
     payload = {
         "record": encode(record),
         "release": targets[0].release.id,
         "reason": reason,
+        **({"killed": killed} if killed else {}),
     }
     _append(session, "deployment.intended", deployment_id, payload, guard)
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _START_SECONDS = 120.0
 _STOP_SECONDS = 30.0
+_KILL_SECONDS = 5.0
 _POLL_SECONDS = 0.02
 
 
@@ -191,14 +192,36 @@ def stop(deployment: Deployment) -> None:
         raise InterlockError(msg)
     if not is_alive(process):
         return
-    os.kill(process.pid, signal.SIGTERM)
-    deadline = time.monotonic() + _STOP_SECONDS
+    if not _ends(process, signal.SIGTERM, _STOP_SECONDS):
+        msg = f"process {process.pid} does not end"
+        raise InterlockError(msg, hint=f"kill -9 {process.pid}")
+
+
+def kill(deployment: Deployment) -> None:
+    """End the process of a deployment, which answers nobody: it has a moment to hear of it.
+
+    Raises:
+        InterlockError: it does not end.
+    """
+    process = identity(deployment)
+    if _ends(process, signal.SIGTERM, _KILL_SECONDS):
+        return
+    if not _ends(process, signal.SIGKILL, _STOP_SECONDS):
+        msg = f"process {process.pid} does not end, killed as it is: the system waits for a device"
+        raise InterlockError(msg, hint=f"grep State /proc/{process.pid}/status")
+
+
+def _ends(process: ProcessIdentity, number: signal.Signals, seconds: float) -> bool:
+    """Whether a process ends within some time of a signal."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(process.pid, number)
+    deadline = time.monotonic() + seconds
     while is_alive(process):
         if time.monotonic() > deadline:
-            msg = f"process {process.pid} does not end"
-            raise InterlockError(msg, hint=f"kill -9 {process.pid}")
+            return False
         _reap(process.pid)
         time.sleep(_POLL_SECONDS)
+    return True
 
 
 def _reap(pid: int) -> None:

@@ -63,7 +63,7 @@ def _front(
 ) -> Iterator[TargetFeed]:
     """The feed for our server: each of several workers has its own, who watches over them none."""
     try:
-        if settings.workers > 1 and WORKER not in os.environ:
+        if settings.has_supervisor and WORKER not in os.environ:
             yield feed
             return
         repository = Repository(root, api)
@@ -97,7 +97,7 @@ def _home(settings: SeldonServer, ws: Workspace) -> Iterator[Path]:
     )
     server.start()
     try:
-        if settings.workers > 1:
+        if settings.has_supervisor:
             os.environ[_HOME] = str(home)
         yield home
     finally:

@@ -78,7 +78,9 @@ class EndpointServer:
         guard = _guard(settings)
         self._front = self._grpc(guard)
         spare = () if worker is None else worker.listeners
-        self._server = _Server(self._config(guard), self._front, self._listening, spare)
+        self._server = _Server(
+            self._config(guard), self._front, self._beginning, self._listening, spare
+        )
 
     def run(self) -> None:
         """Serve until `stop`, SIGTERM or SIGINT; the requests in flight are answered first.
@@ -150,8 +152,8 @@ class EndpointServer:
         config.ssl = self._tls
         return config
 
-    def _listening(self, listener: socket.socket) -> None:
-        """Called on the event loop when connections are taken."""
+    def _beginning(self) -> None:
+        """Called on the event loop before connections are taken: the first one is answered."""
         loop = asyncio.get_running_loop()
 
         def changed() -> None:
@@ -162,6 +164,9 @@ class EndpointServer:
         # Watch first: a change between the two would go unseen.
         self._feed.watch(changed)
         self._take_targets()
+
+    def _listening(self, listener: socket.socket) -> None:
+        """Called on the event loop when connections are taken."""
         if self._front is not None:
             self._app.grpc = self._front.address
             self._log.info("gRPC at %s", self._app.grpc)
@@ -176,6 +181,7 @@ class EndpointServer:
             self._talking = asyncio.create_task(talk)
         # To be ready needs no Arrow; most answers do, and so does the record. Whoever asks sooner
         # than this has it imported then.
+        loop = asyncio.get_running_loop()
         loop.call_later(_ARROW_SECONDS, threading.Thread(target=_import_arrow, name="arrow").start)
 
     def _take_targets(self) -> None:
@@ -229,7 +235,7 @@ def _unswept() -> Generator[None, None, None]:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn that tells when it listens, and whose `run` returns after a signal.
+    """uvicorn that tells before it listens and when it does; its `run` returns after a signal.
 
     It can take the connections of other workers, too, while those are away.
 
@@ -241,16 +247,19 @@ class _Server(uvicorn.Server):
         self,
         config: uvicorn.Config,
         front: Front | None,
+        beginning: Callable[[], None],
         listening: Callable[[socket.socket], None],
         spare: Sequence[socket.socket],
     ) -> None:
         super().__init__(config)
         self._front = front
+        self._tell_beginning = beginning
         self._tell_listening = listening
         self._spare = spare
         self._covered: dict[int, asyncio.AbstractServer] = {}
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        self._tell_beginning()
         if self._front is not None:
             await self._front.start()
         await super().startup(sockets=sockets)

@@ -29,14 +29,15 @@ def over_http(endpoint, path, body=None):
 
 
 def test_an_endpoint_of_a_stack_answers_over_grpc(project):
-    """Where its readiness says; the same scores as over HTTP, counted with them."""
+    """Where `interlock deployments` says; the same scores as over HTTP, counted with them."""
     made = project()
     with (made.folder / "interlock.toml").open("a") as file:
         file.write(BOTH)
     made("run", "--until", "deploy")
     endpoint = made.endpoint
     name = endpoint["endpoint"]
-    _, ready = over_http(endpoint, "/v2/health/ready")
+    assert endpoint["grpc"] == over_http(endpoint, "/v2/health/ready")[1]["grpc"]
+    assert endpoint["grpc"] in made("deployments").out
     rows = {"rows": [{"x": 1.0, "z": 0.5, "group": "a"}, {"x": -1.0, "z": 0.5, "group": "b"}]}
     status, expected = over_http(endpoint, f"/v2/models/{name}/batch", rows)
     assert status == 200
@@ -48,7 +49,7 @@ def test_an_endpoint_of_a_stack_answers_over_grpc(project):
     ):
         tensor = message.inputs.add(name=column, datatype=datatype, shape=[2])
         getattr(tensor.contents, field).extend(values)
-    with grpc.insecure_channel(ready["grpc"]) as link:
+    with grpc.insecure_channel(endpoint["grpc"]) as link:
         infer = link.unary_unary(
             f"/{SERVICE}/ModelInfer",
             request_serializer=type(message).SerializeToString,

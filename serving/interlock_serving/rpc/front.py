@@ -20,9 +20,6 @@ if TYPE_CHECKING:
 
 _STREAMS = 128
 """Calls of one connection at a time, at most; its client keeps the others back."""
-_NO_COMPRESSION = 1
-"""The compressions that are understood, as bits: none but the first, which is that there is none.
-HTTP takes none either: a small message could become a large one."""
 
 
 class Front:
@@ -111,7 +108,9 @@ class Front:
 
 
 def _options(settings: ServerSettings, guard: Guard) -> list[tuple[str, int]]:
+    write_ms = int(settings.write_seconds * 1000)
     return [
+        # Of a compressed message, too, and while it is unpacked: see the bound of grpcio.
         ("grpc.max_receive_message_length", settings.max_body),
         ("grpc.max_send_message_length", -1),  # bounded by what was asked
         ("grpc.max_concurrent_streams", _STREAMS),
@@ -120,5 +119,8 @@ def _options(settings: ServerSettings, guard: Guard) -> list[tuple[str, int]]:
         ("grpc.max_connection_idle_ms", settings.idle_seconds * 1000),
         ("grpc.max_allowed_incoming_connections", guard.connections),
         ("grpc.server_handshake_timeout_ms", int(settings.header_seconds * 1000)),
-        ("grpc.compression_enabled_algorithms_bitset", _NO_COMPRESSION),
+        # The system ends a connection whose other side takes nothing for this long. The first of
+        # the two is what makes gRPC tell it so.
+        ("grpc.keepalive_time_ms", write_ms),
+        ("grpc.keepalive_timeout_ms", write_ms),
     ]

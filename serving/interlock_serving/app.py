@@ -12,10 +12,12 @@ import attrs
 import orjson
 
 from interlock_hookspecs import Endpoint, InvalidInput, NotFound, PluginError, Unavailable
+from interlock_serving.answers import Answer
 from interlock_serving.asgi import Receive, Scope, Send
 from interlock_serving.batching import Batcher, Expired, Overloaded
 from interlock_serving.binary import split, wanted, write_binary
 from interlock_serving.exchange import Exchange, HTTPError
+from interlock_serving.forms import Form, Forms
 from interlock_serving.matrix import Values
 from interlock_serving.protocol import (
     Envelope,
@@ -82,6 +84,7 @@ class App:
     grpc: str = ""
     combined: Callable[[dict[str, Any]], dict[str, Any]] = attrs.field(default=dict)
     _draws: Draws = attrs.field(factory=Draws, init=False)
+    _forms: Forms = attrs.field(factory=Forms, init=False)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -137,19 +140,48 @@ class App:
         behind = None
         if binary_header := header(BINARY):
             body, behind = split(body, binary_header)
+            known = None if records else self._known(exchange, version, body, behind)
+            if known is not None:
+                model, query, form = known
+                answer = await model.ask(query)
+                about = (exchange, model, answer, form.selected, form.binary)
+                return self._written(*about)
         envelope = read_envelope(body, behind)
         if envelope.id is not None:
             exchange.request_id = envelope.id
         # From here to the queue nothing waits, so that a swap cannot come between.
-        model = self.choose(envelope, version, header)
+        model = self.choose(envelope.sticky, version, header)
         read = read_records if records else read_columns
         query = self.read(envelope, model, exchange.request_id, read)
         selected = None if records else read_outputs(envelope, model.signature)
         binary = frozenset[str]() if records else wanted(envelope.body, model.outputs)
+        if behind is not None and not records:
+            self._forms.learn(body, envelope, query, model.signature, selected, binary)
         answer = await model.ask(query, envelope.seconds)
         self.mirror(envelope, query, model, read)
         if records:
             return write_records(self.endpoint.name, model.release, exchange.request_id, answer)
+        return self._written(exchange, model, answer, selected, binary)
+
+    def _known(
+        self, exchange: Exchange, version: str | None, json: bytes, behind: memoryview
+    ) -> tuple[Batcher, Query, Form] | None:
+        """A request whose JSON came before; None where it has to be read."""
+        form = self._forms.find(json)
+        if form is None or self.router.mirrors:  # a mirror may read it otherwise
+            return None
+        model = self.choose(None, version, exchange.request.header)
+        query = form.query(exchange.request_id, behind, model.signature)
+        return None if query is None else (model, query, form)
+
+    def _written(
+        self,
+        exchange: Exchange,
+        model: Batcher,
+        answer: Answer,
+        selected: frozenset[str] | None,
+        binary: frozenset[str],
+    ) -> bytes:
         about = (self.endpoint.name, model.release, exchange.request_id, answer, selected)
         if binary:
             exchange.json_bytes, content = write_binary(*about, binary)
@@ -167,12 +199,12 @@ class App:
         return metadata(self.endpoint.name, versions, model.format, model.columns, model.signature)
 
     def choose(
-        self, envelope: Envelope, version: str | None, header: Callable[[bytes], bytes]
+        self, sticky: float | None, version: str | None, header: Callable[[bytes], bytes]
     ) -> Batcher:
         """The model that answers a request.
 
         Args:
-            envelope: the request.
+            sticky: what the request says of the version that it stays with, see `Envelope`.
             version: the one that it names, or None.
             header: gives a header of the request, empty where it has none.
 
@@ -184,7 +216,6 @@ class App:
             return router.version(version)
         if len(router.models) == 1:
             return router.choose(0.0)
-        sticky = envelope.sticky
         if sticky is None:
             sticky = sticky_share(header(STICKY_HEADER))
         return router.choose(self._draws.next() if sticky is None else sticky)

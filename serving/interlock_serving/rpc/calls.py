@@ -273,7 +273,7 @@ class Calls:
         if envelope.id is not None:
             call.request_id = envelope.id
         # From here to the queue nothing waits, so that a swap cannot come between.
-        model = app.choose(envelope, version, call.header)
+        model = app.choose(envelope.sticky, version, call.header)
         query = app.read(envelope, model, call.request_id, read_columns)
         selected = read_outputs(envelope, model.signature)
         future = model.ask(query, envelope.seconds)

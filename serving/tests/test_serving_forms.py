@@ -1,0 +1,178 @@
+"""JSON that came before, in front of other bytes, is not read again, and nothing changes by it."""
+
+import http.client
+import itertools
+
+import numpy as np
+import orjson
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from interlock_hookspecs import Field, Signature
+from interlock_serving.columns import Columns
+from interlock_serving.forms import Forms
+from interlock_serving.protocol import Query, read_columns, read_envelope
+
+INFER = "/v2/models/employment/infer"
+NUMBERS = itertools.count()
+
+
+class Sums:
+    """A model of doubles that adds them up."""
+
+    def __init__(self, names="ab", *, nullable=True, times=1.0):
+        self.signature = Signature(
+            kind="regression",
+            inputs=tuple(Field(name=name, type="double", nullable=nullable) for name in names),
+            outputs=(Field(name="prediction", type="double"),),
+        )
+        self.times = times
+
+    def predict(self, rows):
+        columns = [column.fill_null(0.0).to_numpy() for column in rows.columns]
+        return pa.table({"prediction": self.predict_numbers(np.column_stack(columns))[:, 0]})
+
+    def predict_numbers(self, rows):
+        return self.times * np.nan_to_num(rows).sum(axis=1, keepdims=True)
+
+
+@pytest.fixture(scope="module")
+def sums(serving, target):
+    """Endpoints that take missing numbers, and that take none."""
+    with (
+        serving(target(1, Sums())) as gaps,
+        serving(target(1, Sums(nullable=False))) as whole,
+    ):
+        yield {True: gaps, False: whole}
+
+
+@pytest.fixture
+def found(monkeypatch):
+    """Of each request with bytes whether its JSON was known."""
+    seen = []
+    find = Forms.find
+
+    def told(self, json):
+        form = find(self, json)
+        seen.append(form is not None)
+        return form
+
+    monkeypatch.setattr(Forms, "find", told)
+    return seen
+
+
+def asked(client, body, behind, **more):
+    """The status, and what the answer says beside its id, of a request with bytes behind JSON."""
+    head = orjson.dumps(body)
+    with client.connect() as link:
+        headers = {"inference-header-content-length": str(len(head)), **more}
+        link.request("POST", INFER, head + behind, headers)
+        answer = link.getresponse()
+        content = answer.read()
+    size = int(answer.getheader("inference-header-content-length", len(content)))
+    said = orjson.loads(content[:size])
+    return answer.status, {**said, "id": ""}, content[size:]
+
+
+def serves(client, release):
+    """Whether an endpoint serves a release and nothing else."""
+    return client.get("/v2/health/ready")[1]["serving"] == [release]
+
+
+@st.composite
+def bodies(draw):
+    """A request for a few rows of two doubles, in one of a few forms."""
+    rows = draw(st.integers(1, 3))
+    name = draw(st.sampled_from(["m", "a"]))
+    datatype = draw(st.sampled_from(["FP64", "FP64", "FP32"]))
+    size = {"FP64": 16, "FP32": 8}[datatype] * rows
+    size += draw(st.sampled_from([0, 0, 0, 8]))
+    about = {"name": name, "datatype": datatype, "shape": [rows, 2]}
+    body = {"inputs": [{**about, "parameters": {"binary_data_size": size}}]}
+    if draw(st.booleans()):
+        body["parameters"] = {"binary_data_output": draw(st.sampled_from([True, False, "x"]))}
+    if draw(st.booleans()):
+        body["outputs"] = [{"name": draw(st.sampled_from(["prediction", "x"]))}]
+    return body
+
+
+values = st.floats(-8, 8) | st.sampled_from([np.nan, np.inf, 0.0])
+
+
+@pytest.mark.real_backend
+@settings(deadline=None, max_examples=150, suppress_health_check=list(HealthCheck))
+@given(bodies(), st.lists(st.lists(values, min_size=1, max_size=8), min_size=2, max_size=4))
+def test_a_known_form_is_answered_as_an_unknown_one(sums, body, contents):
+    """With whatever numbers behind it, missing ones, infinite ones, too few and too many."""
+    for client in sums.values():
+        for content in contents:
+            behind = np.array(content).tobytes()
+            # What has a name of its own is never known.
+            named = {**body, "id": f"request-{next(NUMBERS)}"}
+            assert asked(client, body, behind) == asked(client, named, behind)
+
+
+@pytest.mark.real_backend
+def test_requests_of_one_form_are_answered_each_for_itself(serving, target, found):
+    """From the second on their JSON is known; each has its numbers, its name and its capture."""
+    about = {"name": "m", "datatype": "FP64", "shape": [1, 2]}
+    body = {"inputs": [{**about, "parameters": {"binary_data_size": 16}}]}
+    with serving(target(1, Sums())) as client:
+        for number in range(20):
+            behind = np.array([number, 0.5]).tobytes()
+            name = {"x-request-id": f"call-{number}"}
+            status, said, _ = asked(client, body, behind, **name)
+            assert (status, said["outputs"][0]["data"]) == (200, [number + 0.5])
+        client.until(lambda: len(client.captures.all) == 20)
+    assert found == [False] + [True] * 19
+    kept = {each.request_id: each.rows.to_pydict() for each in client.captures.all}
+    assert kept == {f"call-{n}": {"a": [float(n)], "b": [0.5]} for n in range(20)}
+
+
+@pytest.mark.real_backend
+def test_a_known_form_goes_where_requests_go_now(serving, target):
+    """To the release that is served, to a version by its name, and to each mirror."""
+    about = {"name": "m", "datatype": "FP64", "shape": [1, 2]}
+    body = {"inputs": [{**about, "parameters": {"binary_data_size": 16}}]}
+    behind = np.array([1.0, 2.0]).tobytes()
+    with serving(target(1, Sums())) as client:
+        for _ in range(2):
+            assert asked(client, body, behind)[1]["outputs"][0]["data"] == [3.0]
+        client.feed.change(target(2, Sums(times=2.0)))
+        client.until(lambda: serves(client, "release-2"))
+        assert asked(client, body, behind)[1]["outputs"][0]["data"] == [6.0]
+        client.feed.change(target(3, Sums("abc")))
+        client.until(lambda: serves(client, "release-3"))
+        status, said, _ = asked(client, body, behind)
+        assert (status, "expected [n, 3]" in said["error"]) == (http.client.BAD_REQUEST, True)
+        client.feed.change(target(4, Sums()), target(5, Sums(), mirror=True))
+        client.until(lambda: serves(client, "release-4"))
+        asked(client, body, behind)
+        client.until(lambda: len(client.captures.all) == 5)
+    assert [each.release for each in client.captures.all if each.mirror] == ["release-5"]
+
+
+def learned(forms, **more):
+    """Whether a request with these things beside its tensor is remembered."""
+    signature = Sums().signature
+    parameters = {"binary_data_size": 16}
+    tensor = {"name": "m", "datatype": "FP64", "shape": [1, 2], "parameters": parameters}
+    json = orjson.dumps({"inputs": [tensor], **more})
+    envelope = read_envelope(json, memoryview(np.ones(2).tobytes()))
+    rows, values = read_columns(envelope, Columns(signature), max_rows=9)
+    forms.learn(json, envelope, Query("call", rows, values), signature, None, frozenset())
+    return forms.find(json) is not None
+
+
+def test_few_forms_are_remembered():
+    """However many there are; none whose JSON is long, and none that says more than its form."""
+    forms = Forms()
+    for number in range(100):
+        assert learned(forms, parameters={"number": number})
+        assert len(forms._known) <= 32
+    assert not learned(forms, parameters={"text": "x" * 3_000})
+    assert not learned(forms, id="call-1")
+    assert not learned(forms, parameters={"sticky_key": "a"})
+    assert not learned(forms, parameters={"timeout": 1_000_000})

@@ -42,6 +42,7 @@ class Connection(HttpToolsProtocol):
         self.extras: dict[str, Any] = {}
         self._heads = Heads()
         self._next: Cycle | None = None
+        self._missing = 0
         self._waits = False
         self._waits_since = 0.0
 
@@ -53,12 +54,16 @@ class Connection(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Parse what arrived, then begin to answer it."""
-        if self.in_header or self.in_body or self.pipeline or not self.is_idle:
+        if self._missing:
+            data = self._fill(data)
+        if not data:
+            pass
+        elif self.in_header or self.in_body or self.pipeline or not self.is_idle:
             super().data_received(data)
         elif not self._is_known(data):
             begun, reached = self.begun, self.reached
             super().data_received(data)
-            if (self.begun, self.reached) == (begun + 1, reached + 2):
+            if self.begun == begun + 1 and self.reached > reached:
                 self._learn(data)
         cycle = self._next
         if cycle is not None:
@@ -66,26 +71,49 @@ class Connection(HttpToolsProtocol):
             cycle.start(self.app)
 
     def _is_known(self, data: bytes) -> bool:
-        """Whether a whole request is there whose header came before; if so, it is taken."""
+        """Whether a request is there whose header came before; if so, it is taken."""
         head = self._heads.find(data)
         if head is None:
             return False
         self.begun += 1
-        self.reached += 2
+        self.reached += 1
         self._waits = False
         self.expect_100_continue = False
         scope: Any = head.scope.copy()
         self.scope = scope
-        self.cycle = self._next = cycle = Cycle(scope, self, keep_alive=True)
-        cycle.body = scope[BODY] = data[len(head.content) :]
-        cycle.more_body = False
+        self.cycle = cycle = Cycle(scope, self, keep_alive=True)
+        body = data[len(head.content) :]
+        if len(body) == head.length:
+            self._begin(cycle, body)
+        else:
+            # It is small, and begun when it is there: an answer that waits for it costs more.
+            self.in_body = True
+            self._missing = head.length
         return True
 
+    def _fill(self, data: bytes) -> bytes:
+        """Take what is missing of the body behind a known header; what is left over."""
+        cycle: Any = self.cycle
+        part = data[: self._missing]
+        self._missing -= len(part)
+        cycle.take(part)
+        if not self._missing:
+            self.in_body = False
+            self._begin(cycle, bytes(cycle.body))
+        return data[len(part) :]
+
+    def _begin(self, cycle: Cycle, body: bytes) -> None:
+        """All of a request is there whose header was known."""
+        self.reached += 1
+        self._next = cycle
+        scope: Any = cycle.scope
+        cycle.body = scope[BODY] = body
+        cycle.more_body = False
+
     def _learn(self, data: bytes) -> None:
-        """Remember the header of a request that arrived alone and whole; others may come."""
+        """Remember the header of a request that arrived alone; others may come."""
         cycle: Any = self._next
-        large = len(data) > HIGH_WATER_LIMIT
-        if cycle is not None and cycle.keep_alive and not self.expect_100_continue and not large:
+        if cycle is not None and cycle.keep_alive and not self.expect_100_continue:
             self._heads.learn(data, cycle.scope)
 
     def on_message_begin(self) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 import attrs
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 
 from interlock_serving.asgi import REQUEST, Header
 from interlock_serving.request import request_of
@@ -26,10 +27,12 @@ class Head:
 
     Attributes:
         content: its bytes, with the line that ends it.
+        length: of the body behind it.
         scope: what ASGI says of it, and what that means.
     """
 
     content: bytes
+    length: int
     scope: dict[str, Any]
 
 
@@ -40,7 +43,7 @@ class Heads:
         self._by_size: dict[int, Head] = {}
 
     def find(self, data: bytes) -> Head | None:
-        """The head with which a whole request begins; None where it is not known as one.
+        """The head of a request that is there as a whole, or as a head alone; None if not known.
 
         Args:
             data: what arrived, from the first byte of a request on.
@@ -52,7 +55,7 @@ class Heads:
         """Remember the head of a request, where it is told apart from its body beyond doubt.
 
         Args:
-            data: one whole request.
+            data: one whole request, or its head alone: many clients send the body after it.
             scope: what the parser made of it.
         """
         head, end, body = data.partition(_END)
@@ -61,14 +64,18 @@ class Heads:
         if lines != len(headers) or lines != head.count(b"\n") or lines != head.count(b"\r"):
             return  # folded, or ended by something else: no two readers need agree
         lengths = [value for name, value in headers if name == b"content-length"]
-        if len(lengths) != 1 or not lengths[0].isdigit() or int(lengths[0]) != len(body):
+        if len(lengths) != 1 or not lengths[0].isdigit():
+            return
+        length = int(lengths[0])
+        if not end or (body and len(body) != length) or length > HIGH_WATER_LIMIT:
             return
         if len(head) + len(end) > _LONGEST or any(
             name == b"transfer-encoding" for name, _ in headers
         ):
             return
-        if len(self._by_size) >= _MOST:
+        if len(self._by_size) >= 2 * _MOST:
             self._by_size.clear()
         # The list of headers is the request's own; this one is for all that follow.
         known = {**scope, "headers": tuple(headers)}
-        self._by_size[len(data)] = Head(head + end, {**known, REQUEST: request_of(known)})
+        found = Head(head + end, length, {**known, REQUEST: request_of(known)})
+        self._by_size[len(found.content)] = self._by_size[len(found.content) + length] = found

@@ -5,6 +5,7 @@ import http.client
 import itertools
 import json
 import socket
+from functools import partial
 
 import attrs
 import pytest
@@ -38,6 +39,7 @@ def test_the_same_header_before_another_body_of_its_length_is_known(heads):
         **scope_of(HEADERS),
         REQUEST: found.scope[REQUEST],
     }
+    assert heads.find(PLAIN) is found
     for other in (
         PLAIN + b"ab",
         PLAIN + b"abcd",
@@ -107,7 +109,18 @@ def test_a_connection_remembers_few_of_them(heads):
         headers = [HEADERS[0], (b"content-length", b"%d" % size)]
         heads.learn(head + b"a" * size, scope_of(headers))
         assert heads.find(head + b"b" * size) is not None
-    assert len(heads._by_size) <= 8
+        assert heads.find(head) is not None
+    assert len(heads._by_size) <= 16
+
+
+def test_a_header_that_arrives_alone_is_remembered(heads):
+    """Most clients send the body after it."""
+    heads.learn(PLAIN, scope_of(HEADERS))
+    assert heads.find(PLAIN + b"xyz") is heads.find(PLAIN) is not None
+    assert heads.find(PLAIN + b"xy") is None
+    large = [HEADERS[0], (b"content-length", b"70000")]
+    heads.learn(PLAIN.replace(b"length: 3", b"length: 70000"), scope_of(large))
+    assert heads.find(PLAIN.replace(b"length: 3", b"length: 70000")) is None
 
 
 def test_requests_with_one_header_are_answered_each_for_itself(
@@ -131,7 +144,31 @@ def test_requests_with_one_header_are_answered_each_for_itself(
             ids.add(answer["id"])
         assert len(ids) == 30
         assert found == [False] + [True] * 29
-        assert client.get("/v2/health/ready")[1]["traffic"][0]["requests"] == 30
+        for age in range(40, 50):
+            head, end, body = request(age).partition(b"\r\n\r\n")
+            link.sendall(head + end)
+            client.until(partial(holds, found, age - 9))  # by then it was seen without its body
+            link.sendall(body[:9])
+            link.sendall(body[9:])
+            assert read(stream)["outputs"][1]["data"] == [score_of(logistic_score, age)]
+        assert found == [False] + [True] * 39
+        assert client.get("/v2/health/ready")[1]["traffic"][0]["requests"] == 40
+
+
+def test_a_body_that_stays_away_is_not_waited_for(serving, target):
+    """Behind a header that is known as behind any other."""
+    with serving(target(1), body_seconds=0.3) as client, connected(client) as (link, stream):
+        link.sendall(request(40))
+        read(stream)
+        link.sendall(request(40)[:-9])
+        assert stream.readline().split()[1] == b"408"
+    with serving(target(1)) as client:
+        with connected(client) as (link, stream):
+            link.sendall(request(40))
+            read(stream)
+            link.sendall(request(40)[:-9])
+        # Its client is gone in the middle of it; others are answered.
+        assert client.infer(ROW)[0] == 200
 
 
 def test_a_key_is_asked_for_each_time(serving, target, tensors):
@@ -147,11 +184,17 @@ def test_a_key_is_asked_for_each_time(serving, target, tensors):
 @given(
     ages=st.lists(st.integers(10, 120), min_size=1, max_size=6),
     cuts=st.lists(st.integers(0, 2_000), max_size=8),
+    apart=st.sets(st.integers(0, 11)),
 )
-@settings(max_examples=60)
-def test_however_requests_arrive_they_are_the_same(endpoint, logistic_score, ages, cuts):
+@settings(max_examples=120)
+def test_however_requests_arrive_they_are_the_same(endpoint, logistic_score, ages, cuts, apart):
     """Whole, in pieces, several at once: of each the answer is to what it asked."""
     whole = b"".join(map(request, ages))
+    ends = [*itertools.accumulate(map(len, map(request, ages)))]
+    heads = [request(age).index(b"\r\n\r\n") + 4 for age in ages]
+    begins = [start + head for start, head in zip([0, *ends], heads, strict=False)]
+    borders = sorted([*ends, *begins])
+    cuts = [*cuts, *(borders[place] for place in apart if place < len(borders))]
     places = sorted({0, len(whole), *(cut for cut in cuts if cut < len(whole))})
     with connected(endpoint) as (link, stream):
         for start, end in itertools.pairwise(places):
@@ -169,6 +212,10 @@ def endpoint(serving, target):
 @pytest.fixture(scope="module")
 def logistic_score(target):
     return target(1).predictor.score
+
+
+def holds(found, count):
+    return len(found) == count
 
 
 @contextlib.contextmanager

@@ -28,8 +28,10 @@ SECONDS = 0.02
 """How long an answer waits for others, at most."""
 _ROWS = 4096
 """How many rows wait, at most: as many cost by the row and no longer by the table."""
-_BATCHES = 16
-"""How many batches wait, at most: the loop answers nobody while they are recorded."""
+_BATCHES = 256
+"""How many batches wait, at most: the loop answers nobody while they are gone through."""
+_TABLE = 256
+"""How many rows a batch that is a table of its own costs as much as, at least."""
 
 
 @attrs.define(eq=False)
@@ -67,7 +69,8 @@ class Recorder:
                 kept = batch.only([(answer.start, answer.rows) for _, answer in members])
             queries = [query for query, _ in members]
             self._gathered.append(_Recorded(queries, at, kept))
-            self._rows += sum([query.rows for query in queries])
+            rows = sum([query.rows for query in queries])
+            self._rows += rows if isinstance(kept, Numbers) else max(rows, _TABLE)
 
     @property
     def waiting(self) -> bool:

@@ -90,7 +90,8 @@ class Dossier:
         source: where the rows came from, in the stack file's words.
         lineage: versions, seeds, threads, git commit and host of the run.
         approvals: given to this digest so far. They are not part of it.
-        champion: the model digest of the version in use, or None.
+        champion: the model digest of the version in use that the candidate was measured beside, or
+            None.
         packaged: the model in the format that it is served in, which the digest covers; None
             where it is served as it is.
 

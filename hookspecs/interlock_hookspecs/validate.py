@@ -83,7 +83,8 @@ def check_data(rows: pa.Table, task: Task, reference: pa.Table | None) -> tuple[
     Args:
         rows: the whole dataset.
         task: what the rows are for.
-        reference: the rows that the project's champion was trained on, or None.
+        reference: the rows that the project's champion was trained on, or None. Where the champion
+            was made of these very rows, task, code and settings: what it was held against itself.
 
     Raises:
         InvalidInput: the rows cannot serve the task at all, for example without the target.
@@ -117,7 +118,8 @@ def check_model(
         heldout: the held-out rows, with the target.
         training: the rows it was fitted on.
         task: with the decision threshold (`decide` applies it).
-        champion: the model in use, or None. It has not seen the held-out rows either.
+        champion: the model in use, or None. It has not seen the held-out rows either. Where the
+            candidate is the model in use, made once more: what that one was held against itself.
 
     Raises:
         InvalidInput: nothing can be measured; a single check that cannot be is a `Check`

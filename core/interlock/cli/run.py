@@ -133,9 +133,14 @@ def report(end: RunEnd, *, as_json: bool, more: Mapping[str, Any] = MappingProxy
     rollout = end.context.outputs.get("rollout")
     code = code_of(rollout["status"], rollout["phase"]) if rollout else DONE
     if as_json:
-        print_json({"run": end.run, "last": end.last, "outputs": end.context.outputs, **more})
+        said = {"run": end.run, "last": end.last, "unchanged": end.unchanged}
+        print_json({**said, "outputs": end.context.outputs, **more})
     else:
         click.echo(f"{short(end.run)} is done until {end.last}.", err=True)
+        if end.unchanged and (release := end.context.outputs.get("release")):
+            number = f" (version {release['number']})" if release["number"] else ""
+            was = f"this model is released already, as {short(release['id'])}{number}"
+            click.echo(f"Nothing to do: {was}.", err=True)
         following = {
             "train": "interlock validate",
             "validate": "interlock register",

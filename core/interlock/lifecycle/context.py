@@ -54,11 +54,13 @@ class Result:
         outputs: JSON values by name, restored from the ledger when the stage is not run again.
         entries: the events to write together with the stage's end.
         text: one line for a person.
+        anew: whether it made, or changed, anything that was not so before.
     """
 
     outputs: Mapping[str, Any]
     entries: tuple[Entry, ...] = ()
     text: str = ""
+    anew: bool = True
 
 
 class Context:

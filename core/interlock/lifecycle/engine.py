@@ -52,11 +52,13 @@ class RunEnd:
         run: its id.
         last: the last stage that was done.
         context: what its stages gave.
+        unchanged: whether there was nothing to do: what its stages came to was there before.
     """
 
     run: str
     last: str
     context: Context
+    unchanged: bool = False
 
 
 @attrs.frozen(kw_only=True)
@@ -198,7 +200,7 @@ def _advance(
     origin = _origin(session.ledger.reads.run(run_id))
     brought = _brought(session, run_id) if origin else {}
     released = {} if again else _released(session, run_id)
-    last = ""
+    last, anew = "", False
     session.store.sweep()
     with session.workspace(run_id) as workspace:
         context = Context(session, run_id, workspace, code=code, origin=origin, described=described)
@@ -211,7 +213,7 @@ def _advance(
                     context.restore(brought[name])
                     session.reporter.done(name, f"as promoted from {origin['stack']}", 0.0)
                 elif _present(session, name):
-                    _execute(context, _stage(name), again=again)
+                    anew |= _execute(context, _stage(name), again=again)
                 else:
                     continue
                 last = name
@@ -221,8 +223,10 @@ def _advance(
                 status, exit_code = _ending(error)
                 _finish(session, run_id, status, _message(session, error), exit_code)
             raise
-        _finish(session, run_id, "done", f"done until {last}", 0)
-    return RunEnd(run=run_id, last=last, context=context)
+        unchanged = last != "data" and not anew
+        message = f"done until {last}" + (": nothing was to be done" if unchanged else "")
+        _finish(session, run_id, "done", message, 0)
+    return RunEnd(run=run_id, last=last, context=context, unchanged=unchanged)
 
 
 def _released(session: Session, run_id: str) -> dict[str, Mapping[str, Any]]:
@@ -258,7 +262,8 @@ def _present(session: Session, name: str) -> bool:
     return hook is None or funnel.has(hook)
 
 
-def _execute(context: Context, stage: _Stage, *, again: bool) -> None:
+def _execute(context: Context, stage: _Stage, *, again: bool) -> bool:
+    """Do a stage, or find that it was done; whether anything came of it that was not there."""
     session, reads = context.session, context.session.ledger.reads
     inputs = stage.inputs(context)
     digest = digest_of(inputs) if inputs is not None else None
@@ -267,12 +272,12 @@ def _execute(context: Context, stage: _Stage, *, again: bool) -> None:
         if done is not None and done["inputs"] == digest:
             context.restore(done["outputs"])
             session.reporter.done(stage.name, "done before", 0.0)
-            return
+            return False
         earlier = None if again else reads.stage_by_inputs(session.project, stage.name, digest)
         if earlier is not None and _still_there(context, earlier["outputs"]):
             _reuse(context, stage.name, digest, earlier)
-            return
-    _perform(context, stage, digest)
+            return False
+    return _perform(context, stage, digest)
 
 
 def _still_there(context: Context, outputs: Mapping[str, Any]) -> bool:
@@ -296,7 +301,7 @@ def _reuse(context: Context, name: str, digest: str, earlier: Mapping[str, Any])
     session.reporter.done(name, f"same inputs as {short(earlier['run'])}: reused", 0.0)
 
 
-def _perform(context: Context, stage: _Stage, digest: str | None) -> None:
+def _perform(context: Context, stage: _Stage, digest: str | None) -> bool:
     session = context.session
     stage_id = new_id("stage")
     about = {"run": context.run_id, "stage": stage.name}
@@ -323,6 +328,7 @@ def _perform(context: Context, stage: _Stage, digest: str | None) -> None:
     session.ledger.append_all(session.project, [*result.entries, ended])
     context.restore(result.outputs)
     session.reporter.done(stage.name, result.text, seconds)
+    return result.anew
 
 
 def _ending(error: BaseException) -> tuple[str, int]:

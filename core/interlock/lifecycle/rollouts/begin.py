@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from interlock.codec import encode
+from interlock.codec import decode, encode
 from interlock.errors import UsageError
 from interlock.ids import new_id, short
 from interlock.lifecycle import endpoints
-from interlock.lifecycle.releases import unfit, verified_release
+from interlock.lifecycle.releases import served_model, unfit, verified_release
 from interlock.lifecycle.rollouts.evidence import is_counted
 from interlock.lifecycle.rollouts.state import Rollout, open_rollout, unmoved
-from interlock_hookspecs import Deployment
+from interlock_hookspecs import Deployment, Release
 
 if TYPE_CHECKING:
     from interlock.artifacts.workspace import CoreWorkspace
@@ -38,8 +39,9 @@ def deploy_release(session: Session, release_id: str, *, workspace: CoreWorkspac
     """Bring a release to this stack's endpoint, as the stack's rollout says.
 
     Where nothing is live yet, or what is live may be served no longer, there is nothing to go
-    back to and nothing to compare with: the release takes over at once. A rollout of another
-    release that is under way is superseded.
+    back to and nothing to compare with: the release takes over at once. So does one that is of the
+    model that is live and decides as it does. A rollout of another release that is under way is
+    superseded.
 
     Raises:
         GateRefused: the ledger does not let the release be served here.
@@ -49,7 +51,7 @@ def deploy_release(session: Session, release_id: str, *, workspace: CoreWorkspac
     from datetime import UTC, datetime
 
     endpoint = endpoints.endpoint_of(session)
-    verified_release(session, release_id, endpoint, what="deploy")
+    release = verified_release(session, release_id, endpoint, what="deploy")
     refuse_unable(session)
     under_way = open_rollout(session)
     if under_way is not None and under_way.release != release_id:
@@ -61,7 +63,7 @@ def deploy_release(session: Session, release_id: str, *, workspace: CoreWorkspac
     live = reads.champion(session.project, endpoint.stack, endpoint.name)
     fit = live is not None and not unfit(reads, live, endpoint, datetime.now(UTC))
     at_once = session.stack.rollout.strategy == "all-at-once"
-    if at_once or live is None or not fit or live["id"] == release_id:
+    if at_once or live is None or not fit or _answers_alike(session, release, live):
         served = endpoints.serve_release(session, release_id, reason="deploy", workspace=workspace)
         return Deployed(deployment=served)
     # The champion is brought to where the release is to join it: its server may have ended, or
@@ -69,6 +71,15 @@ def deploy_release(session: Session, release_id: str, *, workspace: CoreWorkspac
     endpoints.serve_release(session, str(live["id"]), reason="deploy", workspace=workspace)
     _begin(session, release_id, str(live["id"]))
     return Deployed(deployment=_standing(session), rollout=open_rollout(session))
+
+
+def _answers_alike(session: Session, release: Release, live: Mapping[str, Any]) -> bool:
+    """Whether a release gives the answers of the one that is live: a canary would show nothing."""
+    champion = decode(Release, live["body"])
+    if release.id == champion.id:
+        return True
+    same = served_model(session, release).digest == served_model(session, champion).digest
+    return same and release.threshold == champion.threshold
 
 
 def refuse_unable(session: Session) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from interlock.codec import decode, encode
 from interlock.errors import UsageError
 from interlock.ledger import Entry
+from interlock.lifecycle.champions import held_against
 from interlock.lifecycle.context import Context, Result, measured, read_rows, warn_of_concerns
 from interlock.lifecycle.releases import outputs_behind
 from interlock.plugins.discover import nearest
@@ -35,9 +36,9 @@ def perform(context: Context) -> Result:
     dataset = funnel.first("snapshot_dataset", dataset=described, ws=context.workspace)
     _check_columns(dataset, task)
     context.restore({"dataset": encode(dataset)})
-    checks = measured(
-        context, "check_data", rows=context.rows, task=task, reference=_reference(context, dataset)
-    )
+    before = held_against(context, "reference")
+    reference = _rows_of(context, before) if before else None
+    checks = measured(context, "check_data", rows=context.rows, task=task, reference=reference)
     entries = (
         Entry("dataset.kept", dataset.digest, {"record": encode(dataset)}, context.run_id),
         Entry(
@@ -49,9 +50,14 @@ def perform(context: Context) -> Result:
     )
     warn_of_concerns(context, checks)
     return Result(
-        outputs={"dataset": encode(dataset), "data_checks": encode(checks)},
+        outputs={
+            "dataset": encode(dataset),
+            "data_checks": encode(checks),
+            "reference": before.id if before else None,
+        },
         entries=entries,
         text=f"{dataset.rows:,} rows, {len(dataset.fields)} columns, {dataset.digest[:19]}",
+        anew=False,  # what is read is no more than it was
     )
 
 
@@ -83,16 +89,9 @@ def _check_columns(dataset: Dataset, task: Task) -> None:
                 raise UsageError(msg + nearest(name, names))
 
 
-def _reference(context: Context, dataset: Dataset) -> pa.Table | None:
-    """The rows that the champion was trained on; None where there is no champion."""
-    session = context.session
-    champion = session.ledger.reads.champion(
-        session.project, session.stack.name, session.stack.endpoint
-    )
-    if champion is None:
-        return None
-    outputs = outputs_behind(session, decode(Release, champion["body"]))
-    known = decode(Dataset, outputs["dataset"])
-    if known.digest == dataset.digest:
+def _rows_of(context: Context, release: Release) -> pa.Table:
+    """The rows that a release was trained on."""
+    known = decode(Dataset, outputs_behind(context.session, release)["dataset"])
+    if known.digest == context.dataset.digest:
         return context.rows
-    return read_rows(session, known)
+    return read_rows(context.session, known)

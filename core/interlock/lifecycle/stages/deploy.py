@@ -8,6 +8,7 @@ from typing import Any
 from interlock.codec import encode
 from interlock.ids import short
 from interlock.lifecycle.context import Context, Result
+from interlock.lifecycle.endpoints import current_deployment
 from interlock.lifecycle.rollouts import control
 from interlock.lifecycle.rollouts.begin import deploy_release
 
@@ -19,6 +20,7 @@ def inputs(context: Context) -> Mapping[str, Any] | None:
 def perform(context: Context) -> Result:
     """Point the endpoint at the release of this run, or begin to roll it out."""
     session = context.session
+    before = current_deployment(session)
     deployed = deploy_release(session, context.release.id, workspace=context.workspace)
     deployment = deployed.deployment
     text = f"{deployment.endpoint.name} answers at {deployment.address} ({short(deployment.id)})"
@@ -37,4 +39,5 @@ def perform(context: Context) -> Result:
             "phase": rollout.phase,
             "reason": rollout.reason,
         }
-    return Result(outputs=outputs, text=text)
+    anew = "rollout" in outputs or before is None or encode(before) != outputs["deployment"]
+    return Result(outputs=outputs, text=text, anew=anew)

@@ -19,9 +19,9 @@ def perform(context: Context) -> Result:
     unkept = keeps_no_captures(context.session)
     if unkept:
         text = f"not watched: {unkept} does not read back what it answered (read_captures)"
-        return Result(outputs={"alerts": 0}, text=text)
+        return Result(outputs={"alerts": 0}, text=text, anew=False)
     seen = monitor_endpoint(context.session, workspace=context.workspace)
     alerts = sum(finding.status == "alert" for window in seen for finding in window.findings)
     rows = sum(window.rows for window in seen)
     text = f"{rows:,} rows in {len(seen)} windows, {alerts} alerts" if seen else "no traffic yet"
-    return Result(outputs={"alerts": alerts}, text=text)
+    return Result(outputs={"alerts": alerts}, text=text, anew=False)

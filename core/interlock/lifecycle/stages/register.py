@@ -71,4 +71,5 @@ def perform(context: Context) -> Result:
         outputs={"version": record},
         entries=(entry,),
         text=f"{version.name} version {version.number}{again}",
+        anew=not version.existing,
     )

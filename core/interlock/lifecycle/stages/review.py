@@ -13,23 +13,25 @@ from interlock.errors import ApprovalNeeded, GateRefused, HookFailed
 from interlock.ids import new_id, short
 from interlock.ledger import Entry
 from interlock.lifecycle.aliases import foreign_move
+from interlock.lifecycle.champions import held_against
 from interlock.lifecycle.context import Context, Result
 from interlock.lifecycle.decision import (
     REFUSED,
     RELEASED,
+    WAITING,
     Objection,
     Outcome,
     decide_outcome,
 )
+from interlock.lifecycle.endpoints import endpoint_of
 from interlock.lifecycle.people import runners_of
 from interlock.lifecycle.precedents import dropped_policies
-from interlock.lifecycle.releases import rejections, unfit
+from interlock.lifecycle.releases import rejected_since, rejections, unfit
 from interlock_hookspecs import (
     Approval,
     Artifact,
     Candidate,
     Dossier,
-    Endpoint,
     Facts,
     Release,
     Verdict,
@@ -78,10 +80,12 @@ def perform(context: Context) -> Result:
         session.ledger.append_all(session.project, [entry])
         raise _stopped(context, outcome)
     release, made = _release(context, dossier)
+    how = "released" if made else f"released before, as {short(release.id)}"
     return Result(
         outputs={"dossier": dossier.digest, "release": encode(release)},
         entries=(entry, *made),
-        text=f"released: {len(verdicts)} verdicts hold, {len(outcome.approvals)} approvals",
+        text=f"{how}: {len(verdicts)} verdicts hold, {len(outcome.approvals)} approvals",
+        anew=bool(made),
     )
 
 
@@ -107,9 +111,7 @@ def make_dossier(context: Context) -> Dossier:
         identity["packaged"] = packaged.digest
     digest = digest_of(identity)
     run = session.ledger.reads.run(context.run_id)
-    champion = session.ledger.reads.champion(
-        session.project, session.stack.name, session.stack.endpoint
-    )
+    champion = held_against(context, "champion")
     return Dossier(
         digest=digest,
         run=context.run_id,
@@ -131,7 +133,7 @@ def make_dossier(context: Context) -> Dossier:
         source=context.source,
         lineage=_lineage(candidate, run),
         approvals=approvals_of(session, digest, runners=runners_of(run) if run else frozenset()),
-        champion=champion["model"] if champion else None,
+        champion=champion.model if champion else None,
     )
 
 
@@ -167,7 +169,20 @@ def judge(session: Session, dossier: Dossier) -> tuple[tuple[Verdict, ...], Outc
     if stopped:
         also = outcome.reasons if outcome.outcome == REFUSED else ()
         return verdicts, Outcome(outcome=REFUSED, reasons=stopped + also)
+    if outcome.outcome == WAITING and (release := _standing(session, dossier)):
+        # Who runs it once more, and how old its approvals are, takes nothing back.
+        reasons = (f"{short(release['id'])} of this dossier stands: nothing is released anew",)
+        outcome = attrs.evolve(outcome, outcome=RELEASED, reasons=reasons)
     return verdicts, outcome
+
+
+def _standing(session: Session, dossier: Dossier) -> Row | None:
+    """The release that a dossier has at this endpoint, and that may be served there."""
+    reads, endpoint, now = session.ledger.reads, endpoint_of(session), datetime.now(UTC)
+    for row in reads.releases(project=session.project, dossier=dossier.digest):
+        if not unfit(reads, row, endpoint, now) and not rejected_since(reads, row):
+            return row
+    return None
 
 
 def _foreign_alias(session: Session) -> tuple[str, ...]:
@@ -208,13 +223,9 @@ def objections_to(session: Session, dossier: Dossier) -> tuple[Objection, ...]:
 def _release(context: Context, dossier: Dossier) -> tuple[Release, tuple[Entry, ...]]:
     """The release that this dossier has already at this endpoint, or a new one."""
     session = context.session
-    endpoint = Endpoint(
-        name=session.stack.endpoint, project=session.project, stack=session.stack.name
-    )
-    now = datetime.now(UTC)
-    for row in session.ledger.reads.releases(project=session.project, dossier=dossier.digest):
-        if not unfit(session.ledger.reads, row, endpoint, now):
-            return decode(Release, row["body"]), ()
+    if standing := _standing(session, dossier):
+        return decode(Release, standing["body"]), ()
+    endpoint, now = endpoint_of(session), datetime.now(UTC)
     days = dossier.policy.release_days
     release = Release(
         id=new_id("release"),

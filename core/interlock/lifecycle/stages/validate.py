@@ -5,23 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from interlock.codec import decode, encode
+from interlock.codec import encode
 from interlock.ledger import Entry
+from interlock.lifecycle.champions import held_against
 from interlock.lifecycle.context import Context, Result, measured, warn_of_concerns
 from interlock.lifecycle.packaging import package, packager_of
 from interlock.lifecycle.predictors import Remembering
 from interlock.lifecycle.releases import model_of
-from interlock_hookspecs import Model, Release, decide
+from interlock_hookspecs import decide
 
 
 def inputs(context: Context) -> Mapping[str, Any] | None:
     """The model, the rows, the champion, the task, the code, and who measures and packages."""
     funnel = context.session.funnel
-    champion = _champion(context)
+    champion = held_against(context, "champion")
     return {
         "model": context.candidate.model.digest,
         "data": context.dataset.digest,
-        "champion": champion.digest if champion else None,
+        "champion": champion.model if champion else None,
         "task": context.asked,
         "code": context.code,
         "makers": encode((*funnel.inputs("check_model"), *funnel.inputs("build_profile"))),
@@ -37,8 +38,8 @@ def perform(context: Context) -> Result:
     """
     funnel, ws, task = context.session.funnel, context.workspace, context.task
     predictor = Remembering(ws.open_model(context.candidate.model))
-    champion = _champion(context)
-    rival = Remembering(ws.open_model(champion)) if champion else None
+    champion = held_against(context, "champion")
+    rival = Remembering(ws.open_model(model_of(context.session, champion))) if champion else None
     checks = measured(
         context,
         "check_model",
@@ -62,6 +63,7 @@ def perform(context: Context) -> Result:
         "checks": encode(checks),
         "profiles": encode(profiles),
         "packaged": encode(packaged.model) if packaged.model else None,
+        "champion": champion.id if champion else None,
     }
     model = context.candidate.model.digest
     entries = (
@@ -82,12 +84,3 @@ def _headline(context: Context, count: int, checks: tuple[Any, ...]) -> str:
     shown = ", ".join(f"{check.label} {check.value:.3f}" for check in named[:4])
     held = f"{count} checks on {context.heldout.num_rows:,} held-out rows"
     return f"{held}: {shown}" if shown else held
-
-
-def _champion(context: Context) -> Model | None:
-    """The model in use at this stack's endpoint, whatever trainer made it."""
-    session = context.session
-    row = session.ledger.reads.champion(session.project, session.stack.name, session.stack.endpoint)
-    if row is None:
-        return None
-    return model_of(session, decode(Release, row["body"]))

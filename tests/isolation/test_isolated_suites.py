@@ -26,27 +26,36 @@ MADE = {
 }
 
 # Of one distribution, on two backends or in two formats: the other one is held here.
-ONCE = {"TestMlflowDatabase", "TestOnnxBundle", "TestCoreV2"}
+ONCE = {
+    "TestMlflowDatabase": "held here on a server: TestMlflowServer",
+    "TestOnnxBundle": "held here in its other format: TestOnnxModel",
+    "TestCoreV2": "held here with its counts: TestCoreV2WithCounts",
+}
 
-# Of a backend that takes seconds a test, those in which the most crosses; and of one that serves
-# what was fitted, those that serve nothing: a fitted object does not cross.
+# The tests that are held of a suite, where not all are, and why the others are not.
 CHOSEN = {
-    "TestSeldonServer": {
-        "test_a_secret_setting_is_not_printed",
-        "test_an_endpoint_that_never_was_is_no_error",
-        "test_it_keeps_to_the_form",
-        "test_it_leaves_the_process_as_it_was",
-    },
-    "TestMlflowServer": {
-        "test_it_keeps_to_the_form",
-        "test_a_version_comes_back_as_it_went_in",
-        "test_an_alias_moves_from_where_it_was_seen",
-        "test_an_id_stands_for_one_model",
-        "test_every_reference_finds_the_version",
-        "test_many_callers_get_distinct_numbers",
-        "test_no_error_shows_a_secret",
-        "test_the_bytes_come_back",
-    },
+    "TestSeldonServer": (
+        "it serves what was fitted here, and a fitted object does not cross",
+        {
+            "test_a_secret_setting_is_not_printed",
+            "test_an_endpoint_that_never_was_is_no_error",
+            "test_it_keeps_to_the_form",
+            "test_it_leaves_the_process_as_it_was",
+        },
+    ),
+    "TestMlflowServer": (
+        "seconds a test on a server: those in which the most crosses are held",
+        {
+            "test_it_keeps_to_the_form",
+            "test_a_version_comes_back_as_it_went_in",
+            "test_an_alias_moves_from_where_it_was_seen",
+            "test_an_id_stands_for_one_model",
+            "test_every_reference_finds_the_version",
+            "test_many_callers_get_distinct_numbers",
+            "test_no_error_shows_a_secret",
+            "test_the_bytes_come_back",
+        },
+    ),
 }
 
 # What a test looks at in its own process, where the plugin is not: it would show nothing.
@@ -129,7 +138,7 @@ def suites():
         for found in vars(module).values():
             if not (inspect.isclass(found) and issubclass(found, Suite)):
                 continue
-            if found.__module__ == name and found.__name__ not in ONCE:
+            if found.__module__ == name:
                 yield found
 
 
@@ -151,11 +160,12 @@ def isolated_suite(suite):
             return isolated(made(cls, tmp_path))
 
         body = {"plugin": plugin}
-    if suite.__name__ in CHOSEN:
-        tests = {name for name in dir(suite) if name.startswith("test_")}
-        assert CHOSEN[suite.__name__] <= tests
-        body |= dict.fromkeys(tests - CHOSEN[suite.__name__])
     body |= {name: unseen(reason) for name, reason in UNSEEN.items() if hasattr(suite, name)}
+    tests = {name for name in dir(suite) if name.startswith("test_")}
+    why, held = CHOSEN.get(suite.__name__, (ONCE.get(suite.__name__), set()))
+    assert held <= tests
+    if why:
+        body |= {name: unseen(why) for name in tests - held}
     cannot = {name: why for name, why in CANNOT.items() if hasattr(suite, name)}
     cannot |= {name: why for name, why in suite.cannot.items() if name not in UNSEEN}
     body["cannot"] = cannot

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import numpy as np
 import pyarrow as pa
 import pytest
+from asking import tensors
 
 from interlock_hookspecs import (
     Artifact,
@@ -192,20 +193,6 @@ class Client:
         return status, value
 
 
-def tensors(*rows):
-    """Rows given as maps as the protocol's inputs, one tensor a column."""
-    datatypes = {"age": "INT64", "income": "FP64", "city": "BYTES", "person": "INT64"}
-    return [
-        {
-            "name": name,
-            "datatype": datatypes.get(name, "INT64"),
-            "shape": [len(rows)],
-            "data": [row[name] for row in rows],
-        }
-        for name in rows[0]
-    ]
-
-
 @contextlib.contextmanager
 def serving(*targets, **settings):
     """An endpoint served from a thread of this process; it ended well when the block is left."""
@@ -272,4 +259,15 @@ def shared():
     """An endpoint for a whole module, with small limits, so that it is tried again and again."""
     limits = {"max_body": 100_000, "max_rows": 50, "header_seconds": 0.5, "body_seconds": 0.5}
     with serving(target(1), **limits) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory):
+    """An endpoint of two processes for a whole module."""
+    from many_workers import endpoint
+
+    folder = tmp_path_factory.mktemp("two")
+    settings = {"metrics": True, "grpc_port": 0, "access_log": str(folder / "access.log")}
+    with endpoint(folder, workers=2, **settings) as running:
         yield running

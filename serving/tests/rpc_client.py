@@ -9,10 +9,10 @@ from typing import Any
 import grpc
 import numpy as np
 import pytest
+from asking import ROW
 
 from interlock_serving.rpc.schema import SERVICE, methods
 
-ROW = {"age": 40, "income": 30_000.0, "city": "Lowell"}
 ROWS = [ROW, {"age": 20, "income": None, "city": ""}]
 DTYPES = {"INT64": "<i8", "FP64": "<f8"}
 FIELDS = {"INT64": "int64_contents", "FP64": "fp64_contents", "BYTES": "bytes_contents"}

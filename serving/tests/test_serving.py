@@ -8,13 +8,13 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 from datetime import UTC, datetime
 from types import SimpleNamespace
 
 import attrs
 import pytest
+from asking import INFER, ROW, outputs, wait_until
 
 from interlock_hookspecs import (
     Deployment,
@@ -26,24 +26,6 @@ from interlock_hookspecs import (
 from interlock_serving import ServerSettings, endpoint_status, serve_endpoint
 
 pytestmark = pytest.mark.real_backend
-
-ROW = {"age": 40, "income": 30_000.0, "city": "Lowell"}
-INFER = "/v2/models/employment/infer"
-
-
-def outputs(value):
-    return {output["name"]: output["data"] for output in value["outputs"]}
-
-
-def wait_until(condition, seconds=60.0):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
-
-
-def model_threads():
-    return [thread for thread in threading.enumerate() if thread.name.startswith("model-")]
 
 
 def test_a_row_is_scored_and_decided(client, logistic):

@@ -7,7 +7,8 @@ from pathlib import Path
 import grpc
 import numpy as np
 import pytest
-from rpc_client import ROW, ROWS, SERVICE, channel, methods, refused, request
+from asking import ROW
+from rpc_client import ROWS, SERVICE, channel, methods, refused, request
 
 from interlock_hookspecs import Field, Signature
 from interlock_serving.rpc import schema

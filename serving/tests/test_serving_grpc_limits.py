@@ -13,7 +13,8 @@ import threading
 import grpc
 import psutil
 import pytest
-from rpc_client import ROW, SERVICE, channel, refused, request
+from asking import ROW
+from rpc_client import SERVICE, channel, refused, request
 
 from interlock_hookspecs import Endpoint, Unavailable
 from interlock_serving import ServerSettings

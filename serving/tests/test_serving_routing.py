@@ -7,6 +7,7 @@ import threading
 import time
 
 import pytest
+from asking import INFER, ROW, model_threads, outputs, wait_until
 
 from interlock_hookspecs import (
     Field,
@@ -15,24 +16,6 @@ from interlock_hookspecs import (
 from interlock_serving.routing import Draws
 
 pytestmark = pytest.mark.real_backend
-
-ROW = {"age": 40, "income": 30_000.0, "city": "Lowell"}
-INFER = "/v2/models/employment/infer"
-
-
-def outputs(value):
-    return {output["name"]: output["data"] for output in value["outputs"]}
-
-
-def wait_until(condition, seconds=60.0):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
-
-
-def model_threads():
-    return [thread for thread in threading.enumerate() if thread.name.startswith("model-")]
 
 
 def test_each_request_of_a_batch_is_captured_for_itself(serving, target, logistic):

@@ -9,11 +9,12 @@ from types import SimpleNamespace
 
 import grpc
 import pytest
+from asking import ROW
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from rpc_client import ROW, channel, refused
+from rpc_client import channel, refused
 
 from interlock_hookspecs import Deployment, Endpoint, InvalidInput, Secret, Unavailable
 from interlock_serving import ServerSettings, endpoint_status, serve_endpoint

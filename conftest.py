@@ -6,7 +6,13 @@ from pathlib import Path
 import pytest
 
 # tests/servers: what members' tests and ours share
-pytest_plugins = ["mlflow_server", "mlserver_server", "s3_server", "seldon_cluster"]
+pytest_plugins = [
+    "mlflow_server",
+    "mlserver_server",
+    "prometheus_server",
+    "s3_server",
+    "seldon_cluster",
+]
 
 COUNTED = ("real_backend", "schema", "stand_in")
 LONG = (

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-from seldon_cluster import FIELDS
+from seldon_kinds import FIELDS
 
 from interlock_deploy_seldon.core_v2.conformance import onnx_model
 from interlock_deploy_seldon.core_v2.folder import as_text

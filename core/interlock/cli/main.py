@@ -51,7 +51,7 @@ _HELP = """Train, validate, govern, deploy and monitor models through plugins.
 
 \b
 Exit codes: 0 done, 1 failed, 2 bad usage or stack, 3 refused by a gate,
-4 waits for a person's approval, 5 monitoring found something.
+4 waits for a person, 5 monitoring found something or a rollout went back.
 """
 
 

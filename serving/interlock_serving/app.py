@@ -14,7 +14,7 @@ import orjson
 from interlock_hookspecs import Endpoint, InvalidInput, NotFound, PluginError, Unavailable
 from interlock_serving.answers import Answer
 from interlock_serving.asgi import Receive, Scope, Send
-from interlock_serving.batching import Batcher, Expired, Overloaded
+from interlock_serving.batching import Batcher
 from interlock_serving.binary import split, wanted, write_binary
 from interlock_serving.exchange import Exchange, HTTPError
 from interlock_serving.forms import Form, Forms
@@ -35,6 +35,7 @@ from interlock_serving.protocol import (
 from interlock_serving.records import read_records, write_records
 from interlock_serving.request import BINARY, Request
 from interlock_serving.routing import Draws, Router
+from interlock_serving.waiting import Expired, Overloaded
 
 if TYPE_CHECKING:
     import logging

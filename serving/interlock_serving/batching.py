@@ -12,21 +12,18 @@ import asyncio
 import queue
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-import attrs
-
 from interlock_hookspecs import CaptureSink, InvalidInput, OpenTarget, PluginError, Unavailable
 from interlock_serving.answers import Answer
-from interlock_serving.matrix import names_of
 from interlock_serving.private import PrivateCaptures
 from interlock_serving.protocol import Query
 from interlock_serving.recording import SECONDS, Recorder
 from interlock_serving.scoring import ModelFailed, Pace, Scorer
 from interlock_serving.tally import Tally
+from interlock_serving.waiting import Expired, Overloaded, Queue, Waiting
 
 _LONGEST = 86_400.0
 """Seconds that a request may be told to wait, at most; a loop takes no number of any size."""
@@ -38,10 +35,6 @@ if TYPE_CHECKING:
     from interlock_serving.columns import Columns
 
 
-class Overloaded(PluginError):  # noqa: N818  (read as a sentence: raise Overloaded)
-    """The queue is full; the same request may be taken a moment later."""
-
-
 @runtime_checkable
 class Held(Protocol):
     """A predictor that is told how long it is needed: it frees its model once nobody is left."""
@@ -51,19 +44,6 @@ class Held(Protocol):
 
     def leave(self) -> None:
         """Somebody who entered has had the last answer, and asks no more."""
-
-
-class Expired(PluginError):  # noqa: N818  (read as a sentence: raise Expired)
-    """The time that the client gave the request was over before its turn came."""
-
-
-@attrs.define(eq=False)
-class _Waiting:
-    """A request in the queue. A mirrored one has nobody who waits for it."""
-
-    query: Query
-    future: asyncio.Future[Answer] | None
-    since: float
 
 
 class Batcher:
@@ -116,12 +96,10 @@ class Batcher:
         self._expect = getattr(captures, "expect", None)
         self._log = log
         self._batch_rows = batch_rows
-        self._queue_rows = queue_rows
         self._answer_seconds = answer_seconds
         self._max_concurrency = max_concurrency
         self._loop = asyncio.get_running_loop()
-        self._queue: deque[_Waiting] = deque()
-        self._queued = 0
+        self._queue = Queue(queue_rows)
         self._scoring = 0
         self._seen = 0
         self._scheduled = False
@@ -150,7 +128,7 @@ class Batcher:
             Unavailable: the model has been silent for too long.
         """
         future: asyncio.Future[Answer] = self._loop.create_future()
-        self._put(_Waiting(query, future, self._loop.time()))
+        self._put(Waiting(query, future, self._loop.time()))
         if seconds is not None:
             timer = self._loop.call_later(min(seconds, _LONGEST), self._expire, future)
             future.add_done_callback(lambda _: timer.cancel())
@@ -159,13 +137,13 @@ class Batcher:
     def drop(self, future: asyncio.Future[Answer]) -> None:
         """Forget a request whose client gave up, which cancelled its future."""
         if future.cancelled():
-            self._take_out(future)
+            self._queue.take_out(future)
             self.tally.expire()
 
     def tell(self, query: Query) -> bool:
         """Queue a copy of a request that nobody waits for; False where there was no room."""
         try:
-            self._put(_Waiting(query, None, self._loop.time()))
+            self._put(Waiting(query, None, self._loop.time()))
         except (Overloaded, Unavailable):
             return False
         return True
@@ -183,33 +161,23 @@ class Batcher:
         """Wait until the answers of a closed batcher are recorded."""
         self._thread.join(seconds)
 
-    def _put(self, waiting: _Waiting) -> None:
+    def _put(self, waiting: Waiting) -> None:
         if self._closed:
             raise Unavailable(f"{self.release.id} is served no longer")
         if self.late:
             self.tally.failed += 1
             raise Unavailable(f"the model of {self.release.id} has not answered in time")
-        rows = waiting.query.rows
-        if self._queued and self._queued + rows > self._queue_rows:
-            self.tally.failed += 1
-            raise Overloaded(f"{self._queued} rows wait for {self.release.id}: try again soon")
         if self._max_concurrency and self._scoring + len(self._queue) >= self._max_concurrency:
             self.tally.failed += 1
             raise Overloaded(
                 f"{self._max_concurrency} requests are with {self.release.id}: try again soon"
             )
-        self._queue.append(waiting)
-        self._queued += rows
+        try:
+            self._queue.put(waiting)
+        except Overloaded:
+            self.tally.failed += 1
+            raise
         self._schedule()
-
-    def _take_out(self, future: asyncio.Future[Answer]) -> bool:
-        """Make room for others; False where the request waits no longer."""
-        waiting = next((each for each in self._queue if each.future is future), None)
-        if waiting is None:
-            return False
-        self._queue.remove(waiting)
-        self._queued -= waiting.query.rows
-        return True
 
     def _expire(self, future: asyncio.Future[Answer]) -> None:
         if future.done():
@@ -217,7 +185,7 @@ class Batcher:
         if not self._running:
             # Its turn comes with this tick or the next; a model that is idle drops nothing.
             self._loop.call_soon(self._expire, future)
-        elif self._take_out(future):
+        elif self._queue.take_out(future):
             self.tally.expire()
             future.set_exception(Expired("the request's time was over before its turn came"))
 
@@ -240,16 +208,7 @@ class Batcher:
         if not self._queue:
             self._end_if_idle()
             return
-        batch = [self._queue.popleft()]
-        rows = batch[0].query.rows
-        names = names_of(batch[0].query.values)
-        while self._queue:
-            query = self._queue[0].query
-            if rows + query.rows > self._batch_rows or names_of(query.values) != names:
-                break
-            rows += query.rows
-            batch.append(self._queue.popleft())
-        self._queued -= rows
+        batch, rows = self._queue.take_batch(self._batch_rows)
         if self._prompt and self._pace.is_short(rows) and self._scored_here(batch, rows):
             return
         self._running = True
@@ -257,7 +216,7 @@ class Batcher:
         timer = self._loop.call_later(self._answer_seconds, self._give_up, batch)
         self._jobs.put(lambda: self._run(batch, timer))
 
-    def _scored_here(self, batch: list[_Waiting], rows: int) -> bool:
+    def _scored_here(self, batch: list[Waiting], rows: int) -> bool:
         """Score a short batch at once; False where it fails, and is for the thread to look into."""
         try:
             scored = self._timed(batch, rows)
@@ -268,15 +227,13 @@ class Batcher:
             self._schedule()
         return True
 
-    def _give_up(self, batch: list[_Waiting]) -> None:
+    def _give_up(self, batch: list[Waiting]) -> None:
         self.late = True
         error = Unavailable(f"no answer within {self._answer_seconds:g} s")
         self._log.error("the model of %s is late: %s", self.release.id, error)
-        for waiting in (*batch, *self._queue):
-            _resolve(waiting, error)
+        for waiting in (*batch, *self._queue.take_all()):
+            waiting.tell(error)
             self.tally.failed += 1
-        self._queue.clear()
-        self._queued = 0
 
     def _end_if_idle(self) -> None:
         if self._closed and not self._running and not self._queue:
@@ -291,7 +248,7 @@ class Batcher:
         if isinstance(self.predictor, Held):
             self.predictor.leave()
 
-    def _run(self, batch: list[_Waiting], timer: asyncio.TimerHandle) -> None:
+    def _run(self, batch: list[Waiting], timer: asyncio.TimerHandle) -> None:
         results = self._score_each(batch)
         try:
             self._loop.call_soon_threadsafe(self._take_over, batch, results, timer)
@@ -300,7 +257,7 @@ class Batcher:
             self._log.warning("%d requests were given up at the end", len(batch))
             self._jobs.put(None)
 
-    def _score_each(self, batch: list[_Waiting]) -> Sequence[Answer | PluginError]:
+    def _score_each(self, batch: list[Waiting]) -> Sequence[Answer | PluginError]:
         try:
             return self._timed(batch, sum(waiting.query.rows for waiting in batch))
         except Unavailable as error:
@@ -319,7 +276,7 @@ class Batcher:
 
     # On either.
 
-    def _timed(self, batch: list[_Waiting], rows: int) -> list[Answer]:
+    def _timed(self, batch: list[Waiting], rows: int) -> list[Answer]:
         started = time.perf_counter()
         scored = self._scorer.score([waiting.query for waiting in batch])
         self._pace.tell(rows, time.perf_counter() - started)
@@ -329,7 +286,7 @@ class Batcher:
 
     def _take_over(
         self,
-        batch: list[_Waiting],
+        batch: list[Waiting],
         results: Sequence[Answer | PluginError],
         timer: asyncio.TimerHandle,
     ) -> None:
@@ -344,7 +301,7 @@ class Batcher:
 
     def _deliver(
         self,
-        batch: list[_Waiting],
+        batch: list[Waiting],
         results: Sequence[Answer | PluginError],
         *,
         counted: bool = True,
@@ -353,7 +310,7 @@ class Batcher:
         now = self._loop.time()
         delivered: list[tuple[Query, Answer]] = []
         for waiting, result in zip(batch, results, strict=True):
-            if not _resolve(waiting, result):
+            if not waiting.tell(result):
                 continue
             if counted:
                 self.tally.add(result, now - waiting.since)
@@ -380,20 +337,6 @@ class Batcher:
             put()
         else:
             self._jobs.put(put)
-
-
-def _resolve(waiting: _Waiting, result: Answer | PluginError) -> bool:
-    """Hand over a result; False where whoever waited is gone or was answered already."""
-    future = waiting.future
-    if future is None:
-        return True
-    if future.done():
-        return False
-    if isinstance(result, PluginError):
-        future.set_exception(result)
-    else:
-        future.set_result(result)
-    return True
 
 
 def _in_short(error: Exception) -> str:

@@ -129,7 +129,7 @@ def test_a_call_past_its_deadline_is_dropped_and_counted(serving, target, logist
 
 
 def queued(client):
-    return client.running._app.router.models[0]._queued
+    return client.running._app.router.models[0]._queue.rows
 
 
 def test_a_call_that_is_scored_past_its_deadline_is_not_recorded(serving, target, logistic):

@@ -254,7 +254,7 @@ def test_a_full_queue_says_try_again(serving, target, logistic, tensors):
         wait_until(lambda: model.batches)
         # The model has the first one: these wait.
         calls += [pool.submit(client.infer, ROW) for _ in range(4)]
-        wait_until(lambda: client.running._app.router.models[0]._queued == 4)
+        wait_until(lambda: client.running._app.router.models[0]._queue.rows == 4)
         status, headers, _ = client.call("POST", INFER, {"inputs": tensors(*[ROW] * 4)})
         assert (status, headers["retry-after"]) == (429, "1")
         model.may_answer.set()

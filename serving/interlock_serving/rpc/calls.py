@@ -13,12 +13,12 @@ import attrs
 from interlock_hookspecs import InvalidInput, NotFound, PluginError, Unavailable
 from interlock_serving.access import Access, Refusal, admit
 from interlock_serving.app import App, server
-from interlock_serving.batching import Expired, Overloaded
 from interlock_serving.observe import Observation, Observer
 from interlock_serving.protocol import is_request_id, nearest, read_columns, read_outputs, shown
 from interlock_serving.rpc.messages import read_message, write_message
 from interlock_serving.rpc.schema import SERVICE, Method, methods
 from interlock_serving.rpc.scope import header_of, scope_of
+from interlock_serving.waiting import Expired, Overloaded
 
 if TYPE_CHECKING:
     from interlock_serving.asgi import Scope

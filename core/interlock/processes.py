@@ -29,8 +29,7 @@ class ProcessIdentity:
 
 def this_process() -> ProcessIdentity:
     """The identity of the running process."""
-    pid = os.getpid()
-    return ProcessIdentity(host=socket.gethostname(), pid=pid, started=_started(pid), boot=_boot())
+    return of_pid(os.getpid())
 
 
 def of_pid(pid: int) -> ProcessIdentity:

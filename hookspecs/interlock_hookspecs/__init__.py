@@ -7,7 +7,15 @@ from collections.abc import Iterator
 
 from interlock_hookspecs.artifacts import Artifact, Maker, Workspace
 from interlock_hookspecs.captures import Capture, CaptureBatch, CaptureSink
-from interlock_hookspecs.data import Dataset, Field, SourceFile, Task, fields_of, scalar
+from interlock_hookspecs.data import (
+    Dataset,
+    Field,
+    SourceFile,
+    Task,
+    fields_of,
+    is_positive,
+    scalar,
+)
 from interlock_hookspecs.digests import (
     TableHasher,
     bytes_digest,
@@ -211,6 +219,7 @@ __all__ = [
     "input_place",
     "is_digest",
     "is_number",
+    "is_positive",
     "kinds_of",
     "latency_cells",
     "left_out",

@@ -9,6 +9,7 @@ import attrs
 
 from interlock_hookspecs.artifacts import Artifact, Maker
 from interlock_hookspecs.digests import digest_field, logical_type
+from interlock_hookspecs.errors import InvalidInput
 from interlock_hookspecs.rules import first
 from interlock_hookspecs.values import (
     Facts,
@@ -25,6 +26,7 @@ from interlock_hookspecs.values import (
 )
 
 if TYPE_CHECKING:
+    import numpy as np
     import pyarrow as pa
 
     from interlock_hookspecs.artifacts import Workspace
@@ -121,6 +123,36 @@ class Task:
         """Those of some columns that are features, in the order given."""
         aside = {self.id, self.target, self.time, *self.exclude}
         return tuple(column for column in columns if column not in aside)
+
+
+def is_positive(target: pa.Array | pa.ChunkedArray, task: Task) -> np.ndarray:
+    """Which rows of a binary task are of the positive class.
+
+    Args:
+        target: the task's target, [n], without a null.
+        task: with the value that counts as positive.
+
+    Returns:
+        Booleans, [n].
+
+    Raises:
+        InvalidInput: ``[task] positive`` cannot be a value of the target.
+
+    >>> import pyarrow as pa
+    >>> task = Task(dataset="rows.csv", target="left", positive="yes")
+    >>> is_positive(pa.array(["yes", "no"]), task)
+    array([ True, False])
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    try:
+        positive = pa.scalar(task.positive).cast(target.type)
+    except pa.ArrowException:
+        msg = f"[task] positive = {task.positive!r} is no value of a {target.type} target"
+        raise InvalidInput(msg) from None
+    found: np.ndarray = pc.equal(target, positive).to_numpy(zero_copy_only=False)
+    return found
 
 
 @attrs.frozen(kw_only=True)

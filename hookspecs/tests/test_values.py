@@ -20,6 +20,7 @@ from interlock_hookspecs import (
     Endpoint,
     Facts,
     Finding,
+    InvalidInput,
     Model,
     Policy,
     Release,
@@ -31,6 +32,7 @@ from interlock_hookspecs import (
     bytes_digest,
     compatible,
     decide,
+    is_positive,
     parse_bound,
     reveal,
     scalar,
@@ -305,6 +307,28 @@ def test_an_answer_that_is_there_is_left_alone():
     assert (
         decide(predictions, Signature(kind="regression", inputs=(), outputs=()), 0.5) is predictions
     )
+
+
+@pytest.mark.parametrize(
+    ("target", "positive", "found"),
+    [
+        (pa.array([0, 1, 1], pa.int8()), 1, [False, True, True]),
+        (pa.chunked_array([["no"], ["yes"]]), "yes", [False, True]),
+        (pa.array([True, False]), True, [True, False]),
+        (pa.array([0.0, 1.0]), 1, [False, True]),
+    ],
+)
+def test_the_positive_rows_are_found(target, positive, found):
+    """Whatever type the target has, and however it is cut up."""
+    task = Task(dataset="d", target="y", positive=positive)
+    assert is_positive(target, task).tolist() == found
+
+
+def test_a_positive_that_the_target_cannot_hold_is_refused():
+    """It is told, and what the target is."""
+    task = Task(dataset="d", target="y", positive="yes")
+    with pytest.raises(InvalidInput, match="positive = 'yes' is no value of a int64 target"):
+        is_positive(pa.array([0, 1]), task)
 
 
 @pytest.mark.parametrize(

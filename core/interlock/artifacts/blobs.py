@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
+from interlock.durable import sync
 from interlock.errors import ArtifactError
 from interlock.processes import mark, marked_by_the_dead
 from interlock_hookspecs import file_digest
@@ -141,20 +142,11 @@ def place(
             os.fsync(writer.fileno())
         temporary.chmod(0o444)
         settle(temporary, target)
-        sync_folder(target.parent)
+        sync(target.parent)
     except OSError as error:
         temporary.unlink(missing_ok=True)
         msg = f"artifacts: {target.parent} cannot be written: {error.strerror or error}"
         raise ArtifactError(msg, hint="free space or mend the folder, then run again") from error
-
-
-def sync_folder(folder: Path) -> None:
-    """Make a rename in a folder outlast a power cut."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _made(folder: Path) -> Path:

@@ -11,6 +11,7 @@ from sqlalchemy import Column, Engine, MetaData, Table, Text, create_engine, ins
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import SQLAlchemyError
 
+from interlock.durable import sync
 from interlock.errors import LedgerError
 from interlock.ids import new_id
 from interlock.ledger import engine as engines
@@ -117,24 +118,16 @@ def _create_file(path: Path) -> None:
         with engine.begin() as connected:
             create_all(connected)
         engine.dispose()
-        _sync(draft)
+        sync(draft)
         try:
             os.link(draft, path)
         except FileExistsError:
             return
-        _sync(path.parent)
+        sync(path.parent)
     except (OSError, sqlite3.Error, SQLAlchemyError) as error:
         raise engines.failed(URL.create("sqlite", database=str(path)), "made", error) from error
     finally:
         draft.unlink(missing_ok=True)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _create_in_server(engine: Engine) -> None:

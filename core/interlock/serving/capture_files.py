@@ -18,6 +18,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from interlock.durable import sync
 from interlock.errors import ArtifactError, InterlockError, UsageError
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ def write_file(folder: Path, table: pa.Table, latest: datetime) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    _sync(folder)
+    sync(folder)
 
 
 def _tight(table: pa.Table) -> pa.Schema:
@@ -110,15 +111,6 @@ def _tight(table: pa.Table) -> pa.Schema:
 
     fields = zip(table.schema, table.columns, strict=True)
     return pa.schema([field.with_nullable(column.null_count > 0) for field, column in fields])
-
-
-def _sync(folder: Path) -> None:
-    """Make a rename in a folder outlive a power cut."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def read_captures(

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
 
 from interlock_hookspecs import (
     InvalidInput,
+    PluginError,
     Predictor,
     Signature,
     logical_type,
@@ -16,6 +18,8 @@ from interlock_hookspecs.conformance.rows import MARKER
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+T = TypeVar("T")
 
 
 def answered(predictor: Predictor, rows: pa.Table, what: str = "sound rows") -> pa.Table:
@@ -64,9 +68,18 @@ def answered_or_refused(predictor: Predictor, rows: pa.Table, what: str) -> pa.T
     Raises:
         AssertionError: another error is raised, or the error repeats a value.
     """
+    return unless_refused(lambda: answered(predictor, rows, what), what, InvalidInput)
+
+
+def unless_refused(ask: Callable[[], T], what: str, *refusals: type[PluginError]) -> T | None:
+    """What is answered; None where it is refused in the contract's words.
+
+    Raises:
+        AssertionError: another error is raised, or the error repeats a value.
+    """
     try:
-        return answered(predictor, rows, what)
-    except InvalidInput as error:
+        return ask()
+    except refusals as error:
         assert MARKER not in str(error), f"{what}: the error repeats a value of a data row"  # noqa: PT017  (of what may be raised)
         return None
     except AssertionError:

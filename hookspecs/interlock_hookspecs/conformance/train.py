@@ -18,7 +18,11 @@ from interlock_hookspecs import (
     score_columns,
     table_digest,
 )
-from interlock_hookspecs.conformance.answering import answered, answered_or_refused
+from interlock_hookspecs.conformance.answering import (
+    answered,
+    answered_or_refused,
+    unless_refused,
+)
 from interlock_hookspecs.conformance.elsewhere import elsewhere
 from interlock_hookspecs.conformance.learning import (
     hard_columns,
@@ -57,17 +61,9 @@ def fitted_or_refused(
     plugin: Any, what: str, rows: pa.Table, task: Task, ws: Workspace
 ) -> Candidate | None:
     """The candidate of hard rows; None where they are refused in the contract's words."""
-    try:
-        made = fit(plugin, rows, task, ws)
-    except (InvalidInput, Unsupported) as error:
-        assert MARKER not in str(error), f"{what}: the error repeats a value of a data row"  # noqa: PT017  (of what may be raised)
-        return None
-    except AssertionError:
-        raise
-    except Exception as error:
-        msg = f"{what}: {type(error).__name__} is raised where InvalidInput is promised"
-        raise AssertionError(msg) from error
-    answered_or_refused(ws.open_model(made.model), rows, what)
+    made = unless_refused(lambda: fit(plugin, rows, task, ws), what, InvalidInput, Unsupported)
+    if made is not None:
+        answered_or_refused(ws.open_model(made.model), rows, what)
     return made
 
 

@@ -11,13 +11,12 @@ from interlock_hookspecs import (
     Task,
     Unsupported,
     decide,
+    is_positive,
 )
 from interlock_validate_fairness.measures import Measure, mean, rate
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-    from interlock_validate_fairness.measures import Bools
 
 
 def outcomes(predictor: Predictor, rows: pa.Table, task: Task) -> list[Measure]:
@@ -40,7 +39,7 @@ def outcomes(predictor: Predictor, rows: pa.Table, task: Task) -> list[Measure]:
 
 
 def _binary(target: pa.Array, answers: pa.Array, task: Task) -> list[Measure]:
-    truth, called = (_equal(column, task) for column in (target, answers))
+    truth, called = (is_positive(column, task) for column in (target, answers))
     return [
         rate("selection_rate", called),
         rate("tpr", called, truth, "no row of the group is positive"),
@@ -103,19 +102,6 @@ def _refuse_gaps(column: pa.ChunkedArray, name: str) -> None:
     if missing:
         msg = f"{name} is null, NaN or infinite in {missing} of {len(column)} held-out rows"
         raise InvalidInput(msg)
-
-
-def _equal(column: pa.Array, task: Task) -> Bools:
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    try:
-        positive = pa.scalar(task.positive).cast(column.type)
-    except pa.ArrowException:
-        msg = f"[task] positive = {task.positive!r} is no value of a {column.type} target"
-        raise InvalidInput(msg) from None
-    found: Bools = pc.equal(column, positive).to_numpy(zero_copy_only=False)
-    return found
 
 
 def _text(value: object) -> str:

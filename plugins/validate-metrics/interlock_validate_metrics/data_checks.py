@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from interlock_hookspecs import Check, InvalidInput, Task
+from interlock_hookspecs import Check, InvalidInput, Task, is_positive
 from interlock_validate_metrics.columns import Column, different, encoded
 from interlock_validate_metrics.estimates import counted, facts, unmeasured
 from interlock_validate_metrics.leakage import leakage_checks
 from interlock_validate_metrics.reference import reference_checks
-from interlock_validate_metrics.scoring import is_positive, numbers, target_column
+from interlock_validate_metrics.scoring import numbers, target_column
 
 if TYPE_CHECKING:
     import pyarrow as pa

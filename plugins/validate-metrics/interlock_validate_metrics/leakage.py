@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from interlock_hookspecs import is_positive
 from interlock_validate_metrics.columns import Categories, Column
 from interlock_validate_metrics.estimates import counted, facts, unmeasured
 from interlock_validate_metrics.ranking import wins
-from interlock_validate_metrics.scoring import is_positive, numbers
+from interlock_validate_metrics.scoring import numbers
 
 if TYPE_CHECKING:
     import pyarrow as pa

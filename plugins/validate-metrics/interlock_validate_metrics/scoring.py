@@ -4,14 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from interlock_hookspecs import PREDICTION, SCORE, InvalidInput, Predictor, Task, score_columns
+from interlock_hookspecs import (
+    PREDICTION,
+    SCORE,
+    InvalidInput,
+    Predictor,
+    Task,
+    is_positive,
+    score_columns,
+)
 from interlock_validate_metrics import binary, multiclass, regression
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from interlock_hookspecs import Signature
-    from interlock_validate_metrics.estimates import Bools, Floats, Ints
+    from interlock_validate_metrics.estimates import Floats, Ints
 
 Scored = binary.Scored | multiclass.Scored | regression.Scored
 
@@ -101,24 +109,6 @@ def target_column(rows: pa.Table, task: Task, which: str) -> pa.Array:
         )
         raise InvalidInput(msg)
     return column.combine_chunks()
-
-
-def is_positive(target: pa.Array, task: Task) -> Bools:
-    """Which rows are of the positive class.
-
-    Raises:
-        InvalidInput: ``[task] positive`` cannot be a value of the target.
-    """
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    try:
-        positive = pa.scalar(task.positive).cast(target.type)
-    except pa.ArrowException:
-        msg = f"[task] positive = {task.positive!r} is no value of a {target.type} target"
-        raise InvalidInput(msg) from None
-    found: Bools = pc.equal(target, positive).to_numpy(zero_copy_only=False)
-    return found
 
 
 def class_codes(target: pa.Array, signature: Signature) -> Ints:

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.stand_in
 PATIENCE = {"window": 0, "min_requests": 20}
 WATCH = ("rollout", "watch", "--every", "0.1")
 ADVANCE = ("rollout", "advance")
-LIKE = ("--set", "train-sklearn.parameters.min_samples_leaf=2")
+LIKE = ("--set", "train-sklearn.parameters.max_depth=2")
 HELD, BACK = 4, 5
 SETTINGS = """
 [stack.dev.deploy-seldon]

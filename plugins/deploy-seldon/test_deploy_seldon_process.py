@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import re
 import signal
 import sys
 import time
@@ -16,7 +17,7 @@ from interlock_deploy_seldon import SeldonServer
 from interlock_deploy_seldon.mlserver.api import Api
 from interlock_deploy_seldon.mlserver.packing import pack
 from interlock_deploy_seldon.mlserver.predictor import RemotePredictor
-from interlock_deploy_seldon.mlserver.process import REPOSITORY, OwnServer, where
+from interlock_deploy_seldon.mlserver.process import REPOSITORY, OwnServer, Patience, where
 from interlock_deploy_seldon.mlserver.repository import Repository
 from interlock_hookspecs import (
     Field,
@@ -123,7 +124,7 @@ def own(tmp_path, mlserver_command):
         home,
         parallel_workers=2,
         python_path=(),
-        start_seconds=PATIENCE,
+        patience=Patience(start=PATIENCE, silent=8.0, load=PATIENCE),
         log=logging.getLogger("test"),
     )
     server.start()
@@ -187,3 +188,31 @@ def test_one_of_several_processes_is_killed_and_leaves_nobody(own, api, ws):
     assert len(family) >= 3
     keeper.kill()
     until(lambda: all(gone(one.pid) for one in family))
+
+
+def test_one_that_hangs_is_killed_and_started_again(own, api, ws, caplog):
+    """With all its processes; the next one has the model loaded, and answers as before."""
+    fitted = LinearRegression().fit(np.array([[1.0], [2.0]]), [3.0, 5.0])
+    model = ws.write_model("skops", fitted, SIGNATURE)
+    target = OpenTarget(target=target_of(1, model=model), predictor=ws.open_model(model))
+    expected = target.predictor.predict(ROWS)
+    repository = Repository(own / REPOSITORY, api)
+    with contextlib.closing(Api(lambda: where(own), 2.0, PATIENCE)) as hasty:
+        held = repository.take(lambda folder: pack(target, folder, ws))
+        remote = RemotePredictor(SIGNATURE, held, hasty, lambda: None)
+        (first,) = the_keeper().children()
+        family = [first, *first.children(recursive=True)]
+        first.suspend()
+        with pytest.raises(Unavailable, match="no answer in time"):
+            remote.predict(ROWS)
+        until(lambda: all(gone(one.pid) for one in family))
+    remote = RemotePredictor(SIGNATURE, held, api, lambda: None)
+
+    def answers():
+        with contextlib.suppress(Unavailable):
+            repository.see_to(held)
+            return remote.predict(ROWS).equals(expected)
+        return False
+
+    until(answers)
+    assert re.search(r"MLServer did not answer for \d+ s and is killed", caplog.text)

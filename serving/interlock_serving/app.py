@@ -72,6 +72,7 @@ class App:
         mirrors_skipped: copies of requests that no mirror took.
         grpc: the address of gRPC, where it is served; for whoever asks for readiness.
         combined: makes of this process's readiness the endpoint's, where it has several.
+        answers: says whether what is served can be scored now.
     """
 
     endpoint: Endpoint
@@ -84,6 +85,7 @@ class App:
     mirrors_skipped: int = 0
     grpc: str = ""
     combined: Callable[[dict[str, Any]], dict[str, Any]] = attrs.field(default=dict)
+    answers: Callable[[], bool] = attrs.field(default=lambda: True)
     _draws: Draws = attrs.field(factory=Draws, init=False)
     _forms: Forms = attrs.field(factory=Forms, init=False)
 
@@ -252,7 +254,7 @@ class App:
         """How this process is: what it serves, what is wrong, what it counted."""
         router = self.router
         late = [model.release.id for model in router.models if model.late]
-        ready = router.taking and not late
+        ready = router.taking and not late and self.answers()
         reasons = [router.problem, self.problem()]
         if not router.taking:
             reasons.append("no release is served here")

@@ -7,6 +7,7 @@ import os
 import signal
 import threading
 from collections import Counter
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import psutil
@@ -28,6 +29,7 @@ min_requests = 20
 "rollout.agreement" = ">= 0.85"
 """
 WORKERS = "\n[stack.dev.deploy-seldon]\nworkers = 2\n"
+HASTY = "\n[stack.dev.deploy-seldon]\nanswer_seconds = 5\nsilent_seconds = 10\n"
 
 
 @pytest.fixture(autouse=True)
@@ -165,3 +167,28 @@ def test_workers_swap_under_load_and_survive_an_mlserver_that_is_killed(project,
     server.kill()
     _, left = psutil.wait_procs(family, BUSY)
     assert left == []
+
+
+def test_an_mlserver_that_hangs_is_replaced(project, ask, rows, until):
+    """Nobody waits for it, readiness says why, and the next one answers as it did."""
+    made = project(bounds='"metrics.roc_auc" = ">= 0.5"')
+    configured(made, HASTY)
+    made.edit('deploy = "local"', 'deploy = "seldon"')
+    made("run", "--until", "deploy")
+    endpoint, features = made.endpoint, rows.drop_columns(["y"]).slice(0, 20)
+    status, before = until(lambda: (said := ask(endpoint, features))[0] == 200 and said, BUSY)
+    facts = endpoint["body"]["facts"]
+    hanging = mlserver_of(facts["pid"])
+    hanging.suspend()
+    with connected(endpoint) as link:
+        status, why, again = asked(link, endpoint, features.to_pylist()[0])
+    assert (status, again) == (503, "1")
+    assert "no answer within 5 s" in why or "MLServer" in why
+    now = until(lambda: (said := made.endpoint)["now"] == "live" and said, BUSY)
+    assert "MLServer" in now["detail"] or "is late" in now["detail"]
+    until(lambda: ask(endpoint, features) == (200, before), BUSY)
+    until(lambda: made.endpoint["now"] == "answers", BUSY)
+    assert not hanging.is_running()
+    assert mlserver_of(facts["pid"]).is_running()
+    assert " and is killed" in Path(facts["log"]).read_text()
+    made("undeploy")

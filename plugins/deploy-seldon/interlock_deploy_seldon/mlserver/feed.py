@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from interlock_hookspecs import Predictor, Workspace
 
 _TICK_SECONDS = 0.5
+_LOOK_SECONDS = 5.0
 _AGAIN_SECONDS = (2.0, 60.0)
 """After which time what failed is tried again: at first, and at last, twice as long each time."""
 _END_SECONDS = 5.0
@@ -78,6 +79,7 @@ class RemoteFeed:
         self._trouble = ""
         self._lost = ""
         self._again = 0.0
+        self._look_at = 0.0
         self._wait = _AGAIN_SECONDS[0]
         self._told = threading.Event()
         self._closing = False
@@ -122,6 +124,11 @@ class RemoteFeed:
         """Why the targets may be out of date, or not be answered for."""
         return "; ".join(filter(None, (self._feed.problem, self._trouble, self._lost)))
 
+    @property
+    def answers(self) -> bool:
+        """Whether MLServer answers for the models, as far as it is known."""
+        return not self._lost
+
     def watch(self, changed: Callable[[], None]) -> None:
         """Call back each time that `current` became another tuple."""
         self._watchers.append(changed)
@@ -160,7 +167,10 @@ class RemoteFeed:
             if wanted is not seen or (self._trouble and time.monotonic() >= self._again):
                 seen = wanted
                 self._try(wanted)
-            if self._lost:
+            # Unasked, too: an MLServer that has lost its models or hangs is not ready. One that is
+            # at work for us says nothing meanwhile, and has a time of its own for that.
+            busy = any(known.remote.is_asked for known in self._known)
+            if self._lost or (time.monotonic() >= self._look_at and not busy):
                 self._look_after()
             self._let_go()
 
@@ -217,7 +227,8 @@ class RemoteFeed:
         self._told.set()
 
     def _look_after(self) -> None:
-        """See that MLServer has all that is needed, when it answers again."""
+        """See that MLServer answers, and has all that is needed."""
+        self._look_at = time.monotonic() + _LOOK_SECONDS
         try:
             for known in self._known:
                 self._repository.see_to(known.remote.held)

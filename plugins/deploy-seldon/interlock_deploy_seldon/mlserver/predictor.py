@@ -40,6 +40,7 @@ class RemotePredictor:
         self._api = api
         self._lost = lost
         self._users = 0
+        self._asked = 0
         self._lock = threading.Lock()
         self.held = held
 
@@ -52,6 +53,11 @@ class RemotePredictor:
     def users(self) -> int:
         """How many queues may still ask it."""
         return self._users
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether MLServer is at work on a call of ours."""
+        return self._asked > 0
 
     def enter(self) -> None:
         """A queue begins to ask."""
@@ -83,6 +89,8 @@ class RemotePredictor:
         if not rows.num_rows:
             return pa.table({name: pa.array([], pa.float64()) for name in names})
         body = named.request(rows, inputs) if pack.named else request(numbers, texts, pack.output)
+        with self._lock:
+            self._asked += 1
         try:
             said = self._api.infer(self.held.name, body)
         except Unavailable:
@@ -91,6 +99,9 @@ class RemotePredictor:
         except Refused as error:
             self._refuse_infinite(numbers)
             raise PluginError(f"MLServer answers: {error}") from error
+        finally:
+            with self._lock:
+                self._asked -= 1
         if pack.named:
             values = named.answers(said, self._signature, rows.num_rows)
         else:

@@ -1,4 +1,4 @@
-"""An MLServer of our own: started, watched, started again where it dies, ended with this process.
+"""An MLServer of our own: started, watched, started again where it dies or hangs, ended with us.
 
 MLServer ends with exit code 0 whatever went wrong, and it may be alive and not answer: whether it
 is there is judged by its answers, and that it is ours and not another one by its name.
@@ -22,13 +22,17 @@ from collections import deque
 from pathlib import Path
 from typing import IO, Any
 
+import attrs
+
 from interlock_deploy_seldon.mlserver.api import Api
+from interlock_deploy_seldon.mlserver.repository import is_changing
 from interlock_hookspecs import InvalidInput, Unavailable
 
 _KEEPER = Path(__file__).with_name("keeper.py")
 _DELAYS = (0.0, 1.0, 2.0, 5.0, 10.0, 30.0)
 _YOUNG_SECONDS = 30.0
 _POLL_SECONDS = 0.05
+_LOOK_SECONDS = 1.0
 _END_SECONDS = 20.0
 _WHERE = "mlserver.json"
 _GROUP = "mlserver.group"
@@ -72,6 +76,21 @@ def where(home: Path) -> str:
     return said["url"]
 
 
+@attrs.frozen(kw_only=True)
+class Patience:
+    """How many seconds an MLServer may say nothing.
+
+    Attributes:
+        start: until it answers at first.
+        silent: later; while a model is at work it may answer nobody else.
+        load: so much longer while it loads a model or unloads one.
+    """
+
+    start: float
+    silent: float
+    load: float
+
+
 class OwnServer:
     """An MLServer that lives as long as this process.
 
@@ -81,7 +100,7 @@ class OwnServer:
         parallel_workers: of MLServer; 0 for none.
         python_path: folders in which its Python finds modules.
         inherit: names of further variables of our environment that it gets.
-        start_seconds: how long it may take until it answers.
+        patience: how long it may say nothing.
         log: told what it says.
     """
 
@@ -93,7 +112,7 @@ class OwnServer:
         parallel_workers: int,
         python_path: tuple[Path, ...],
         inherit: tuple[str, ...] = (),
-        start_seconds: float,
+        patience: Patience,
         log: logging.Logger,
     ) -> None:
         self._command = command
@@ -101,8 +120,9 @@ class OwnServer:
         self._parallel_workers = parallel_workers
         self._python_path = python_path
         self._inherit = inherit
-        self._start_seconds = start_seconds
+        self._patience = patience
         self._log = log
+        self._url = self._name = ""
         self._process: subprocess.Popen[bytes] | None = None
         self._last: deque[str] = deque(maxlen=50)
         self._closing = threading.Event()
@@ -133,8 +153,8 @@ class OwnServer:
             self._watch.join(_END_SECONDS)
 
     def _launch(self) -> None:
-        name = f"interlock-{secrets.token_hex(8)}"
-        url = self._write_settings(name)
+        self._name = name = f"interlock-{secrets.token_hex(8)}"
+        self._url = url = self._write_settings(name)
         self._last.clear()
         self._process = process = subprocess.Popen(
             [
@@ -156,7 +176,7 @@ class OwnServer:
         temporary.replace(self._home / _WHERE)
 
     def _until_it_answers(self, process: subprocess.Popen[bytes], url: str, name: str) -> None:
-        deadline = time.monotonic() + self._start_seconds
+        deadline = time.monotonic() + self._patience.start
         with contextlib.closing(Api(lambda: url, _POLL_SECONDS, _POLL_SECONDS)) as api:
             while not self._closing.wait(_POLL_SECONDS):
                 if process.poll() is not None:
@@ -170,14 +190,14 @@ class OwnServer:
                 if time.monotonic() > deadline:
                     _end(process)
                     raise Unavailable(
-                        f"MLServer did not answer within {self._start_seconds:g} s: {self._said()}"
+                        f"MLServer did not answer within {self._patience.start:g} s: {self._said()}"
                     )
 
     def _keep(self) -> None:
-        """Start it again where it dies, until it is closed."""
+        """Start it again where it dies or hangs, until it is closed."""
         deaths, began = 0, time.monotonic()
         while (process := self._process) is not None:
-            code = process.wait()
+            code = self._until_it_ends(process)
             _end(process)
             if code < 0:
                 self._end_group()
@@ -195,8 +215,27 @@ class OwnServer:
             except (Unavailable, OSError) as error:
                 self._log.error("%s", error)
 
+    def _until_it_ends(self, process: subprocess.Popen[bytes]) -> int:
+        """The exit code of it. One that answers nobody is killed: it hears nothing else."""
+        heard = time.monotonic()
+        with contextlib.closing(Api(lambda: self._url, 0.0, 0.0)) as api:
+            while True:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    return process.wait(_LOOK_SECONDS)
+                changing = is_changing(self._home / REPOSITORY)
+                with contextlib.suppress(Unavailable):
+                    if api.name() == self._name:
+                        heard = time.monotonic()
+                changing = changing or is_changing(self._home / REPOSITORY)
+                patience = self._patience.silent + (self._patience.load if changing else 0.0)
+                silent = time.monotonic() - heard
+                if silent > patience and not self._closing.is_set():
+                    self._log.warning("MLServer did not answer for %.0f s and is killed", silent)
+                    self._end_group()
+                    heard = time.monotonic()
+
     def _end_group(self) -> None:
-        """End what a keeper that was killed has left: MLServer is dead, its workers are not."""
+        """Kill MLServer with its workers; or these, where it died with its keeper."""
         with contextlib.suppress(OSError, ValueError):
             os.killpg(int((self._home / _GROUP).read_text(encoding="ascii")), signal.SIGKILL)
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 _OURS = "interlock-"
 _HIDDEN = ".interlock"
 """Where locks are, and folders that are not complete: MLServer does not look there."""
+_LOCK = "lock"
 _MAKING = "making-"
 _MAKING_SECONDS = 3600.0
 """What is older is of a process that is gone: no model takes as long to be written."""
@@ -47,6 +48,22 @@ class Held:
     name: str
     pack: Pack
     lock: int
+
+
+def is_changing(root: Path) -> bool:
+    """Whether a process has the MLServer of a folder load or unload a model at this moment."""
+    try:
+        lock = os.open(root / _HIDDEN / _LOCK, os.O_RDWR)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    else:
+        return False
+    finally:
+        os.close(lock)
 
 
 class Repository:
@@ -162,7 +179,7 @@ class Repository:
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
         """Alone among the processes that change what is in the repository."""
-        lock = os.open(self._hidden / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        lock = os.open(self._hidden / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield

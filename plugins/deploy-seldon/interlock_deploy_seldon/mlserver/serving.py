@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING
 import interlock_serving
 from interlock_deploy_seldon.mlserver.api import Api
 from interlock_deploy_seldon.mlserver.feed import RemoteFeed
-from interlock_deploy_seldon.mlserver.process import REPOSITORY, OwnServer, executable, where
+from interlock_deploy_seldon.mlserver.process import (
+    REPOSITORY,
+    OwnServer,
+    Patience,
+    executable,
+    where,
+)
 from interlock_deploy_seldon.mlserver.repository import Repository
 from interlock_hookspecs import CaptureSink, Endpoint, InvalidInput, TargetFeed, Unavailable
 from interlock_serving.peers import ENVIRONMENT as WORKER
@@ -92,7 +98,11 @@ def _home(settings: SeldonServer, ws: Workspace) -> Iterator[Path]:
         parallel_workers=settings.parallel_workers,
         python_path=tuple(settings.root / path for path in settings.python_path),
         inherit=settings.inherit,
-        start_seconds=settings.start_seconds,
+        patience=Patience(
+            start=settings.start_seconds,
+            silent=max(settings.silent_seconds, settings.answer_seconds),
+            load=settings.load_seconds,
+        ),
         log=ws.log,
     )
     server.start()

@@ -29,23 +29,23 @@ def listen(host: str, port: int, *, shared: bool = False) -> socket.socket:
 
 
 def claim(host: str, port: int, *, taken_over: int = 0) -> int:
-    """A port for listeners that share it: one that nobody has.
+    """A port for listeners that share it, once it is seen that nobody has it.
 
     A shared port takes any number of sockets: that it is free is seen by one that is not shared.
+    Port 0 stays 0: the system gives the first of them one that nobody has. A port that was free a
+    moment ago might be another endpoint's by then, and both would answer there.
 
     Args:
-        host, port: where; port 0 takes a free one.
+        host, port: where.
         taken_over: the port of a server whose place is taken, and which still has it; 0 where
             there is none.
 
     Raises:
         Unavailable: the address is taken or is not this machine's.
     """
-    if port and port == taken_over:
-        return port
-    with listen(host, port) as probe:
-        found: int = probe.getsockname()[1]
-        return found
+    if port and port != taken_over:
+        listen(host, port).close()
+    return port
 
 
 def port_taken_over(feed: TargetFeed) -> int:

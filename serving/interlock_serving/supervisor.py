@@ -125,6 +125,7 @@ class Supervisor:
         port = claim(settings.host, settings.port, taken_over=beside)
         for number in range(settings.workers):
             listener = listen(settings.host, port, shared=True)
+            port = listener.getsockname()[1]
             self._places.append(_Place(number=number, listener=listener))
         with contextlib.ExitStack() as held, self._selector, heard(self._stop):
             if settings.grpc_port is not None:

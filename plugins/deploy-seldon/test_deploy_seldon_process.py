@@ -4,6 +4,7 @@ import contextlib
 import logging
 import re
 import signal
+import socket
 import sys
 import time
 
@@ -14,6 +15,7 @@ import pytest
 from sklearn.linear_model import LinearRegression
 
 from interlock_deploy_seldon import SeldonServer
+from interlock_deploy_seldon.mlserver import process
 from interlock_deploy_seldon.mlserver.api import Api
 from interlock_deploy_seldon.mlserver.packing import pack
 from interlock_deploy_seldon.mlserver.predictor import RemotePredictor
@@ -114,15 +116,13 @@ def test_what_cannot_be_joined_is_said(ws, tmp_path):
         assert url not in str(caught.value)
 
 
-@pytest.fixture
-def own(tmp_path, mlserver_command):
-    """An MLServer of two processes that score."""
-    home = tmp_path / "home"
+@contextlib.contextmanager
+def own_server(home, command, parallel_workers):
     home.mkdir(mode=0o700)
     server = OwnServer(
-        str(mlserver_command),
+        str(command),
         home,
-        parallel_workers=2,
+        parallel_workers=parallel_workers,
         python_path=(),
         patience=Patience(start=PATIENCE, silent=8.0, load=PATIENCE),
         log=logging.getLogger("test"),
@@ -130,6 +130,28 @@ def own(tmp_path, mlserver_command):
     server.start()
     with contextlib.closing(server):
         yield home
+
+
+@pytest.fixture
+def own(tmp_path, mlserver_command):
+    """An MLServer of two processes that score."""
+    with own_server(tmp_path / "home", mlserver_command, 2) as home:
+        yield home
+
+
+@pytest.mark.parametrize("place", [0, 1], ids=["http", "grpc"])
+def test_a_port_that_is_taken_meanwhile_is_no_end(tmp_path, mlserver_command, monkeypatch, place):
+    """MLServer hangs where it does not get a port: it is started on others."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        first = process._free_ports(2)
+        first[place] = taken.getsockname()[1]
+        tries = iter([first])
+        free_ports = process._free_ports
+        monkeypatch.setattr(
+            process, "_free_ports", lambda count: next(tries, None) or free_ports(count)
+        )
+        with own_server(tmp_path / "home", mlserver_command, 0) as home:
+            assert where(home) != f"http://127.0.0.1:{first[0]}"
 
 
 @pytest.fixture

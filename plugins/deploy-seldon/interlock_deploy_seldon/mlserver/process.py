@@ -33,6 +33,8 @@ _DELAYS = (0.0, 1.0, 2.0, 5.0, 10.0, 30.0)
 _YOUNG_SECONDS = 30.0
 _POLL_SECONDS = 0.05
 _LOOK_SECONDS = 1.0
+_TRIES = 3
+_TAKEN = ("address already in use", "failed to bind to address")
 _END_SECONDS = 20.0
 _WHERE = "mlserver.json"
 _GROUP = "mlserver.group"
@@ -153,6 +155,21 @@ class OwnServer:
             self._watch.join(_END_SECONDS)
 
     def _launch(self) -> None:
+        """Start one, on other ports where somebody has taken those meanwhile.
+
+        Raises:
+            Unavailable: it ended, or does not answer in time.
+        """
+        for left in reversed(range(_TRIES)):
+            try:
+                self._launch_once()
+            except _PortTaken:
+                if not left:
+                    raise
+            else:
+                return
+
+    def _launch_once(self) -> None:
         self._name = name = f"interlock-{secrets.token_hex(8)}"
         self._url = url = self._write_settings(name)
         self._last.clear()
@@ -169,8 +186,17 @@ class OwnServer:
             cwd=self._home,
             env=self._environment(),
         )
-        threading.Thread(target=self._hear, args=(process.stdout,), daemon=True).start()
-        self._until_it_answers(process, url, name)
+        hearing = threading.Thread(target=self._hear, args=(process.stdout,), daemon=True)
+        hearing.start()
+        try:
+            self._until_it_answers(process, url, name)
+        except Unavailable as error:
+            # All that it said is told when it has ended.
+            _end(process)
+            hearing.join(_END_SECONDS)
+            if any(words in line.lower() for line in self._last.copy() for words in _TAKEN):
+                raise _PortTaken(str(error)) from error
+            raise
         temporary = self._home / f"{_WHERE}.tmp"
         temporary.write_text(json.dumps({"url": url}), encoding="utf-8")
         temporary.replace(self._home / _WHERE)
@@ -187,8 +213,9 @@ class OwnServer:
                 with contextlib.suppress(Unavailable):
                     if api.name() == name:
                         return
-                if time.monotonic() > deadline:
-                    _end(process)
+                # Without its port for HTTP it lives on, and answers nobody.
+                taken = any(_TAKEN[0] in line.lower() for line in self._last.copy())
+                if taken or time.monotonic() > deadline:
                     raise Unavailable(
                         f"MLServer did not answer within {self._patience.start:g} s: {self._said()}"
                     )
@@ -284,6 +311,10 @@ class OwnServer:
         lines = [line.strip() for line in self._last if line.strip()]
         errors = [line for line in lines if "Error" in line]
         return (errors or lines or ["it said nothing"])[-1]
+
+
+class _PortTaken(Unavailable):
+    """Between its choice and its use somebody took a port."""
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -1,6 +1,7 @@
 """Where the models of a cluster lie: a store that the cluster reads, written before it is told."""
 
 import json
+import shutil
 
 import pytest
 
@@ -10,7 +11,7 @@ pytestmark = pytest.mark.stand_in
 
 
 def test_the_store_has_what_the_model_says(core_v2, seldon_cluster, apply, released, tmp_path):
-    """The folder of a Model is Triton's repository; a file of another size is written anew."""
+    """The folder of a Model is Triton's repository; what is of another size or gone is put anew."""
     made = released(1)
     apply(made, plugin=core_v2(storage_uri="minio://models/seldon"))
     (model,) = seldon_cluster.of("Model").values()
@@ -26,6 +27,11 @@ def test_the_store_has_what_the_model_says(core_v2, seldon_cluster, apply, relea
     (stored / "1/model.onnx").write_bytes(whole[:10])
     apply(made, plugin=core_v2(storage_uri="minio://models/seldon"))
     assert (stored / "1/model.onnx").read_bytes() == whole
+    # Somebody tidied up, in either order.
+    for gone in (stored, tmp_path / "store" / f"{folder}.json"):
+        shutil.rmtree(gone) if gone.is_dir() else gone.unlink()
+        apply(made, plugin=core_v2(storage_uri="minio://models/seldon"))
+        assert (stored / "1/model.onnx").read_bytes() == whole
 
 
 @pytest.mark.parametrize(

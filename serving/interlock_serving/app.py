@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import os
 from collections.abc import Callable
 from functools import lru_cache
@@ -277,10 +276,12 @@ class App:
 
 def server() -> dict[str, Any]:
     """What this server is, as the protocol says it."""
+    from importlib import metadata
+
     name = "interlock-serving"
     try:
-        version = importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
+        version = metadata.version(name)
+    except metadata.PackageNotFoundError:
         version = "not installed"
     return {"name": name, "version": version, "extensions": ["binary_tensor_data"]}
 

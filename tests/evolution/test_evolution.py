@@ -5,7 +5,6 @@ import json
 import shutil
 import sys
 import types
-from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -138,9 +137,9 @@ def test_the_plugins_own_page_says_what_it_uses(monkeypatch, capsys):
     module = types.ModuleType("using_what_ends")
     module.Using = using(check_table=lambda self, rows: [])
     monkeypatch.setitem(sys.modules, module.__name__, module)
-    point = metadata.EntryPoint("x", "using_what_ends:Using", "interlock.validate")
-    found = Installed(role="validate", word="x", target=point.value, distribution="d",
-                      version="1", entry_point=point)  # fmt: skip
+    found = Installed(
+        role="validate", word="x", target="using_what_ends:Using", distribution="d", version="1"
+    )
     monkeypatch.setitem(installed(), "validate-x", found)
     assert main(["plugins", "show", "validate-x"]) == 0
     assert "! hook check_table is deprecated since contract 1.0" in capsys.readouterr().out

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from importlib import metadata
 from typing import TYPE_CHECKING
 
 import attrs
@@ -80,6 +79,7 @@ class Inventory:
 
 def here() -> Inventory:
     """This process's environment."""
+    from importlib import metadata
 
     def find(name: str) -> Distribution | None:
         try:

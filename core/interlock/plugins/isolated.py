@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from interlock.errors import PluginLoadError
 from interlock.plugins.discover import Installed, installed
-from interlock_hookspecs import PROJECT, Maker, compatible
+from interlock_hookspecs import Maker, compatible
 
 if TYPE_CHECKING:
     from interlock.stack import Stack
@@ -77,7 +76,6 @@ def isolated(name: str, hosting: Hosting) -> Installed:
         target=said["target"],
         distribution=said["distribution"],
         version=said["version"],
-        entry_point=metadata.EntryPoint(word, said["target"], f"{PROJECT}.{role}"),
         worker=worker,
     )
 

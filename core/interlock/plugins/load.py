@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import importlib
 import importlib.util
 import sys
 from collections.abc import Callable, Collection
@@ -84,7 +86,7 @@ def load_class(plugin: Installed) -> type[Any]:
     where = f"plugin {plugin.name} {plugin.version} ({plugin.target})"
     try:
         # An entry point may load anything: breaches() looks.
-        cls: type[Any] = load_there(plugin) if plugin.worker else plugin.entry_point.load()
+        cls: type[Any] = load_there(plugin) if plugin.worker else _imported(plugin.target)
     except PluginLoadError:
         raise
     except (Exception, SystemExit) as error:
@@ -95,6 +97,13 @@ def load_class(plugin: Installed) -> type[Any]:
     if found:
         raise PluginLoadError("\n".join(f"{where}: {breach}" for breach in found))
     return cls
+
+
+def _imported(target: str) -> Any:
+    """What an entry point names: ``module:Class``, the extras behind it aside."""
+    module, _, name = target.partition("[")[0].partition(":")
+    parts = filter(None, name.strip().split("."))
+    return functools.reduce(getattr, parts, importlib.import_module(module.strip()))
 
 
 def _taken_names(cls: type[Any]) -> list[str]:

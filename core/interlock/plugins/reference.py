@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 from collections.abc import Mapping
+from importlib import metadata
 from typing import Any
 
 import attrs
@@ -101,8 +102,9 @@ def _source(plugin: Installed) -> dict[str, Any]:
         said = there["direct_url"]
         editable = bool(said.get("dir_info", {}).get("editable", False))
         return {"location": there["location"], "url": said.get("url"), "editable": editable}
-    distribution = plugin.entry_point.dist
-    if distribution is None:
+    try:
+        distribution = metadata.distribution(plugin.distribution)
+    except metadata.PackageNotFoundError:
         return {"location": None, "url": None, "editable": False}
     said = json.loads(distribution.read_text("direct_url.json") or "{}")
     editable = bool(said.get("dir_info", {}).get("editable", False))

@@ -7,16 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from interlock_hookspecs.artifacts import Artifact, Maker
-from interlock_hookspecs.digests import digest_field, logical_type
+from interlock_hookspecs.digests import logical_type
 from interlock_hookspecs.errors import InvalidInput
 from interlock_hookspecs.rules import first
 from interlock_hookspecs.values import (
     Facts,
     Scalar,
-    all_of,
     as_facts,
-    as_tuple,
     count,
     finite,
     is_a,
@@ -30,6 +27,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from interlock_hookspecs.artifacts import Workspace
+    from interlock_hookspecs.datasets import Dataset
 
 
 @attrs.frozen(kw_only=True)
@@ -153,49 +151,6 @@ def is_positive(target: pa.Array | pa.ChunkedArray, task: Task) -> np.ndarray:
         raise InvalidInput(msg) from None
     found: np.ndarray = pc.equal(target, positive).to_numpy(zero_copy_only=False)
     return found
-
-
-@attrs.frozen(kw_only=True)
-class SourceFile:
-    """One file that a dataset was read from.
-
-    Attributes:
-        path: as the source names it.
-        size: bytes.
-        digest: of the file's bytes, or None where the store did not let us read it twice.
-    """
-
-    path: str = attrs.field(validator=named)
-    size: int = attrs.field(validator=count)
-    digest: str | None = attrs.field(default=None, validator=digest_field)
-
-
-@attrs.frozen(kw_only=True)
-class Dataset:
-    """Rows from a source: described after ``load_dataset``, fixed after ``snapshot_dataset``.
-
-    Attributes:
-        source: what the stack file or the command said.
-        format: how it is stored, for example ``parquet``.
-        files: what it was read from.
-        fields: its columns.
-        rows: how many, or None before they were counted.
-        digest: the logical digest of the rows, once they are fixed.
-        artifact: one Parquet file with exactly these rows, once they are fixed.
-        facts: anything else worth keeping.
-
-    >>> Dataset(source="a.csv", format="csv", fields=(Field(name="x", type="int64"),)).rows
-    """
-
-    source: str = attrs.field(validator=named)
-    format: str = attrs.field(validator=named)
-    files: tuple[SourceFile, ...] = attrs.field(default=(), converter=as_tuple)
-    fields: tuple[Field, ...] = attrs.field(default=(), converter=as_tuple, validator=all_of(Field))
-    rows: int | None = attrs.field(default=None, validator=count)
-    digest: str | None = attrs.field(default=None, validator=digest_field)
-    artifact: Artifact | None = attrs.field(default=None, validator=is_a((Artifact, type(None))))
-    facts: Facts = attrs.field(factory=Facts, converter=as_facts)
-    maker: Maker | None = attrs.field(default=None, validator=is_a((Maker, type(None))))
 
 
 @first("data")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from interlock_hookspecs.artifacts import Workspace
-    from interlock_hookspecs.monitor import Instant
+    from interlock_hookspecs.windows import Instant
 
 
 @one("deploy")

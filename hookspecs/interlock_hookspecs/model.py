@@ -24,6 +24,9 @@ Label = int | str | bool
 SCORE = "score"
 """The output of a binary model: the probability of the positive class, 0 to 1."""
 
+ORIGINS = ("trained", "imported", "external")
+"""Where a model may come from: see `Candidate`."""
+
 PREDICTION = "prediction"
 """The output that is the answer: a class, or a number for a regression."""
 

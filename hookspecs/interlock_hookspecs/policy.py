@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 import re
+from typing import TYPE_CHECKING
 
 import attrs
 
-from interlock_hookspecs.train import ORIGINS
-from interlock_hookspecs.validate import Check
+from interlock_hookspecs.model import ORIGINS
 from interlock_hookspecs.values import all_of, as_tuple, count, finite, is_a, named, one_of, texts
+
+if TYPE_CHECKING:
+    from interlock_hookspecs.checks import Check
 
 _BOUND = re.compile(r"\s*(>=|<=|>|<|==)\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*")
 

@@ -11,34 +11,34 @@ import importlib
 import inspect
 import sys
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import attrs
 
-_HOMES = {
-    "Workspace": "artifacts",
-    "Task": "data",
-    "Dataset": "data",
-    "Model": "model",
-    "Predictor": "model",
-    "Signature": "model",
-    "Instant": "monitor",
-}
-
 
 class _Names(dict[str, Any]):
-    """Names that are looked up, and pyarrow that is imported, only when an annotation asks."""
+    """Names that are looked up, and pyarrow that is imported, only when an annotation asks.
+
+    Args:
+        own: those of the module that the annotation is in, which come first.
+    """
+
+    def __init__(self, own: Mapping[str, Any]) -> None:
+        self._own = own
 
     def __missing__(self, name: str) -> Any:
+        if name in self._own:
+            return self._own[name]
         if name == "pa":
             return importlib.import_module("pyarrow")
         if name == "logging":
             return importlib.import_module("logging")
         if name == "Path":
             return importlib.import_module("pathlib").Path
-        if name in _HOMES:
-            return getattr(importlib.import_module(f"interlock_hookspecs.{_HOMES[name]}"), name)
+        contract = importlib.import_module("interlock_hookspecs")
+        if name in contract.__all__:
+            return getattr(contract, name)
         raise KeyError(name)
 
 
@@ -69,13 +69,13 @@ def type_hints(thing: type[Any] | Callable[..., Any]) -> dict[str, Any]:
 def _resolved(thing: type[Any] | Callable[..., Any], home: str) -> dict[str, Any]:
     module = sys.modules.get(home)
     names = vars(module) if module else None
-    return typing.get_type_hints(thing, globalns=names, localns=_Names())
+    return typing.get_type_hints(thing, globalns=names, localns=_Names(names or {}))
 
 
 def resolve(cls: type[Any]) -> type[Any]:
     """An attrs class whose fields' types are the types themselves, as cattrs needs them.
 
-    >>> from interlock_hookspecs.monitor import Window
+    >>> from interlock_hookspecs import Window
     >>> attrs.fields(resolve(Window)).rows.type.__name__
     'Table'
     """

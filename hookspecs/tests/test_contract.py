@@ -150,6 +150,28 @@ def test_importing_the_contract_imports_pluggy_and_attrs_only():
     assert imported - sys.stdlib_module_names == {"interlock_hookspecs", "pluggy", "attr", "attrs"}
 
 
+def test_the_specifications_import_no_record_that_is_imported_later():
+    """Whoever loads the contract waits for the records that it names, and for no others."""
+    script = (
+        "import sys, interlock_hookspecs as contract; contract.specs(); print(*sys.modules);"
+        "contract.Check; print(*sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    loaded, asked = ({*line.split()} for line in done.stdout.splitlines())
+    later = {f"interlock_hookspecs.{home}" for home in interlock_hookspecs._HOMES.values()}
+    assert not later & loaded
+    assert later & asked == {"interlock_hookspecs.checks"}
+
+
+def test_what_the_contract_lacks_is_an_error_as_ever():
+    """A name that is imported when it is asked for is one of the contract's, and no other is."""
+    assert interlock_hookspecs._HOMES.keys() <= {*interlock_hookspecs.__all__}
+    with pytest.raises(AttributeError, match="has no attribute 'Chekc'"):
+        interlock_hookspecs.Chekc  # noqa: B018  (asking is the act)
+
+
 def test_a_plugins_settings_hide_secrets_and_its_instances_differ():
     """Two plugins with equal settings are two, and neither prints its password."""
 

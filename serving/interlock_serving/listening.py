@@ -86,9 +86,11 @@ def reserve(host: str, port: int, *, taken_over: int = 0) -> socket.socket:
 
 
 def _bound(host: str, port: int, *, shared: bool, listening: bool = False) -> socket.socket:
+    # As bytes, a host is looked up as it is: a text would have Python load its tables of Unicode.
+    name = host.encode() if host.isascii() else host
     try:
         family, kind, proto, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+            name, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
         bound = socket.socket(family, kind, proto)
     except OSError as error:

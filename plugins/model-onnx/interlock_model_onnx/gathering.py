@@ -44,9 +44,11 @@ def gathered(raw: bytes) -> bytes:
     (found,) = graphs
     graph = as_bytes(found.value)
     inputs = [_value(field) for field in _those(graph, _INPUT)]
+    if not _are_columns(inputs):
+        return raw
     nodes = [(field, _node(field)) for field in _those(graph, _NODE)]
-    names = tuple(each.name for each in inputs)
-    users = [(field, node) for field, node in nodes if not set(names).isdisjoint(node.inputs)]
+    names = {each.name for each in inputs}
+    users = [(field, node) for field, node in nodes if not names.isdisjoint(node.inputs)]
     given = {_value(field).name for field in _those(graph, _OUTPUT)}
     if len(users) != 1 or not _is_joining(users[0][1], inputs, given):
         return raw
@@ -57,17 +59,22 @@ def gathered(raw: bytes) -> bytes:
     return _without(model, [found]) + bytes_field(_GRAPH, content)
 
 
-def _is_joining(node: _Node, inputs: list[_Value], given: set[bytes]) -> bool:
-    """Whether a node puts all the inputs side by side, and does nothing else."""
-    names = tuple(each.name for each in inputs)
+def _are_columns(inputs: list[_Value]) -> bool:
+    """Whether inputs are several columns of numbers of one type."""
     kinds = {each.kind for each in inputs}
     return (
         len(inputs) > 1
         and len(kinds) == 1
         and _TEXT not in kinds
-        and (node.operator, node.domain, node.numbers) == (b"Concat", b"", (1,))
-        and node.inputs == names
         and all(each.shape == (0, 1) for each in inputs)
+    )
+
+
+def _is_joining(node: _Node, inputs: list[_Value], given: set[bytes]) -> bool:
+    """Whether a node puts all the inputs side by side, and does nothing else."""
+    return (
+        (node.operator, node.domain, node.numbers) == (b"Concat", b"", (1,))
+        and node.inputs == tuple(each.name for each in inputs)
         and node.outputs[0] not in given
     )
 

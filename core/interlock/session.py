@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import getpass
 import os
 import socket
 from collections.abc import Mapping
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from interlock.errors import UsageError
-from interlock_hookspecs import Actor, Event, reveal
+from interlock_hookspecs import reveal
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
     from interlock.plugins.watch import Watcher
     from interlock.redact import Redactor
     from interlock.stack import Stack
-    from interlock_hookspecs import Task
+    from interlock_hookspecs import Actor, Event, Task
 
 
 class Reporter(Protocol):
@@ -95,11 +94,16 @@ class Session:
     ) -> None:
         self.stack = stack
         self.overrides = overrides
-        self.actor = actor or current_actor()
+        self._actor = actor
         self.reporter: Reporter = reporter or Silent()
         self.watcher: Watcher | None = None
         self._patience: float | None = None
         self.tells_always = False
+
+    @functools.cached_property
+    def actor(self) -> Actor:
+        """Who acts."""
+        return self._actor or current_actor()
 
     @property
     def project(self) -> str:
@@ -218,5 +222,13 @@ class Session:
 
 def current_actor(environ: Mapping[str, str] = os.environ) -> Actor:
     """Who acts: ``INTERLOCK_ACTOR``, else the account. Unverified either way."""
-    named = environ.get("INTERLOCK_ACTOR", "").strip()
-    return Actor(subject=named or getpass.getuser(), issuer=socket.gethostname())
+    from interlock_hookspecs import Actor
+
+    named = environ.get("INTERLOCK_ACTOR", "").strip() or _account()
+    return Actor(subject=named, issuer=socket.gethostname())
+
+
+def _account() -> str:
+    import getpass
+
+    return getpass.getuser()

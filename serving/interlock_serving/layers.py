@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from interlock_serving.access import Access, access_of, gate
 from interlock_serving.asgi import ASGI
-from interlock_serving.observe import Observer, observed
 from interlock_serving.pages import pages
 
 if TYPE_CHECKING:
     from interlock_serving import ServerSettings
+    from interlock_serving.access import Access
     from interlock_serving.app import App
+    from interlock_serving.observe import Observer
     from interlock_serving.peers import Peers
 
 
@@ -47,7 +47,7 @@ def layered(settings: ServerSettings, app: App, peers: Peers) -> Layered:
         InvalidInput: the settings contradict each other.
         Unavailable: a library or a file is not there.
     """
-    access = access_of(settings)
+    access = _access(settings)
     application = pages(app, keys=bool(settings.api_keys))
     observers: list[Observer] = []
     close: Callable[[], None] = _nothing
@@ -70,10 +70,26 @@ def layered(settings: ServerSettings, app: App, peers: Peers) -> Layered:
         observer, close = spans(settings.traces, app.endpoint)
         observers.append(observer)
     if access is not None:
+        from interlock_serving.access import gate
+
         application = gate(access, application)
     if observers:
+        from interlock_serving.observe import observed
+
         application = observed(application, observers)
     return Layered(application, access, observers, close)
+
+
+def _access(settings: ServerSettings) -> Access | None:
+    """Who may ask, where the settings say anything of that; None where everybody may."""
+    said = settings
+    if not any(
+        (said.api_keys, said.key_rights, said.rate_limit, said.rate_limits, said.tls_client_ca)
+    ):
+        return None
+    from interlock_serving.access import access_of
+
+    return access_of(settings)
 
 
 def _nothing() -> None:

@@ -98,11 +98,11 @@ def lock(chosen: Chosen, *, only_check: bool) -> int:
     from interlock.errors import StackError
     from interlock.plugins.isolated import isolated_openers, offered
     from interlock.plugins.pins import lock_differences, pins_here
-    from interlock.stack.lock import lock_path, read_lock, write_lock
+    from interlock.stack.lock import read_lock, write_lock
 
     opened = chosen.session().stack
     here = pins_here(opened, {**offered(opened), **isolated_openers(opened)})
-    path = lock_path(opened)
+    path = opened.lock
     pins = read_lock(path)
     known = pins.get(opened.name)
     if only_check and known is None:

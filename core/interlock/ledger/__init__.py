@@ -10,19 +10,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from interlock.ledger.values import Entry, Problem, Report
-
 if TYPE_CHECKING:
     from interlock.ledger.checkpoint import Checkpoint, head, read_checkpoint, write_checkpoint
+    from interlock.ledger.entries import Entry
     from interlock.ledger.migrate import upgrade
     from interlock.ledger.queries import Reads
+    from interlock.ledger.reports import Problem, Report
     from interlock.ledger.store import Ledger
     from interlock.ledger.verification import verify, verify_checkpoint
 
 _HOMES = {
     "Checkpoint": "checkpoint",
+    "Entry": "entries",
     "Ledger": "store",
+    "Problem": "reports",
     "Reads": "queries",
+    "Report": "reports",
     "head": "checkpoint",
     "read_checkpoint": "checkpoint",
     "upgrade": "migrate",

@@ -13,9 +13,9 @@ from sqlalchemy import select, text, update
 
 from interlock.errors import LedgerError
 from interlock.ledger.canonical import timestamp
+from interlock.ledger.entries import Entry
 from interlock.ledger.rebuild import rebuild
 from interlock.ledger.tables import events, payloads
-from interlock.ledger.values import Entry
 from interlock.ledger.writing import ChainWriter
 
 if TYPE_CHECKING:

@@ -11,11 +11,11 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from interlock.ids import new_id
 from interlock.ledger import engine as engines
+from interlock.ledger.entries import Entry
 from interlock.ledger.patience import Patience, is_away
 from interlock.ledger.queries import Reads
 from interlock.ledger.schema import ready
 from interlock.ledger.statements import batch
-from interlock.ledger.values import Entry
 from interlock.ledger.writing import ChainWriter, Pen
 from interlock_hookspecs import Actor, Event
 

@@ -15,9 +15,9 @@ from interlock.ledger.checkpoint import Checkpoint, Head, read_checkpoint
 from interlock.ledger.links import Chain, Tombstone
 from interlock.ledger.projections import Happened
 from interlock.ledger.replay import Replay
+from interlock.ledger.reports import Problem, Report
 from interlock.ledger.stream import EVENT_COLUMNS, chain
 from interlock.ledger.tables import events, heads, meta, metadata, payloads
-from interlock.ledger.values import Problem, Report
 
 if TYPE_CHECKING:
     from sqlalchemy import CompoundSelect, Connection

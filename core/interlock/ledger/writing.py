@@ -20,7 +20,7 @@ from interlock_hookspecs import Actor, Event
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Dialect
 
-    from interlock.ledger.values import Entry
+    from interlock.ledger.entries import Entry
 
 
 class Pen:

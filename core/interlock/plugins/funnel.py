@@ -11,7 +11,7 @@ import functools
 import types
 from collections.abc import Callable, Iterator, Sequence
 from time import perf_counter
-from typing import Any, get_args, get_origin
+from typing import Any, NamedTuple, get_args, get_origin
 
 import attrs
 import pluggy
@@ -47,8 +47,7 @@ class Member:
     )
 
 
-@attrs.frozen(eq=False)
-class _Call:
+class _Call(NamedTuple):
     """One implementation, ready to be called."""
 
     function: Callable[..., Any]

@@ -17,7 +17,6 @@ from interlock.plugins.check import breaches, deprecations, omissions
 from interlock.plugins.discover import Installed, installed, nearest
 from interlock.plugins.funnel import Funnel, Member
 from interlock.plugins.isolated import hosting_for, isolated, load_there, offered
-from interlock.plugins.pins import lock_problems, refuse_unlocked
 from interlock.stack.hosting import HOSTING, Hosting
 from interlock_hookspecs import Maker, kinds_of
 
@@ -51,7 +50,11 @@ def load(
     from interlock.stack import check_settings_names
 
     known = offered(stack)
-    problems = lock_problems(stack, known)
+    problems = []
+    if stack.lock.exists():
+        from interlock.plugins.pins import lock_problems
+
+        problems += lock_problems(stack, known)
     problems += [_unknown(name, known) for name in stack.plugin_names() if name not in known]
     problems += check_settings_names(stack, {*known, *_hosted(stack)})
     members = []
@@ -165,7 +168,10 @@ def _absent_member(owner: Maker | str, stack: Stack) -> Member:
         opens = f" (it opens models of the format {format_!r})" if format_ != name else ""
         msg = f"{name} is not installed, and only it can answer here{opens}"
         raise PluginLoadError(msg, hint=f"pip install interlock-{name}, if that is its name")
-    refuse_unlocked(stack, known[name], as_opener=isinstance(owner, str))
+    if stack.lock.exists():
+        from interlock.plugins.pins import refuse_unlocked
+
+        refuse_unlocked(stack, known[name], as_opener=isinstance(owner, str))
     if isinstance(owner, str):
         return _member(known[name], stack)
     from interlock.stack import recorded_settings, structure_settings

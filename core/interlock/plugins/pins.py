@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from interlock.errors import StackError
 from interlock.plugins.inventory import Inventory, canonical, here, roots_of, there
-from interlock.stack.lock import FILE_NAME, Pins, lock_path, read_lock
+from interlock.stack.lock import Pins, read_lock
+from interlock.stack.model import LOCK
 
 if TYPE_CHECKING:
     from interlock.plugins.discover import Installed
@@ -57,7 +58,7 @@ def lock_problems(stack: Stack, known: Mapping[str, Installed]) -> list[str]:
     Raises:
         StackError: the lock file is none.
     """
-    pins = read_lock(lock_path(stack)).get(stack.name)
+    pins = read_lock(stack.lock).get(stack.name)
     if pins is None:
         return []
     named = set(stack.plugin_names())
@@ -67,7 +68,7 @@ def lock_problems(stack: Stack, known: Mapping[str, Installed]) -> list[str]:
         if name in named and (name not in known or _said(known[name]) != said)
     ]
     problems += [
-        f"{name} is not in {FILE_NAME}, which locks the stack {stack.name!r}: interlock stack lock"
+        f"{name} is not in {LOCK}, which locks the stack {stack.name!r}: interlock stack lock"
         for name in stack.plugin_names()
         if name in known and name not in pins.plugins
     ]
@@ -88,12 +89,12 @@ def refuse_unlocked(stack: Stack, plugin: Installed, *, as_opener: bool) -> None
     Raises:
         StackError: it is another version than the lock says, or an opener that it does not know.
     """
-    pins = read_lock(lock_path(stack)).get(stack.name)
+    pins = read_lock(stack.lock).get(stack.name)
     if pins is None:
         return
     said = pins.plugins.get(plugin.name)
     if said is None and as_opener:
-        problem = f"{plugin.name} is not in {FILE_NAME}, which locks the stack {stack.name!r}"
+        problem = f"{plugin.name} is not in {LOCK}, which locks the stack {stack.name!r}"
         raise StackError((problem,), hint="interlock stack lock")
     if said is None:
         return
@@ -110,13 +111,13 @@ def _environment_problems(plugin: Installed, pins: Pins) -> Iterator[str]:
     if plugin.worker is None:
         if wanted is not None:
             yield (
-                f"{plugin.name} runs here, {FILE_NAME} has it in an environment of its own: "
+                f"{plugin.name} runs here, {LOCK} has it in an environment of its own: "
                 "interlock stack lock"
             )
         return
     if wanted is None:
         yield (
-            f"{plugin.name} runs in an environment of its own, {FILE_NAME} has it here: "
+            f"{plugin.name} runs in an environment of its own, {LOCK} has it here: "
             "interlock stack lock"
         )
         return
@@ -142,11 +143,11 @@ def _differences(
     for name in sorted({*locked, *installed}.difference(but)):
         was, now = locked.get(name), installed.get(name)
         if was is None:
-            yield f"{name}: {now} is needed here, {FILE_NAME} does not have it"
+            yield f"{name}: {now} is needed here, {LOCK} does not have it"
         elif now is None:
-            yield f"{name}: {FILE_NAME} says {was}, and nothing here needs it"
+            yield f"{name}: {LOCK} says {was}, and nothing here needs it"
         elif was != now:
-            yield f"{name}: {now} is installed, {FILE_NAME} says {was}"
+            yield f"{name}: {now} is installed, {LOCK} says {was}"
 
 
 def _other_versions(place: Inventory, wanted: Mapping[str, str], *, but: set[str]) -> Iterator[str]:
@@ -155,10 +156,10 @@ def _other_versions(place: Inventory, wanted: Mapping[str, str], *, but: set[str
             continue  # told as a plugin
         found = place.find(name)
         if found is None:
-            yield f"{name} is not installed, {FILE_NAME} says {version}"
+            yield f"{name} is not installed, {LOCK} says {version}"
         elif found.version != version:
             yield (
-                f"{name} {found.version} is installed, {FILE_NAME} says {version}: "
+                f"{name} {found.version} is installed, {LOCK} says {version}: "
                 f"install {name}=={version}, or interlock stack lock"
             )
 
@@ -170,10 +171,10 @@ def _said(plugin: Installed) -> str:
 def _problem(name: str, found: Installed | None, said: str) -> str:
     distribution, _, version = said.rpartition(" ")
     if found is None:
-        return f"{name} is not installed, {FILE_NAME} says {said}"
+        return f"{name} is not installed, {LOCK} says {said}"
     if canonical(found.distribution) != distribution:
-        return f"{name} comes from {_said(found)}, {FILE_NAME} says {said}"
+        return f"{name} comes from {_said(found)}, {LOCK} says {said}"
     return (
-        f"{name} {found.version} is installed, {FILE_NAME} says {version}: "
+        f"{name} {found.version} is installed, {LOCK} says {version}: "
         f"install {distribution}=={version}, or interlock stack lock"
     )

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final, Protocol
-
-import attrs
+from typing import Any, Final, NamedTuple, Protocol
 
 from interlock.errors import HookFailed
 from interlock_hookspecs import Maker
@@ -14,8 +12,7 @@ UNANSWERED: Final[Any] = object()
 """The answer of a call that gave none: it raised, or was interrupted."""
 
 
-@attrs.frozen(kw_only=True, eq=False)
-class Called:
+class Called(NamedTuple):
     """One call of one plugin.
 
     Attributes:

@@ -1,15 +1,22 @@
-"""The server process: ``python -m interlock.serving --file F --stack S --deployment D``."""
+"""The server process: ``python -m interlock.serving FILE STACK DEPLOYMENT``."""
 
 from __future__ import annotations
 
-import argparse
 import gc
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
+_USAGE = 2
 
-def main() -> int:
-    """Serve one deployment until told to stop; the exit code of a command."""
+
+def main(arguments: Sequence[str]) -> int:
+    """Serve one deployment until told to stop; the exit code of a command.
+
+    Args:
+        arguments: the stack file, the stack's name and the deployment's id, as `process.command`
+            puts them. Nobody else types them.
+    """
     # What is imported stays: looking for garbage in it again and again would take a tenth of the
     # start. `serve` turns the search on again.
     gc.disable()
@@ -19,15 +26,16 @@ def main() -> int:
     from interlock.session import Session
     from interlock.stack import load_stack
 
-    parser = argparse.ArgumentParser(prog="python -m interlock.serving")
-    for option in ("--file", "--stack", "--deployment"):
-        parser.add_argument(option, required=True)
-    options = parser.parse_args()
-    path = Path(options.file)
     try:
-        stack = load_stack(path.parent, file=path, name=options.stack)
+        file, name, deployment = arguments
+    except ValueError:
+        sys.stderr.write("usage: python -m interlock.serving FILE STACK DEPLOYMENT\n")
+        return _USAGE
+    path = Path(file)
+    try:
+        stack = load_stack(path.parent, file=path, name=name)
         redact_output(stack)
-        serve(Session(stack), options.deployment)
+        serve(Session(stack), deployment)
     except InterlockError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_code
@@ -35,4 +43,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -20,13 +20,13 @@ from interlock.plugins.load import load
 from interlock.processes import this_process
 from interlock.serving import process
 from interlock.serving.capture import CaptureWriter
-from interlock.serving.standby import Order, drop_order, read_order, record, write_note
 from interlock_hookspecs import Deployment, Endpoint, OpenTarget, Release, Target
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from interlock.artifacts.workspace import CoreWorkspace
+    from interlock.serving.standby import Order
     from interlock.session import Session
 
 _POLL_SECONDS = 0.1
@@ -253,12 +253,22 @@ class LedgerFeed:
             model = served_model(self._session, release)
             self._standby = self._open(Target(release=release, model=model))
         if self._address:
+            from interlock.serving.standby import write_note
+
             deployment = attrs.evolve(self._deployment, address=self._address)
             noted = self._standby.target.release if self._standby else None
             write_note(process.folder(self._session), deployment, noted)
 
+    @property
+    def _order_path(self) -> Path:
+        return process.order_path(process.folder(self._session), self._deployment.id)
+
     def _order(self) -> tuple[Order, OpenTarget] | None:
         """An order to go back, where it names what this server verified for that."""
+        if not self._order_path.exists():
+            return None
+        from interlock.serving.standby import read_order
+
         order = read_order(process.folder(self._session), self._deployment.id)
         if order is None or self._standby is None:
             return None
@@ -269,6 +279,8 @@ class LedgerFeed:
         """Record what was done while the ledger was away; it says then what is served."""
         found = self._order()
         if found is not None:
+            from interlock.serving.standby import record
+
             order, standby = found
             try:
                 record(self._session, self._deployment, order, standby.target)
@@ -279,7 +291,7 @@ class LedgerFeed:
                 self._workspace.log.warning("%s", self._session.redact(str(error)))
         # One that names another release is not kept until that may be gone back to.
         if self._standby is not None:
-            drop_order(process.folder(self._session), self._deployment.id)
+            self._order_path.unlink(missing_ok=True)
 
     def _without_ledger(self, error: LedgerError) -> None:
         silent = time.monotonic() - self._verified

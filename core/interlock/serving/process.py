@@ -35,6 +35,11 @@ def folder(session: Session) -> Path:
     return session.home / "servers"
 
 
+def order_path(home: Path, deployment_id: str) -> Path:
+    """Where a server finds an order to go back, in the folder of servers: see `standby`."""
+    return home / f"{deployment_id}.order"
+
+
 def is_ours(deployment: Deployment) -> bool:
     """Whether the endpoint is a process that core started."""
     return "pid" in deployment.facts
@@ -108,8 +113,7 @@ def _alone(path: Path) -> Iterator[int | None]:
 def command(session: Session, deployment_id: str) -> tuple[str, ...]:
     """What starts a server process of a deployment."""
     file, stack = str(session.stack.file), session.stack.name
-    module = (sys.executable, "-m", "interlock.serving")
-    return (*module, "--file", file, "--stack", stack, "--deployment", deployment_id)
+    return (sys.executable, "-m", "interlock.serving", file, stack, deployment_id)
 
 
 def _launch(

@@ -21,6 +21,7 @@ from interlock.codec import decode, encode
 from interlock.ledger import Entry
 from interlock.lifecycle.aliases import move_champion
 from interlock.lifecycle.releases import record_refusal, unfit
+from interlock.serving.process import order_path
 from interlock_hookspecs import Actor, Deployment, Release, Target
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def notes(session: Session, folder: Path) -> Iterator[Note]:
 
 def give_order(folder: Path, note: Note, actor: Actor) -> Path:
     """Tell a server to go back to what it noted; the path of the order."""
-    path = _order(folder, note.deployment.id)
+    path = order_path(folder, note.deployment.id)
     order = Order(release=note.release.id, actor=actor, at=datetime.now(UTC))
     _write(path, encode(order))
     return path
@@ -85,7 +86,7 @@ def give_order(folder: Path, note: Note, actor: Actor) -> Path:
 def read_order(folder: Path, deployment_id: str) -> Order | None:
     """The order that a server was given; None where there is none, or where it is none."""
     try:
-        return decode(Order, json.loads(_order(folder, deployment_id).read_bytes()))
+        return decode(Order, json.loads(order_path(folder, deployment_id).read_bytes()))
     except FileNotFoundError:
         return None
     except Exception:  # noqa: BLE001  (a file that anybody may have made)
@@ -95,7 +96,7 @@ def read_order(folder: Path, deployment_id: str) -> Order | None:
 
 def drop_order(folder: Path, deployment_id: str) -> None:
     """Take an order away."""
-    _order(folder, deployment_id).unlink(missing_ok=True)
+    order_path(folder, deployment_id).unlink(missing_ok=True)
 
 
 def record(session: Session, deployment: Deployment, order: Order, target: Target) -> None:
@@ -128,10 +129,6 @@ def record(session: Session, deployment: Deployment, order: Order, target: Targe
         entries.append(Entry("rollout.ended", rollout["id"], ended))
     session.ledger.append_all(session.project, entries, actor=order.actor)
     move_champion(session, release)
-
-
-def _order(folder: Path, deployment_id: str) -> Path:
-    return folder / f"{deployment_id}.order"
 
 
 def _write(path: Path, value: Mapping[str, Any]) -> None:

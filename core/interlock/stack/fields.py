@@ -10,9 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import date
 from types import MappingProxyType
-from typing import Any
-
-import attrs
+from typing import Any, NamedTuple
 
 from interlock.stack.environment import mentions_environment
 from interlock.stack.problems import Cell, Place, Problems, nearest, shown
@@ -30,8 +28,7 @@ class MisfitError(ValueError):
     """A value that its key does not take; the message says what it does."""
 
 
-@attrs.frozen
-class Kind:
+class Kind(NamedTuple):
     """What a key may hold.
 
     Attributes:
@@ -220,8 +217,7 @@ ORIGINS_LIST = Kind(
 )
 
 
-@attrs.frozen
-class Key:
+class Key(NamedTuple):
     """A key of a table: what it may hold, what it is for, and whether it must be there."""
 
     kind: Kind

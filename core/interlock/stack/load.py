@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from interlock.stack import overrides as command_line
 from interlock.stack.environment import (
     BadReferenceError,
     environment_secrets,
@@ -63,7 +62,10 @@ def load_stack(
     tables = {table: table_cells(sources, table) for table in ("model", "task")}
     stacks = extended(stack_tables(sources, problems), problems)
     chosen, table = _choose(stacks, name, main, problems)
-    command_line.apply(overrides, start.absolute(), tables, table, problems)
+    if overrides:
+        from interlock.stack import overrides as command_line
+
+        command_line.apply(overrides, start.absolute(), tables, table, problems)
     policy, policy_places = read_policy(main, problems)
     reading = _Reading(main, tables, environ, problems)
     project = reading.project()

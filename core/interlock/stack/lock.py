@@ -11,16 +11,12 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import attrs
 
 from interlock.errors import StackError
 
-if TYPE_CHECKING:
-    from interlock.stack.model import Stack
-
-FILE_NAME = "interlock.lock"
 _FORMAT = 1
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 _HEAD = f"""\
@@ -43,11 +39,6 @@ class Pins:
     plugins: Mapping[str, str]
     distributions: Mapping[str, str]
     environments: Mapping[str, Mapping[str, str]] = attrs.field(factory=dict)
-
-
-def lock_path(stack: Stack) -> Path:
-    """Where the lock of a stack's file is, or would be."""
-    return stack.root / FILE_NAME
 
 
 def read_lock(path: Path) -> dict[str, Pins]:

@@ -16,6 +16,7 @@ from interlock_hookspecs import ROLES, ModelFacts, Policy, Secret, Task
 
 DEFAULT_LEDGER = "sqlite:///.interlock/ledger.db"
 DEFAULT_ARTIFACTS = ".interlock/artifacts"
+LOCK = "interlock.lock"
 
 
 def _read_only(value: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -98,6 +99,11 @@ class Stack:
     rollout: RolloutPlan = attrs.field(factory=RolloutPlan)
     includes: tuple[str, ...] = ()
     policies: tuple[str, ...] = ()
+
+    @property
+    def lock(self) -> Path:
+        """The file with the pins of its plugins: where nothing is pinned, there is none."""
+        return self.root / LOCK
 
     def selected(self, role: str) -> tuple[str, ...]:
         """The words that the stack names for a role, in order; none where it lacks the role."""

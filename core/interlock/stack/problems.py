@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import attrs
 
@@ -95,8 +95,7 @@ class Place:
         return f"{self.file_and_line}: {dotted(self.path)}"
 
 
-@attrs.frozen
-class Cell:
+class Cell(NamedTuple):
     """A value and its place."""
 
     value: Any

@@ -9,7 +9,7 @@ import re
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import attrs
 
@@ -110,8 +110,7 @@ def read_sources(file: Path) -> Source:
     return main
 
 
-@attrs.frozen
-class _Located:
+class _Located(NamedTuple):
     """A file that is to be read: on disk, or inside an installed package."""
 
     key: str

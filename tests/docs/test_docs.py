@@ -100,6 +100,37 @@ def test_the_reference_has_every_setting_of_every_plugin(name):
             assert f"- `{field.name}: " in entry, field.name
 
 
+def readme_of(name):
+    """The README of a plugin's own folder."""
+    return next(ROOT.glob(f"*/{name}/README.md"), None)
+
+
+def settings_told(path):
+    """The names in the tables of settings of a README."""
+    told, within = set(), False
+    for line in path.read_text(encoding="utf-8").splitlines():
+        first = line.split("|")[1].strip() if line.startswith("|") else ""
+        within = first == "setting" or (within and bool(first))
+        told |= set(re.findall(r"`(\w+)`", first)) if within else set()
+    return told
+
+
+@pytest.mark.parametrize("name", [name for name in installed() if readme_of(name)])
+def test_the_readme_of_a_plugin_has_its_settings_and_no_others(name):
+    """Those that a server takes over from deploy-local are told there."""
+    path = readme_of(name)
+    fields = load_class(installed()[name]).__attrs_attrs__
+    settings = {field.name for field in fields if "doc" in field.metadata}
+    told = settings_told(path)
+    assert told <= settings
+    text = path.read_text(encoding="utf-8")
+    if "(../deploy-local/README.md#settings)" in text:
+        told |= settings_told(readme_of("deploy-local"))
+    assert {
+        setting for setting in settings - told if f"the setting `{setting}`" not in text
+    } == set()
+
+
 def test_every_part_that_is_generated_is_on_a_page():
     """No stage of the contract, table of the stack file or other part is left out."""
     asked = set(re.findall(r"^% generated: (.*)$", all_sources(), re.MULTILINE))

@@ -20,14 +20,18 @@ MEMBERS := hookspecs worker serving core $(PLUGINS)
 CONTRIB := $(sort $(patsubst %/pyproject.toml,%,$(wildcard contrib/*/pyproject.toml)))
 PROJECTS := pyproject.toml $(MEMBERS:%=%/pyproject.toml)
 BENCHMARKS := $(sort $(patsubst tests/benchmarks/bench_%.py,bench-%,$(wildcard tests/benchmarks/bench_*.py)))
+# The environments that tests need beside .venv.
+APART := build/mlflow-venv/.ready build/mlserver-venv/.ready build/clients-venv/.ready
 # These need a server or a plugin that comes with the tests' libraries.
 SERVED := bench-cold_start bench-ledger_postgresql bench-registry bench-serving bench-track
 
 # pip says what goes wrong, and nothing else.
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
-INSTALL := $(PIP) install --only-binary :all: --constraint constraints.txt
+INSTALL := $(PIP) install --no-compile --only-binary :all: --constraint constraints.txt
 
 # Bytecode is written once, whatever the caller's environment says: start-up times depend on it.
+# By all cores, where pip uses one; the tests of libraries are a fifth of it, and nobody runs them.
+COMPILE := $(BIN)/python -m compileall -q -j 0 -x '/tests?/'
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test load lint audit docs bench dist clean $(BENCHMARKS)
@@ -37,9 +41,12 @@ unexport PYTHONDONTWRITEBYTECODE
 demo: .venv/.runtime
 	@$(BIN)/python contrib/examples/employment/demo.py
 
-# Three workers on two cores: much of a test is waiting for a server. One OpenMP thread a process:
-# those that spin wait for each other. conftest.py says which files begin.
-test: .venv/.dev build/mlflow-venv/.ready build/mlserver-venv/.ready build/clients-venv/.ready
+# The environments are made side by side: pip downloads, resolves and unpacks on one core.
+# Three workers on two cores: much of a test is waiting for a server.
+# One OpenMP thread a process: those that spin wait for each other. conftest.py says which files
+# begin.
+test:
+	@$(MAKE) --no-print-directory -j 4 .venv/.dev $(APART)
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 load: .venv/.dev
@@ -64,28 +71,18 @@ build/audit/bin/pip-audit: constraints.txt
 	@build/audit/bin/python -m pip -qq --disable-pip-version-check install --only-binary :all: --constraint constraints.txt pip-audit
 	@touch $@
 
-# A real MLflow for the tests and the benchmarks, in an environment that knows nothing of Interlock.
-build/mlflow-venv/.ready: constraints-mlflow.txt
-	@echo "Making an environment for MLflow's server ..."
-	@rm -rf build/mlflow-venv && mkdir -p build
-	@$(PYTHON) -m venv build/mlflow-venv
-	@build/mlflow-venv/bin/python -m pip -qq --disable-pip-version-check install --only-binary :all: --constraint constraints-mlflow.txt mlflow onnx onnxruntime skops "psycopg[binary]"
-	@touch $@
+# What the tests and the benchmarks ask, in environments that know nothing of Interlock: a real
+# MLflow, a real MLServer, and the public clients of the protocol. Bytecode comes with the first use:
+# a server imports a part of what it brings.
+build/mlflow-venv/.ready: PACKAGES := mlflow onnx onnxruntime skops "psycopg[binary]"
+build/mlserver-venv/.ready: PACKAGES := mlserver mlserver-mlflow mlserver-sklearn onnxruntime orjson
+build/clients-venv/.ready: PACKAGES := kserve "tritonclient[grpc,http]"
 
-# A real MLServer for the tests, likewise.
-build/mlserver-venv/.ready: constraints-mlserver.txt
-	@echo "Making an environment for MLServer ..."
-	@rm -rf build/mlserver-venv && mkdir -p build
-	@$(PYTHON) -m venv build/mlserver-venv
-	@build/mlserver-venv/bin/python -m pip -qq --disable-pip-version-check install --only-binary :all: --constraint constraints-mlserver.txt mlserver mlserver-mlflow mlserver-sklearn onnxruntime orjson
-	@touch $@
-
-# The public clients of the protocol, likewise.
-build/clients-venv/.ready: constraints-clients.txt
-	@echo "Making an environment for the clients of Triton and KServe ..."
-	@rm -rf build/clients-venv && mkdir -p build
-	@$(PYTHON) -m venv build/clients-venv
-	@build/clients-venv/bin/python -m pip -qq --disable-pip-version-check install --only-binary :all: --constraint constraints-clients.txt kserve "tritonclient[grpc,http]"
+$(APART): build/%-venv/.ready: constraints-%.txt | .venv/bin/pip
+	@echo "Making an environment in build/$*-venv ..."
+	@rm -rf build/$*-venv && mkdir -p build
+	@$(PYTHON) -m venv build/$*-venv
+	@build/$*-venv/bin/python -m pip -qq --disable-pip-version-check install --no-compile --only-binary :all: --constraint $< $(PACKAGES)
 	@touch $@
 
 # What bench-serving measures against: what cannot share an environment has one of its own.
@@ -126,7 +123,7 @@ build/bench-venv/.runtime: constraints.txt $(PROJECTS)
 	@$(PYTHON) -m venv build/bench-venv
 	@$(subst $(BIN),build/bench-venv/bin,$(INSTALL)) setuptools
 	@$(subst $(BIN),build/bench-venv/bin,$(INSTALL)) --no-build-isolation $(RUNTIME:%=--editable %) .
-	@build/bench-venv/bin/python -m compileall -q $(RUNTIME) build/bench-venv/lib
+	@$(subst $(BIN),build/bench-venv/bin,$(COMPILE)) $(RUNTIME) build/bench-venv/lib
 	@touch $@
 
 dist: .venv/.dev
@@ -149,11 +146,12 @@ clean:
 	@echo "Installing Interlock and what it runs on ..."
 	@$(INSTALL) setuptools
 	@$(INSTALL) --no-build-isolation $(RUNTIME:%=--editable %) .
-	@$(BIN)/python -m compileall -q $(RUNTIME)
+	@$(COMPILE) $(RUNTIME) .venv/lib
 	@touch $@
 
 .venv/.dev: requirements-dev.txt .venv/.runtime $(CONTRIB:%=%/pyproject.toml)
 	@echo "Installing what tests and checks need ..."
 	@$(INSTALL) -r requirements-dev.txt
 	@$(INSTALL) --no-build-isolation $(patsubst %,--editable %,$(filter-out $(EMBEDDED),$(PLUGINS)) $(CONTRIB))
+	@$(COMPILE) .venv/lib
 	@touch $@

@@ -51,7 +51,9 @@ class MlflowServer:
 
 def environment() -> dict[str, str]:
     """What every process of MLflow's is started with."""
-    inherited = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    # Its bytecode is written by its first start, whatever we are told about ours.
+    ours = {"PYTHONPATH", "PYTHONDONTWRITEBYTECODE"}
+    inherited = {key: value for key, value in os.environ.items() if key not in ours}
     return {
         **inherited,
         "MLFLOW_DISABLE_TELEMETRY": "true",

@@ -72,7 +72,9 @@ def joined_mlserver(
         "model_repository_root": str(server.repository),
     }  # fmt: skip
     (home / "settings.json").write_text(json.dumps(settings))
-    environ = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    # Its bytecode is written by its first start, whatever we are told about ours.
+    ours = {"PYTHONPATH", "PYTHONDONTWRITEBYTECODE"}
+    environ = {name: value for name, value in os.environ.items() if name not in ours}
     with (home / "log").open("wb") as log:
         process = subprocess.Popen(
             [mlserver_command, "start", home],

@@ -42,12 +42,12 @@ demo: .venv/.runtime
 	@$(BIN)/python contrib/examples/employment/demo.py
 
 # The environments are made side by side: pip downloads, resolves and unpacks on one core.
-# Three workers on two cores: much of a test is waiting for a server.
+# Five workers on two cores: half of a test is waiting, for a server to start, to answer and to end.
 # One OpenMP thread a process: those that spin wait for each other. conftest.py says which files
 # begin.
 test:
 	@$(MAKE) --no-print-directory -j 4 .venv/.dev $(APART)
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 5 --dist loadfile --no-loadscope-reorder
 
 load: .venv/.dev
 	@INTERLOCK_LOAD_SECONDS=600 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -o faulthandler_timeout=1800 tests/load/test_load.py

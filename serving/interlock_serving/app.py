@@ -218,8 +218,8 @@ class App:
             return router.version(version)
         if len(router.models) == 1:
             return router.choose(0.0)
-        if sticky is None:
-            sticky = sticky_share(header(STICKY_HEADER))
+        if sticky is None and (key := header(STICKY_HEADER)):
+            sticky = sticky_share(key)
         return router.choose(self._draws.next() if sticky is None else sticky)
 
     def read(self, envelope: Envelope, model: Batcher, request_id: str, read: Reader) -> Query:

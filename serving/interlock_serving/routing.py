@@ -101,11 +101,12 @@ class Router:
         Raises:
             Unavailable: nothing is served.
         """
-        if not self.taking:
+        bounds = self.bounds
+        if not bounds or bounds[-1] <= 0:
             raise Unavailable(self.problem or "no release is served here")
         if len(self.models) == 1:
             return self.models[0]
-        return self.models[bisect.bisect_right(self.bounds, share * self.bounds[-1])]
+        return self.models[bisect.bisect_right(bounds, share * bounds[-1])]
 
     def asked_of(self, version: str | None) -> Batcher:
         """The model that what is asked without rows is told of.

@@ -20,7 +20,7 @@ LONG = (
     "tests/load/test_load.py",
     "tests/docs/test_tutorial.py",
     "tests/isolation/test_isolated_suites.py",
-    "tests/dist/test_wheels.py",
+    "tests/wheels/test_wheels.py",
     "tests/examples/test_employment.py",
     "tests/faults/test_kill.py",
     "plugins/train-command/test_train_command_suite.py",

@@ -165,7 +165,7 @@ def isolated_suite(suite):
     why, held = CHOSEN.get(suite.__name__, (ONCE.get(suite.__name__), set()))
     assert held <= tests
     if why:
-        body |= {name: unseen(why) for name in tests - held}
+        body |= {name: unseen(why) for name in sorted(tests - held)}
     cannot = {name: why for name, why in CANNOT.items() if hasattr(suite, name)}
     cannot |= {name: why for name, why in suite.cannot.items() if name not in UNSEEN}
     body["cannot"] = cannot

@@ -213,7 +213,9 @@ def _advance(
                     context.restore(brought[name])
                     session.reporter.done(name, f"as promoted from {origin['stack']}", 0.0)
                 elif _present(session, name):
-                    anew |= _execute(context, _stage(name), again=again)
+                    # What was done in this very run is done again only where it is asked for.
+                    redo = again and name == until
+                    anew |= _execute(context, _stage(name), again=again, redo=redo)
                 else:
                     continue
                 last = name
@@ -262,14 +264,14 @@ def _present(session: Session, name: str) -> bool:
     return hook is None or funnel.has(hook)
 
 
-def _execute(context: Context, stage: _Stage, *, again: bool) -> bool:
+def _execute(context: Context, stage: _Stage, *, again: bool, redo: bool) -> bool:
     """Do a stage, or find that it was done; whether anything came of it that was not there."""
     session, reads = context.session, context.session.ledger.reads
     inputs = stage.inputs(context)
     digest = digest_of(inputs) if inputs is not None else None
     if digest is not None:
         done = reads.finished_stage(context.run_id, stage.name)
-        if done is not None and done["inputs"] == digest:
+        if done is not None and done["inputs"] == digest and not redo:
             context.restore(done["outputs"])
             session.reporter.done(stage.name, "done before", 0.0)
             return False

@@ -17,6 +17,7 @@ from interlock_hookspecs import (
     Task,
     Workspace,
     hookimpl,
+    is_number,
     plugin,
     setting,
 )
@@ -179,10 +180,8 @@ def _explained(features: Features, ws: Workspace) -> Iterator[None]:
 def _infinite(features: Features) -> str | None:
     import pyarrow.compute as pc
 
-    from interlock_train_sklearn.rows import is_number
-
     for field, column in zip(features.fields, features.columns, strict=True):
-        if is_number(field) and pc.any(pc.is_inf(column)).as_py():
+        if is_number(field.type) and pc.any(pc.is_inf(column)).as_py():
             return field.name
     return None
 

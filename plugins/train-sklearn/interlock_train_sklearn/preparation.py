@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from interlock_hookspecs import InvalidInput
-from interlock_train_sklearn.rows import Features, is_number
+from interlock_hookspecs import InvalidInput, is_number
+from interlock_train_sklearn.rows import Features
 
 if TYPE_CHECKING:
     import numpy as np
@@ -79,7 +79,7 @@ def prepare(features: Features, estimator: Any, categorical: Collection[str]) ->
     places = [
         place
         for place, field in enumerate(features.fields)
-        if field.name in categorical or not is_number(field)
+        if field.name in categorical or not is_number(field.type)
     ]
     encoder = None
     matrix = features.matrix() if not places else None
@@ -105,7 +105,7 @@ def _encode(features: Features, places: list[int], other: float) -> tuple[Any, n
     for target, place in enumerate(places):
         column = features.columns[place]
         found = _sorted(pc.unique(column).drop_null().to_pylist())
-        numeric = is_number(features.fields[place])
+        numeric = is_number(features.fields[place].type)
         values = pa.array(found, pa.float64() if numeric else pa.string())
         codes = pc.index_in(column, value_set=values).cast(pa.float64()).fill_null(other)
         matrix[:, target] = codes.to_numpy(zero_copy_only=False)

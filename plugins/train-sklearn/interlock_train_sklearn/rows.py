@@ -21,6 +21,7 @@ from interlock_hookspecs import (
     Task,
     Unsupported,
     fields_of,
+    is_number,
 )
 
 if TYPE_CHECKING:
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 KINDS = ("binary", "multiclass", "regression")
-_NUMBERS = ("int", "uint", "float", "halffloat", "double", "bool", "decimal")
 _TIMES = ("timestamp", "date", "time", "duration")
 
 
@@ -51,20 +51,11 @@ class Features:
         import numpy as np
 
         rows = self.rows if rows is None else rows
-        numeric = all(is_number(field) for field in self.fields)
+        numeric = all(is_number(field.type) for field in self.fields)
         matrix = np.empty((rows, len(self.fields)), np.float64 if numeric else object)
         for place, column in enumerate(self.columns):
             matrix[:, place] = column.slice(0, rows).to_numpy(zero_copy_only=False)
         return matrix
-
-
-def is_number(field: Field) -> bool:
-    """Whether a feature becomes a float; it is a string otherwise.
-
-    >>> is_number(Field(name="AGEP", type="double")), is_number(Field(name="SEX", type="string"))
-    (True, False)
-    """
-    return field.type.startswith(_NUMBERS)
 
 
 def read_features(rows: pa.Table, task: Task) -> Features:
@@ -88,7 +79,7 @@ def read_features(rows: pa.Table, task: Task) -> Features:
 
 
 def _check_type(field: Field) -> None:
-    if is_number(field) or field.type == "string":
+    if is_number(field.type) or field.type == "string":
         return
     if field.type == "null":
         advice = "it is empty: put it in [task] exclude"
@@ -105,7 +96,7 @@ def _check_type(field: Field) -> None:
 def _array(column: pa.ChunkedArray, field: Field) -> Any:
     import pyarrow as pa
 
-    wanted = pa.float64() if is_number(field) else pa.string()
+    wanted = pa.float64() if is_number(field.type) else pa.string()
     if column.type != wanted:
         if field.type == "bool":
             column = column.cast(pa.uint8())
@@ -157,7 +148,7 @@ def read_target(rows: pa.Table, task: Task) -> Target:
             f"target {task.target!r} has {missing} rows without a label: drop or label them"
         )
     if task.kind == "regression":
-        if not is_number(field) or field.type == "bool":
+        if not is_number(field.type) or field.type == "bool":
             raise InvalidInput(f"target {task.target!r} is {field.type}: regression needs numbers")
         values = column.cast(pa.float64(), safe=False).to_numpy()
         if not np.isfinite(values).all():
@@ -177,7 +168,7 @@ def _labels(column: pa.ChunkedArray, field: Field) -> np.ndarray:
         return labels
     if field.type == "bool":
         return np.asarray(column.to_numpy())
-    if is_number(field):
+    if is_number(field.type):
         numbers = column.cast(pa.float64(), safe=False)
         if (
             field.type.startswith(("int", "uint"))

@@ -1,4 +1,4 @@
-"""The application of an endpoint: which path does what, as raw ASGI."""
+"""The application of an endpoint: which path does what."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from interlock_hookspecs import Signature
 from interlock_serving.binary import DTYPES
-from interlock_serving.matrix import Matrix
+from interlock_serving.matrix import Matrix, is_finite
 from interlock_serving.protocol import Envelope, Query
 
 _MOST = 32
@@ -51,7 +51,7 @@ class Form:
         if signature is not self.signature and signature != self.signature:
             return None
         values = np.frombuffer(behind, DTYPES["FP64"]).reshape(self.shape)
-        return Query(request_id, rows, Matrix(self.names, values)) if _is_finite(values) else None
+        return Query(request_id, rows, Matrix(self.names, values)) if is_finite(values) else None
 
 
 class Forms:
@@ -94,7 +94,3 @@ class Forms:
             self._known.clear()
         shape = query.rows, len(values.names)
         self._known[json] = Form(signature, values.names, shape, selected, binary)
-
-
-def _is_finite(values: np.ndarray) -> bool:
-    return bool(np.isfinite(values).all())

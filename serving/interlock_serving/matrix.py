@@ -72,6 +72,11 @@ def joined(parts: Sequence[Values]) -> np.ndarray | None:
         return np.array([*chain.from_iterable(sent)], np.float64).reshape(-1, width)
 
 
+def is_finite(values: np.ndarray) -> bool:
+    """Whether all are numbers: none is missing, none infinite."""
+    return bool(np.isfinite(values).all())
+
+
 def as_table(rows: np.ndarray, schema: pa.Schema) -> pa.Table:
     """Numbers as a table, NaN as missing.
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import numpy as np
 
-from interlock_serving.matrix import Matrix, Values
+from interlock_serving.matrix import Matrix, Values, is_finite
 
 if TYPE_CHECKING:
     from interlock_serving.columns import Column
@@ -142,7 +142,7 @@ class Usual:
             return None
         rows = shape[0]
         if self.doubles and type(data) is np.ndarray:
-            return (rows, Matrix(self.names, data.reshape(shape))) if _is_finite(data) else None
+            return (rows, Matrix(self.names, data.reshape(shape))) if is_finite(data) else None
         if type(data) is not list or not group.takes(data):
             return None
         if self.doubles:
@@ -164,10 +164,6 @@ def _groups(columns: Sequence[Column]) -> tuple[_Group, ...]:
     return tuple(
         _Group(tuple(at), tuple(map(set, kinds)), limits) for (kinds, limits), at in places.items()
     )
-
-
-def _is_finite(values: np.ndarray) -> bool:
-    return bool(np.isfinite(values).all())
 
 
 def _columns(inputs: list[Any], form: _Form, max_rows: int) -> tuple[int, Values] | None:

@@ -208,7 +208,7 @@ MUTANTS = [
     (raises_where_nothing_answers, "an_endpoint_that_never_was_is_no_error",
      "a status is an error: ConnectionRefusedError"),
     (says_nothing_of_what_is_gone, "an_endpoint_that_never_was_is_no_error", "nothing is said"),
-    (takes_its_time, "an_endpoint_that_never_was_is_no_error", "a status takes 1 s"),
+    (takes_its_time, "an_endpoint_that_never_was_is_no_error", "a status takes "),
     (remembers_that_it_was_alive, "an_endpoint_that_never_was_is_no_error",
      "and it is called alive"),
     (names_one_release, "the_status_is_the_endpoints_own",

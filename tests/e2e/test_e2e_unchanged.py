@@ -8,7 +8,6 @@ import pytest
 
 pytestmark = pytest.mark.real_backend
 
-LIKE = ("--set", "train-sklearn.parameters.min_samples_leaf=2")
 NOTHING = "Nothing to do: this model is released already, as release-"
 WAITING = 4
 MODULE = '"""Notes."""\n'
@@ -109,23 +108,6 @@ def test_what_changed_is_released_anew(project, what):
     assert second["outputs"]["release"]["id"] != first["release"]["id"]
     assert small.endpoint["release"] == second["outputs"]["release"]["id"]
     assert small.listed("run")["unchanged"] is True
-
-
-def test_after_a_rollback_the_project_is_deployed_again(project):
-    """The champion is another then: what the project comes to is brought back on demand."""
-    small = project()
-    first = small.listed("run")["outputs"]["release"]["id"]
-    second = small.listed("run", *LIKE)["outputs"]["release"]["id"]
-    small("rollback")
-    assert small.endpoint["release"] == first
-    third = small.listed("run", *LIKE)
-    assert third["unchanged"] is False
-    assert third["outputs"]["release"]["id"] == second
-    assert small.endpoint["release"] == second
-    # What was gone back to, unchanged too, is not measured beside what was gone back from.
-    small("rollback")
-    fourth = small.listed("run")
-    assert (fourth["unchanged"], fourth["outputs"]["release"]["id"]) == (True, first)
 
 
 def test_no_canary_of_the_model_that_is_live(rolled):

@@ -42,7 +42,8 @@ def run(
     """Take a model through its life: data, train, validate, register, review, deploy, monitor.
 
     A run that a gate refuses exits with 3, one that waits for an approval or whose rollout holds
-    with 4, one whose rollout went back or whose monitoring raises an alert with 5.
+    with 4, one whose rollout went back, now or when it was last run, or whose monitoring raises an
+    alert with 5.
     """
     from interlock.lifecycle.engine import resume_run, start_run
 
@@ -88,7 +89,9 @@ def advance(chosen: Chosen, stage: str, run_id: str | None, *, again: bool, as_j
         else:
             found = find_run(session, run_id)
             session = chosen.session_of(found, reporter)
-            end = resume_run(session, found["id"], until=stage, again=again)
+            # Typing `deploy` is the word that a release which went back here is tried again.
+            insists = stage == "deploy"
+            end = resume_run(session, found["id"], until=stage, again=again, insists=insists)
     return report(end, as_json=as_json)
 
 
@@ -131,13 +134,16 @@ def report(end: RunEnd, *, as_json: bool, more: Mapping[str, Any] = MappingProxy
 
     alerts = end.context.outputs.get("alerts") or 0
     rollout = end.context.outputs.get("rollout")
+    left = end.context.outputs.get("gone_back")
     code = code_of(rollout["status"], rollout["phase"]) if rollout else DONE
     if as_json:
         said = {"run": end.run, "last": end.last, "unchanged": end.unchanged}
         print_json({**said, "outputs": end.context.outputs, **more})
     else:
         click.echo(f"{short(end.run)} is done until {end.last}.", err=True)
-        if end.unchanged and (release := end.context.outputs.get("release")):
+        if left:
+            click.echo(_left(end, left), err=True)
+        elif end.unchanged and (release := end.context.outputs.get("release")):
             number = f" (version {release['number']})" if release["number"] else ""
             was = f"this model is released already, as {short(release['id'])}{number}"
             click.echo(f"Nothing to do: {was}.", err=True)
@@ -154,6 +160,22 @@ def report(end: RunEnd, *, as_json: bool, more: Mapping[str, Any] = MappingProxy
             following = "interlock rollout watch"
         if alerts:
             following = f"interlock show {short(end.run)}"
-        if following:
+        if following and not left:
             click.echo(f"{click.style('next', fg='cyan')}: {following}", err=True)
-    return FOUND if alerts else code
+    return FOUND if alerts or left else code
+
+
+def _left(end: RunEnd, found: Mapping[str, Any]) -> str:
+    """Why a release that went back here was not deployed again, and what to do instead."""
+    from interlock.cli.render import when
+    from interlock.ids import short
+
+    outputs = end.context.outputs
+    live = outputs["deployment"]["targets"][0]["release"]["id"] if "deployment" in outputs else ""
+    serves = f"; {short(live)} serves on" if live else ""
+    run = short(outputs["release"]["run"])
+    return (
+        f"Not deployed: {short(found['release'])} went back here at {when(found['at'])} "
+        f"({found['reason']}){serves}. Change rows, code or settings, "
+        f"or try it again with interlock deploy {run}."
+    )

@@ -73,6 +73,7 @@ class Context:
         code: the digest of the project's files.
         origin: where the run was promoted from; None where it began here.
         described: the dataset, where it was looked at already.
+        insists: whether a release that went back here is to be deployed all the same.
     """
 
     def __init__(
@@ -84,6 +85,7 @@ class Context:
         code: str,
         origin: Mapping[str, Any] | None = None,
         described: Dataset | None = None,
+        insists: bool = False,
     ) -> None:
         self.session = session
         self.run_id = run_id
@@ -91,6 +93,7 @@ class Context:
         self.code = code
         self.origin = origin
         self.described = described
+        self.insists = insists
         self.outputs: dict[str, Any] = {}
 
     @property

@@ -87,7 +87,8 @@ def start_run(
     Args:
         session: the opened stack.
         until: the last stage.
-        again: whether stages whose inputs are those of an earlier run are done again.
+        again: whether stages whose inputs are those of an earlier run are done again, and a
+            release that went back here is deployed again.
         imported: a model made elsewhere, which the run brings instead of training one.
 
     Raises:
@@ -128,9 +129,21 @@ def start_run(
 
 
 def resume_run(
-    session: Session, run_id: str, *, until: str | None = None, again: bool = False
+    session: Session,
+    run_id: str,
+    *,
+    until: str | None = None,
+    again: bool = False,
+    insists: bool = False,
 ) -> RunEnd:
     """Go on with a run from the first stage that is not done.
+
+    Args:
+        session: the opened stack.
+        run_id: which run.
+        until: the last stage; by default the run's own.
+        again: as `start_run` has it.
+        insists: whether a release of it that went back here is deployed again.
 
     Raises:
         UsageError: there is no such run, it is another stack's, or its process is alive.
@@ -162,7 +175,8 @@ def resume_run(
         refuse_other_task(session, run["body"])
     # What was promoted is of the code that it was made with, wherever that lies now.
     code = run["body"]["code"] if _origin(run) else code_digest(session.stack.root)
-    return _advance(session, run_id, code=code, until=until or run["until"], again=again)
+    last = until or run["until"]
+    return _advance(session, run_id, code=code, until=last, again=again, insists=insists)
 
 
 def _origin(run: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
@@ -195,6 +209,7 @@ def _advance(
     until: str,
     again: bool,
     described: Dataset | None = None,
+    insists: bool = False,
 ) -> RunEnd:
     stages = STAGES[: STAGES.index(until) + 1]
     origin = _origin(session.ledger.reads.run(run_id))
@@ -203,7 +218,15 @@ def _advance(
     last, anew = "", False
     session.store.sweep()
     with session.workspace(run_id) as workspace:
-        context = Context(session, run_id, workspace, code=code, origin=origin, described=described)
+        context = Context(
+            session,
+            run_id,
+            workspace,
+            code=code,
+            origin=origin,
+            described=described,
+            insists=insists or again,
+        )
         try:
             for name in stages:
                 if name in released:

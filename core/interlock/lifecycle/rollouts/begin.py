@@ -11,7 +11,7 @@ from interlock.codec import decode, encode
 from interlock.errors import UsageError
 from interlock.ids import new_id, short
 from interlock.lifecycle import endpoints
-from interlock.lifecycle.releases import served_model, unfit, verified_release
+from interlock.lifecycle.releases import rejected_since, served_model, unfit, verified_release
 from interlock.lifecycle.rollouts.evidence import is_counted
 from interlock.lifecycle.rollouts.state import Rollout, open_rollout, unmoved
 from interlock_hookspecs import Deployment, Release
@@ -19,6 +19,7 @@ from interlock_hookspecs import Deployment, Release
 if TYPE_CHECKING:
     from interlock.artifacts.workspace import CoreWorkspace
     from interlock.ledger import Reads
+    from interlock.ledger.values import Row
     from interlock.session import Session
 
 
@@ -48,8 +49,6 @@ def deploy_release(session: Session, release_id: str, *, workspace: CoreWorkspac
         UsageError: the stack's deploy plugin cannot roll out.
         InterlockError: the endpoint did not come to serve it.
     """
-    from datetime import UTC, datetime
-
     endpoint = endpoints.endpoint_of(session)
     release = verified_release(session, release_id, endpoint, what="deploy")
     refuse_unable(session)
@@ -59,11 +58,9 @@ def deploy_release(session: Session, release_id: str, *, workspace: CoreWorkspac
         under_way = None
     if under_way is not None:
         return Deployed(deployment=_standing(session), rollout=under_way)
-    reads = session.ledger.reads
-    live = reads.champion(session.project, endpoint.stack, endpoint.name)
-    fit = live is not None and not unfit(reads, live, endpoint, datetime.now(UTC))
+    live = _fit_champion(session)
     at_once = session.stack.rollout.strategy == "all-at-once"
-    if at_once or live is None or not fit or _answers_alike(session, release, live):
+    if at_once or live is None or _answers_alike(session, release, live):
         served = endpoints.serve_release(session, release_id, reason="deploy", workspace=workspace)
         return Deployed(deployment=served)
     # The champion is brought to where the release is to join it: its server may have ended, or
@@ -71,6 +68,35 @@ def deploy_release(session: Session, release_id: str, *, workspace: CoreWorkspac
     endpoints.serve_release(session, str(live["id"]), reason="deploy", workspace=workspace)
     _begin(session, release_id, str(live["id"]))
     return Deployed(deployment=_standing(session), rollout=open_rollout(session))
+
+
+def stay(session: Session, workspace: CoreWorkspace) -> Deployment | None:
+    """Leave an endpoint with what is live there, and bring that back where its server has ended.
+
+    A rollout that is under way goes on.
+
+    Returns:
+        The deployment; None where nothing is deployed.
+
+    Raises:
+        InterlockError: the endpoint did not come to serve it.
+    """
+    live = _fit_champion(session)
+    rejected = live is not None and rejected_since(session.ledger.reads, live)
+    if live is not None and not rejected and open_rollout(session) is None:
+        endpoints.serve_release(session, str(live["id"]), reason="deploy", workspace=workspace)
+    return endpoints.current_deployment(session)
+
+
+def _fit_champion(session: Session) -> Row | None:
+    """What is live and may be served on; None where there is nothing to go back to."""
+    from datetime import UTC, datetime
+
+    reads, endpoint = session.ledger.reads, endpoints.endpoint_of(session)
+    live = reads.champion(session.project, endpoint.stack, endpoint.name)
+    if live is None or unfit(reads, live, endpoint, datetime.now(UTC)):
+        return None
+    return live
 
 
 def _answers_alike(session: Session, release: Release, live: Mapping[str, Any]) -> bool:

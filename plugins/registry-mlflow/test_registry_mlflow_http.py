@@ -95,7 +95,33 @@ def test_a_question_is_asked_again(server, first):
     assert server.asked == ["GET /api/2.0/mlflow/model-versions/get"] * 2
 
 
-@pytest.mark.parametrize("first", [(503, {}), None])
+IMPORTS = (500, {"error_code": "INTERNAL_ERROR", "message": "partially initialized module"})
+
+
+def test_a_question_that_the_server_failed_in_is_asked_once_more(server):
+    """A part that was half imported is whole a moment later; what fails again is told, and why."""
+    server.script = [IMPORTS, absent("RESOURCE_DOES_NOT_EXIST")]
+    assert registry(server).get_version(NAME, "1") is None
+    server.script = [IMPORTS] * 4
+    with pytest.raises(Unavailable, match="partially initialized module"):
+        registry(server).get_version(NAME, "1")
+    assert len(server.asked) == 4
+    server.script = [IMPORTS]
+    with pytest.raises(Unavailable, match="partially initialized module"):
+        registry(server, attempts=1).get_version(NAME, "1")
+
+
+def test_a_server_that_fails_and_then_is_busy_is_asked_as_often_as_any(server):
+    """The second try is one of `attempts`."""
+    server.script = [(503, {}), IMPORTS, (503, {}), absent("RESOURCE_DOES_NOT_EXIST")]
+    assert registry(server).get_version(NAME, "1") is None
+    server.script = [IMPORTS, *[(503, {})] * 4]
+    with pytest.raises(Unavailable, match=r"503 Service Unavailable"):
+        registry(server).get_version(NAME, "1")
+    assert len(server.asked) == 8
+
+
+@pytest.mark.parametrize("first", [(503, {}), (500, {}), None])
 def test_what_makes_something_is_never_made_twice(server, first, tmp_path):
     """A request that makes a thing is sent once: its answer may be lost when it is done."""
     ws = LocalWorkspace(tmp_path)
@@ -204,7 +230,7 @@ def test_basic_credentials_are_sent(server, monkeypatch, tmp_path):
 )
 def test_an_answer_becomes_an_error_that_says_what_to_do(server, answer, kind, said):
     """What the server says becomes an error of the contract's, without a credential in it."""
-    server.script = [answer]
+    server.script = [answer] * 2
     with pytest.raises(kind, match=said) as caught:
         registry(server, token=Secret(PASSWORD)).get_version(NAME, "1")
     assert PASSWORD not in "".join(traceback.format_exception(caught.value))

@@ -21,7 +21,13 @@ if TYPE_CHECKING:
 _AGAIN = (408, 429, 502, 503, 504)
 """Answers of a server, or of what stands before it, that may be another a moment later."""
 
+_ERRED = 500
+"""The answer to a request that the server failed in. MLflow's gives it where two requests are the
+first to want a part of it that is imported then; so it is asked once more, and not again."""
+
 _FIRST_PAUSE = 0.25
+_ERRED_GROWTH = 4
+"""How many times as long is waited after that: an import takes longer than a busy moment."""
 
 _UNHEARD = "nothing listens there"
 """Why a request failed that reached nobody, and that nobody has begun to carry out."""
@@ -67,15 +73,22 @@ class Transport:
             Unavailable: no answer, or only ones that say to come back later.
             InvalidInput: the address is none of an MLflow server.
         """
+        erred = False
         for attempt in range(self.attempts):
             if attempt:
-                time.sleep(_FIRST_PAUSE * 2 ** (attempt - 1) * random.uniform(0.8, 1.2))  # noqa: S311  (jitter, no secret)
+                pause = _FIRST_PAUSE * max(2 ** (attempt - 1), _ERRED_GROWTH if erred else 1)
+                time.sleep(pause * random.uniform(0.8, 1.2))  # noqa: S311  (jitter, no secret)
             with _opened(file) as body:
                 answer, failed = self._try(method, path, {**parts, "data": body})
-            if answer is not None:
+            if answer is None:
+                if not (repeat or failed == _UNHEARD):
+                    break
+                continue
+            last = erred or attempt + 1 == self.attempts
+            if answer.status_code != _ERRED or not repeat or last:
                 return answer
-            if not (repeat or failed == _UNHEARD):
-                break
+            answer.close()
+            erred = True
         raise Unavailable(
             f"registry-mlflow: {self.place} does not answer ({failed}): start the MLflow server, "
             "or correct `uri`"

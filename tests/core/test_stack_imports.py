@@ -1,7 +1,10 @@
-"""Reading a stack file costs the contract and little more."""
+"""What packages of the core import: no more than is asked for."""
 
+import importlib
 import subprocess
 import sys
+
+import pytest
 
 CODE = """
 import sys
@@ -23,3 +26,12 @@ def test_importing_the_reader_imports_nothing_heavy():
     assert not heavy
     assert "difflib" not in others
     assert "importlib.resources" not in others
+
+
+@pytest.mark.parametrize("package", ["interlock.ledger", "interlock.stack"])
+def test_a_package_has_each_of_its_names(package):
+    """Those that come when they are asked for, too; any other is an error as everywhere."""
+    module = importlib.import_module(package)
+    assert all(getattr(module, name) is not None for name in module.__all__)
+    assert module.__all__ == sorted(module.__all__)
+    assert not hasattr(module, "nothing")

@@ -8,7 +8,9 @@ Importing this package costs nothing: the database libraries come with `Ledger.o
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from interlock.lazy import lazy_names
 
 if TYPE_CHECKING:
     from interlock.ledger.checkpoint import Checkpoint, head, read_checkpoint, write_checkpoint
@@ -49,12 +51,4 @@ __all__ = [
     "write_checkpoint",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    import importlib
-
-    value = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
-    globals()[name] = value
-    return value
+__getattr__ = lazy_names(__name__, _HOMES)

@@ -77,18 +77,18 @@ def assert_durable(engine: Engine) -> None:
         sys.exit(f"{engine.url}: journal_mode {mode}, synchronous {synchronous}: not durable")
 
 
-def append_all(ledger: Ledger) -> None:
+def append_some(ledger: Ledger, count: int) -> None:
     """Append one event a commit."""
     run = new_id("run")
-    for turn in range(APPENDS):
+    for turn in range(count):
         said = payload(run, STAGES[turn % len(STAGES)])
         ledger.append("p", "stage.started", new_id("stage"), said, run=run)
 
 
-def insert_all(engine: Engine) -> None:
+def insert_some(engine: Engine, count: int) -> None:
     """Insert one row a commit, its body the same payload."""
     run = new_id("run")
-    for turn in range(APPENDS):
+    for turn in range(count):
         body = orjson.dumps(payload(run, STAGES[turn % len(STAGES)]))
         with engine.begin() as connection:
             connection.execute(insert(bare).values(body=body))
@@ -176,8 +176,8 @@ def main() -> None:
         for one in (ledger.engine, engine):
             assert_durable(one)
         ours, theirs = interleaved(
-            lambda: timed(lambda: append_all(ledger)),
-            lambda: timed(lambda: insert_all(engine)),
+            lambda: timed(lambda: append_some(ledger, APPENDS)),
+            lambda: timed(lambda: insert_some(engine, APPENDS)),
             pairs=7,
         )
         appends = rate(

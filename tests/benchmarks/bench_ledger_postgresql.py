@@ -9,21 +9,21 @@ import statistics
 import sys
 import time
 
-import orjson
 from bench_ledger import (
     APPEND_BOUND,
     RUNS,
-    STAGES,
     VERIFY_BOUND,
+    append_some,
     bare,
     fill,
     hash_all,
+    insert_some,
     payload,
     rate,
     verified,
 )
 from postgres import server
-from sqlalchemy import Engine, create_engine, insert, make_url, text
+from sqlalchemy import Engine, create_engine, make_url, text
 from timing import Result, finish, interleaved, timed
 
 from interlock.ids import new_id
@@ -46,23 +46,6 @@ def assert_durable(engine: Engine) -> None:
             said = connection.execute(text(f"SHOW {name}")).scalar_one()
             if said != "on":
                 sys.exit(f"{name} is {said}: not durable")
-
-
-def append_some(ledger: Ledger) -> None:
-    """Append one event a commit."""
-    run = new_id("run")
-    for turn in range(APPENDS):
-        said = payload(run, STAGES[turn % len(STAGES)])
-        ledger.append("p", "stage.started", new_id("stage"), said, run=run)
-
-
-def insert_some(engine: Engine) -> None:
-    """Insert one row a commit, its body the same payload."""
-    run = new_id("run")
-    for turn in range(APPENDS):
-        body = orjson.dumps(payload(run, STAGES[turn % len(STAGES)]))
-        with engine.begin() as connection:
-            connection.execute(insert(bare).values(body=body))
 
 
 def appends_a_second(address: str, processes: int) -> float:
@@ -130,8 +113,8 @@ def main() -> None:
             for one in (ledger.engine, engine):
                 assert_durable(one)
             ours, theirs = interleaved(
-                lambda: timed(lambda: append_some(ledger)),
-                lambda: timed(lambda: insert_some(engine)),
+                lambda: timed(lambda: append_some(ledger, APPENDS)),
+                lambda: timed(lambda: insert_some(engine, APPENDS)),
                 pairs=PAIRS,
             )
             engine.dispose()

@@ -1,4 +1,7 @@
-"""A ledger with a model's life in it: at least one event of every kind, a row in every table."""
+"""What tests of the core share: a folder with a stack file, a ledger with a model's life in it.
+
+That life has at least one event of every kind, and a row in every table.
+"""
 
 import sqlite3
 from contextlib import closing
@@ -115,6 +118,20 @@ def entries(project, prefix):
         Entry("release.revoked", release, {"reason": "drift"}),
         Entry("deployment.removed", deployment, {"reason": "undeploy"}),
     ]  # fmt: skip
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Write files below a folder, by name; gives the project's folder."""
+
+    def write(files):
+        for name, content in files.items():
+            path = tmp_path / "project" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(content)
+        return tmp_path / "project"
+
+    return write
 
 
 @pytest.fixture(scope="session")

@@ -40,7 +40,7 @@ def test_what_an_erased_event_made_is_gone_and_what_it_ended_stays(open_ledger, 
 
 
 def test_every_kind_of_event_can_be_erased(open_ledger, live):
-    """Whatever goes, the rest verifies and can be listed."""
+    """Whatever goes, the guards let it, and the rest verifies."""
     ledger = open_ledger()
     told = live(ledger)
     for written in told:

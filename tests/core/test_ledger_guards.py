@@ -35,12 +35,3 @@ def test_what_happened_is_not_changed_by_hand(open_ledger, live, tmp_path, state
     ):
         connection.execute(statement)
     assert verify(ledger).ok
-
-
-def test_the_one_way_to_a_tombstone_is_open(open_ledger, live):
-    """Erasing appends, then removes; the guards let it, once for each payload."""
-    ledger = open_ledger()
-    written = live(ledger)
-    for event in written:
-        ledger.erase(event.id, reason="asked")
-    assert len(verify(ledger).erased) == len(written)

@@ -10,20 +10,6 @@ from interlock.stack import load_stack
 SMALL = '[project]\nname = "p"\n[stack.dev]\ntrain = "sklearn"\n'
 
 
-@pytest.fixture
-def write(tmp_path):
-    """Write files below a folder, by name; gives the project's folder."""
-
-    def write(files):
-        for name, text in files.items():
-            path = tmp_path / "project" / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text)
-        return tmp_path / "project"
-
-    return write
-
-
 def test_include_lies_below(write):
     """An included file's values hold where the project says nothing; paths are its own."""
     folder = write(

@@ -60,20 +60,6 @@ SMALL = '[project]\nname = "p"\n[stack.dev]\ntrain = "sklearn"\n'
 
 
 @pytest.fixture
-def write(tmp_path):
-    """Write files below a folder, by name; gives the project's folder."""
-
-    def write(files):
-        for name, text in files.items():
-            path = tmp_path / "project" / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text)
-        return tmp_path / "project"
-
-    return write
-
-
-@pytest.fixture
 def example(write):
     return write({"interlock.toml": EXAMPLE, "project.py": "", "../platform/stacks.toml": ""})
 

@@ -1,40 +1,25 @@
 """A project whose runs are killed, for the tests that kill them."""
 
 import sqlite3
-from contextlib import closing
+from contextlib import closing, contextmanager
+from pathlib import Path
 
 import pytest
 
 from interlock_hookspecs import Actor, file_digest
 
-PROJECT = '''\
-"""Counts fits, and dies after the event that KILL_AFTER names."""
-
-import os
-import signal
-from pathlib import Path
-
-from interlock_hookspecs import hookimpl
-
-kind, nth = os.environ.get("KILL_AFTER", "nothing 0").split()
-left = int(nth)
-
+DIES_AFTER = Path(__file__).with_name("dies_after.py")
+FITS = """
 
 def estimator():
+    from pathlib import Path
+
     from sklearn.tree import DecisionTreeClassifier
 
     with Path(__file__).with_name("fits").open("a") as fits:
         fits.write("x")
     return DecisionTreeClassifier(max_depth=3)
-
-
-@hookimpl
-def on_event(event):
-    global left
-    left -= event.kind == kind
-    if event.kind == kind and not left:
-        os.kill(os.getpid(), signal.SIGKILL)
-'''
+"""
 
 
 class Victim:
@@ -46,7 +31,7 @@ class Victim:
         self._last = None
         self.runs = 0
         path = project.folder / "project.py"
-        path.write_text(PROJECT, encoding="utf-8")
+        path.write_text(DIES_AFTER.read_text(encoding="utf-8") + FITS, encoding="utf-8")
         project.edit('"sklearn.tree.DecisionTreeClassifier"', '"project:estimator"')
         project.edit("parameters = { max_depth = 3 }", "")
 
@@ -122,12 +107,24 @@ def victim_of(rows):
     return lambda project: Victim(project, rows)
 
 
+@pytest.fixture(scope="session")
+def serving_victim(make_project, victim_of):
+    """Make a victim in a folder that serves already, and end its servers afterwards."""
+
+    @contextmanager
+    def make(folder):
+        project = make_project(folder / "small")
+        made = victim_of(project)
+        made.renew()
+        made.survives()
+        yield made
+        project.close()
+
+    return make
+
+
 @pytest.fixture(scope="module")
-def victim(make_project, victim_of, tmp_path_factory):
+def victim(serving_victim, tmp_path_factory):
     """A project that serves already, so that each run takes its endpoint over."""
-    project = make_project(tmp_path_factory.mktemp("kill") / "small")
-    made = victim_of(project)
-    made.renew()
-    made.survives()
-    yield made
-    project.close()
+    with serving_victim(tmp_path_factory.mktemp("kill")) as made:
+        yield made

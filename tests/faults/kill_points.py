@@ -3,7 +3,7 @@
 ``within KIND N``: in the transaction that writes the N-th event of a kind, before its commit.
 ``placing - N``: when half of the N-th artifact is written. ``placed - N``: when it is whole, and
 nothing tells of it yet. ``answered HOOK N``: when a hook has answered for the N-th time, and the
-ledger does not know. What happens after a commit needs no such thing: see project.py.
+ledger does not know. What happens after a commit needs no such thing: see dies_after.py.
 """
 
 from __future__ import annotations

@@ -12,14 +12,10 @@ KILLED = -9
 
 
 @pytest.fixture
-def fresh(make_project, victim_of, tmp_path):
+def fresh(serving_victim, tmp_path):
     """A project that serves already, and has little behind it: each death reads all of it."""
-    project = make_project(tmp_path / "small")
-    made = victim_of(project)
-    made.renew()
-    made.survives()
-    yield made
-    project.close()
+    with serving_victim(tmp_path) as made:
+        yield made
 
 
 @pytest.mark.parametrize("turn", range(TURNS))

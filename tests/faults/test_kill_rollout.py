@@ -41,16 +41,12 @@ BACK = [
 
 
 @pytest.fixture(scope="module")
-def stepwise(make_project, victim_of, tmp_path_factory):
+def stepwise(serving_victim, tmp_path_factory):
     """A project that serves, and rolls the next release out in steps that need no traffic."""
-    project = make_project(tmp_path_factory.mktemp("rollout") / "small")
-    made = victim_of(project)
-    made.renew()
-    made.survives()
-    with (project.folder / "interlock.toml").open("a") as file:
-        file.write(ROLLOUT.format(window=0))
-    yield made
-    project.close()
+    with serving_victim(tmp_path_factory.mktemp("rollout")) as made:
+        with (made.project.folder / "interlock.toml").open("a") as file:
+            file.write(ROLLOUT.format(window=0))
+        yield made
 
 
 def rollouts(project, release):

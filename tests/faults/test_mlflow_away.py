@@ -1,6 +1,8 @@
 """An MLflow server that dies in the middle of a run, and one that tracks what it can."""
 
 import json
+import shutil
+from pathlib import Path
 
 import pytest
 from mlflow_server import free_port, start_mlflow
@@ -16,20 +18,7 @@ timeout = 5.0
 uri = "{url}"
 timeout = 5.0
 """
-# Ends the server when the model is fitted, before the registry is asked.
-DYING = """
-import os
-import signal
-
-from interlock_hookspecs import hookimpl
-
-
-@hookimpl
-def on_event(event):
-    if event.kind == "version.intended" and os.path.exists("server.pid"):
-        os.killpg(int(open("server.pid").read()), signal.SIGKILL)
-        os.remove("server.pid")
-"""
+DIES_AFTER = Path(__file__).with_name("dies_after.py")
 
 
 def test_a_server_that_dies_in_a_run_is_an_error_that_resume_mends(small, tmp_path):
@@ -40,9 +29,9 @@ def test_a_server_that_dies_in_a_run_is_an_error_that_resume_mends(small, tmp_pa
         small.edit('registry = "sql"', 'registry = "mlflow"\ntrack = ["mlflow"]')
         with (small.folder / "interlock.toml").open("a") as file:
             file.write(STACK.format(url=server.url))
-        (small.folder / "project.py").write_text(DYING)
-        (small.folder / "server.pid").write_text(str(server.pid))
-        said = small("run", expect=1)
+        shutil.copy(DIES_AFTER, small.folder / "project.py")
+        # When the model is fitted, before the registry is asked.
+        said = small("run", expect=1, KILL_AFTER="version.intended 1", ENDS=str(-server.pid))
         assert "nothing listens there" in said.err
         assert "start the MLflow server" in said.err
         small("audit", "verify")

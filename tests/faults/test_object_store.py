@@ -8,6 +8,7 @@ import subprocess
 import sys
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from threading import Barrier
 
 import pytest
@@ -17,6 +18,7 @@ from interlock.artifacts import open_store
 
 pytestmark = pytest.mark.real_backend
 KILLED = -9
+DIES_AFTER = Path(__file__).with_name("dies_after.py")
 STACKS = """
 [stack.next]
 extends = "dev"
@@ -55,20 +57,6 @@ WITHOUT_THE_DRIVER = """
 import sys
 
 sys.modules["s3fs"] = None
-"""
-# Ends the server when the model is fitted, before its version is registered.
-ENDS_THE_SERVER = """
-import os
-import signal
-
-from interlock_hookspecs import hookimpl
-
-
-@hookimpl
-def on_event(event):
-    if event.kind == "version.registered" and os.path.exists("server.pid"):
-        os.kill(int(open("server.pid").read()), signal.SIGKILL)
-        os.remove("server.pid")
 """
 # Prints by how many bytes the peak of its memory grew; a first small artifact opens all it needs.
 MEASURED = """
@@ -181,9 +169,9 @@ def test_other_bytes_and_no_bytes_are_caught(team, s3_server):
 
 def test_a_store_that_goes_away_in_a_run_is_said_and_resume_goes_on(team, s3_server):
     """Where it stopped, what to do, and nothing done twice; its host is not told."""
-    (team.folder / "project.py").write_text(ENDS_THE_SERVER)
-    (team.folder / "server.pid").write_text(str(s3_server.pid))
-    said = team("run", expect=1, AWS_MAX_ATTEMPTS="1")
+    shutil.copy(DIES_AFTER, team.folder / "project.py")
+    ends = {"KILL_AFTER": "version.registered 1", "ENDS": str(s3_server.pid)}
+    said = team("run", expect=1, AWS_MAX_ATTEMPTS="1", **ends)
     try:
         assert "the store does not answer" in said.err
         assert "interlock run --resume" in said.err

@@ -58,21 +58,28 @@ def acme(site, monkeypatch):
 
 
 @pytest.fixture
-def two(small, acme):
-    """A small project with a second stack, whose registry is Acme's; commands see it installed."""
-    small.environ["PYTHONPATH"] = str(acme)
-    with (small.folder / "interlock.toml").open("a", encoding="utf-8") as file:
-        file.write(STACKS)
-    return small
+def staffed(small, acme):
+    """A small project with stacks more, whose commands see Acme's backends installed."""
+
+    def add(stacks):
+        small.environ["PYTHONPATH"] = str(acme)
+        with (small.folder / "interlock.toml").open("a", encoding="utf-8") as file:
+            file.write(stacks)
+        return small
+
+    return add
 
 
 @pytest.fixture
-def far(small, acme):
+def two(staffed):
+    """A small project with a second stack, whose registry is Acme's."""
+    return staffed(STACKS)
+
+
+@pytest.fixture
+def far(staffed):
     """A small project with a production of its own ledger, registry and artifacts."""
-    small.environ["PYTHONPATH"] = str(acme)
-    with (small.folder / "interlock.toml").open("a", encoding="utf-8") as file:
-        file.write(FAR)
-    return small
+    return staffed(FAR)
 
 
 @pytest.fixture

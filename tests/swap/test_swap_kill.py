@@ -12,30 +12,12 @@ from swap_project import events, holds, seed
 
 from interlock.ledger import verify
 
-KILL_POINTS = Path(__file__).parents[1] / "faults/kill_points.py"
+FAULTS = Path(__file__).parents[1] / "faults"
+KILL_POINTS, DIES_AFTER = FAULTS / "kill_points.py", FAULTS / "dies_after.py"
 KILLS = int(os.environ.get("INTERLOCK_SWAP_KILLS", "8"))
 KILLED = -9
 VERSIONS = 6
 MANY = 40
-DIES = '''\
-"""Dies after the event that KILL_AFTER names."""
-
-import os
-import signal
-
-from interlock_hookspecs import hookimpl
-
-kind, nth = os.environ.get("KILL_AFTER", "nothing 0").split()
-left = int(nth)
-
-
-@hookimpl
-def on_event(event):
-    global left
-    left -= event.kind == kind
-    if event.kind == kind and not left:
-        os.kill(os.getpid(), signal.SIGKILL)
-'''
 AFTER = [
     ("swap.started", 1),
     ("artifacts.copied", 1),
@@ -64,7 +46,7 @@ class Victim:
     def __init__(self, project, opened, count):
         self.project = project
         self.opened = opened
-        (project.folder / "project.py").write_text(DIES, encoding="utf-8")
+        shutil.copy(DIES_AFTER, project.folder / "project.py")
         project.edit('registry = "acme"\n', 'registry = "acme"\nartifacts = ".interlock/next"\n')
         old = opened(project, "dev")
         seed(old, count)

@@ -3,6 +3,7 @@
 import os
 import shutil
 import uuid
+from pathlib import Path
 
 import pytest
 from swap_project import events, holds, seed
@@ -15,24 +16,7 @@ pytestmark = pytest.mark.real_backend
 
 VERSIONS = int(os.environ.get("INTERLOCK_SWAP_VERSIONS", "200"))
 KILLED = -9
-DIES = '''\
-"""Dies after the event that KILL_AFTER names."""
-
-import os
-import signal
-
-from interlock_hookspecs import hookimpl
-
-left = int(os.environ.get("KILL_AFTER", "0"))
-
-
-@hookimpl
-def on_event(event):
-    global left
-    left -= event.kind == "version.copied"
-    if event.kind == "version.copied" and not left:
-        os.kill(os.getpid(), signal.SIGKILL)
-'''
+DIES_AFTER = Path(__file__).parents[1] / "faults/dies_after.py"
 STACKS = """
 [stack.server]
 extends = "dev"
@@ -55,14 +39,15 @@ url = "sqlite:///.interlock/back.db"
 
 def test_a_swap_to_mlflow_and_back_keeps_everything(small, opened, mlflow_server):
     """Each version with its id, digest, facts and aliases; each artifact with its bytes."""
-    (small.folder / "project.py").write_text(DIES, encoding="utf-8")
+    shutil.copy(DIES_AFTER, small.folder / "project.py")
     with (small.folder / "interlock.toml").open("a", encoding="utf-8") as file:
         file.write(STACKS.format(url=mlflow_server.url, prefix=uuid.uuid4().hex))
     old = opened(small, "dev")
     seed(old, VERSIONS)
     held = holds(old)
     assert len(held) == VERSIONS
-    small("stack", "apply", "--to", "server", expect=KILLED, KILL_AFTER=str(VERSIONS // 2))
+    where = f"version.copied {VERSIONS // 2}"
+    small("stack", "apply", "--to", "server", expect=KILLED, KILL_AFTER=where)
     small("stack", "apply", "--to", "server")
     server = opened(small, "server")
     assert holds(server) == held

@@ -13,6 +13,7 @@ import threading
 import grpc
 import psutil
 import pytest
+import rpc_frames
 from asking import ROW
 from rpc_client import SERVICE, channel, refused, request
 
@@ -271,34 +272,6 @@ def test_a_silent_connection_is_closed(serving, target):
                 pass
 
 
-def frame(kind, flags, stream, content):
-    head = len(content).to_bytes(3, "big") + bytes([kind, flags])
-    return head + stream.to_bytes(4, "big") + content
-
-
-def by_hand(message):
-    """A call as the bytes of HTTP/2, of a client that may be sent as much as there is."""
-    headers = {
-        ":method": "POST", ":scheme": "http", ":path": f"/{SERVICE}/ModelInfer",
-        ":authority": "here", "te": "trailers", "content-type": "application/grpc",
-    }  # fmt: skip
-    packed = b"".join(
-        b"\0" + bytes([len(name)]) + name.encode() + bytes([len(value)]) + value.encode()
-        for name, value in headers.items()
-    )
-    content = b"\0" + len(message).to_bytes(4, "big") + message
-    most = (2**31 - 1).to_bytes(4, "big")
-    parts = [content[place : place + 16_384] for place in range(0, len(content), 16_384)]
-    return b"".join([
-        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
-        frame(4, 0, 0, b"\0\4" + most),
-        frame(8, 0, 0, (2**31 - 1 - 65_535).to_bytes(4, "big")),
-        frame(1, 4, 1, packed),
-        *(frame(0, 0, 1, part) for part in parts),
-        frame(0, 1, 1, b""),
-    ])  # fmt: skip
-
-
 def test_a_client_that_does_not_take_its_answer_is_cut_off(serving, target):
     """Its connection is closed after the time that a client has for that."""
     message = request(*[ROW] * 1_500, raw=True).SerializeToString()
@@ -306,7 +279,7 @@ def test_a_client_that_does_not_take_its_answer_is_cut_off(serving, target):
         deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         host, _, port = client.running._app.grpc.rpartition(":")
         deaf.connect((host, int(port)))
-        deaf.sendall(by_hand(message))
+        deaf.sendall(rpc_frames.greeting() + rpc_frames.call(message))
         client.until(lambda: said_of(client)["requests"] == 1)
 
         def there():

@@ -22,6 +22,7 @@ from interlock_serving.waiting import Expired, Overloaded
 
 if TYPE_CHECKING:
     from interlock_serving.asgi import Scope
+    from interlock_serving.rpc.taking import Taking
     from interlock_serving.settings import Right
 
 _CODES: tuple[tuple[type[PluginError], str], ...] = (
@@ -138,8 +139,11 @@ class Calls:
             "ModelInfer": self._model_infer,
         }
 
-    def handlers(self) -> dict[str, Any]:
+    def handlers(self, taking: Taking) -> dict[str, Any]:
         """A `grpc.RpcMethodHandler` for each call; messages are read and written here.
+
+        Args:
+            taking: told of each answer that is ready to be taken.
 
         As of a stream, which is the same on the wire: gRPC would wait for the one message of a
         call for ever, and before anything here hears of it.
@@ -147,11 +151,13 @@ class Calls:
         import grpc
 
         return {
-            name: grpc.stream_unary_rpc_method_handler(self._handler(name, method))
+            name: grpc.stream_unary_rpc_method_handler(self._handler(name, method, taking))
             for name, method in methods().items()
         }
 
-    def _handler(self, name: str, method: Method) -> Callable[[Any, Any], Awaitable[bytes]]:
+    def _handler(
+        self, name: str, method: Method, taking: Taking
+    ) -> Callable[[Any, Any], Awaitable[bytes]]:
         import grpc
 
         answer, right = self._answers[name], _RIGHTS[name]
@@ -182,6 +188,7 @@ class Calls:
                 status = grpc.StatusCode[result.code]
                 await context.abort(status, result.why[:_WORDS], (*identity, *result.metadata))
             context.set_trailing_metadata(identity)
+            taking.watch(context, scope["client"], len(content))
             return content
 
         return handle

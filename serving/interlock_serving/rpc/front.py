@@ -10,6 +10,7 @@ from interlock_serving.limits import HEADER_BYTES, Guard
 from interlock_serving.listening import claim, named, reachable
 from interlock_serving.rpc.credentials import credentials
 from interlock_serving.rpc.schema import SERVICE, methods
+from interlock_serving.rpc.taking import Taking
 
 if TYPE_CHECKING:
     import logging
@@ -83,7 +84,8 @@ class Front:
         self._server = grpc.aio.server(
             options=options, maximum_concurrent_rpcs=self._guard.connections
         )
-        handler = grpc.method_handlers_generic_handler(SERVICE, self._calls.handlers())
+        taking = Taking(settings.write_seconds)
+        handler = grpc.method_handlers_generic_handler(SERVICE, self._calls.handlers(taking))
         self._server.add_generic_rpc_handlers((handler,))
         address = named(settings.host, port)
         try:
@@ -98,6 +100,7 @@ class Front:
             raise Unavailable(
                 f"cannot listen on {address} for gRPC: set another grpc_port, or 0 for a free one"
             ) from error
+        taking.port = found
         await self._server.start()
         self.address = reachable(settings.host, found)
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Awaitable
 
 import orjson
 
 from interlock_serving.asgi import BODY, BYTES, JSON, Header, Receive, Scope, Send
+from interlock_serving.ids import new_id
 from interlock_serving.request import BINARY, request_of
 
 
@@ -43,7 +43,7 @@ class Exchange:
         self._receive = receive
         self._send = send
         self.json_bytes: int | None = None
-        self.request_id = self.request.id or os.urandom(16).hex()
+        self.request_id = self.request.id or new_id()
 
     def body(self, *, at_most: int) -> bytes | None:
         """The body, where it came with its header; None where it is still to be read.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ import attrs
 from interlock_hookspecs import InvalidInput, NotFound, PluginError, Unavailable
 from interlock_serving.access import Access, Refusal, admit
 from interlock_serving.app import App, server
+from interlock_serving.ids import new_id
 from interlock_serving.observe import Observation, Observer
 from interlock_serving.protocol import is_request_id, nearest, read_columns, read_outputs, shown
 from interlock_serving.rpc.messages import read_message, write_message
@@ -167,7 +167,7 @@ class Calls:
             began, started = time.time_ns(), time.perf_counter()
             scope = scope_of(context, path, self._scheme)
             named = header_of(scope, b"x-request-id").decode("latin-1")
-            call = _Call(scope, named if is_request_id(named) else os.urandom(16).hex())
+            call = _Call(scope, named if is_request_id(named) else new_id())
             code, content = "CANCELLED", b""
             try:
                 result = await self._result(call, right, method, answer, context)

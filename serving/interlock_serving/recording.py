@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 Delivered = Sequence[tuple[Query, Answer]]
 """Requests and their answers, in the order in which they were scored."""
 
-SECONDS = 0.02
+SECONDS = 0.1
 """How long an answer waits for others, at most."""
 _ROWS = 4096
 """How many rows wait, at most: as many cost by the row and no longer by the table."""
@@ -36,9 +36,19 @@ _TABLE = 256
 
 @attrs.define(eq=False)
 class _Recorded:
-    """What was answered out of one batch."""
+    """What was answered out of one batch.
 
-    queries: Sequence[Query]
+    Not the requests themselves: what is kept of each is memory that the next cannot have again
+    while the processor still has it at hand.
+
+    Attributes:
+        ids, counts: of each request, its id and its number of rows.
+        at: when it was answered.
+        batch: what was asked and answered.
+    """
+
+    ids: Sequence[str]
+    counts: Sequence[int]
     at: datetime
     batch: Batch
 
@@ -67,9 +77,10 @@ class Recorder:
             kept = batch
             if len(members) < batch.requests:  # a client went away, or was told that it is late
                 kept = batch.only([(answer.start, answer.rows) for _, answer in members])
-            queries = [query for query, _ in members]
-            self._gathered.append(_Recorded(queries, at, kept))
-            rows = sum([query.rows for query in queries])
+            ids = [query.id for query, _ in members]
+            counts = [query.rows for query, _ in members]
+            self._gathered.append(_Recorded(ids, counts, at, kept))
+            rows = sum(counts)
             self._rows += rows if isinstance(kept, Numbers) else max(rows, _TABLE)
 
     @property
@@ -104,18 +115,17 @@ class Recorder:
     def _put_as_one(
         self, recorded: Sequence[_Recorded], rows: pa.Table, predictions: pa.Table
     ) -> None:
-        queries = [query for one in recorded for query in one.queries]
         several = len(recorded) > 1
         self._sink.put_batch(
             CaptureBatch(
-                request_ids=tuple([query.id for query in queries]),
-                counts=tuple([query.rows for query in queries]),
+                request_ids=tuple([each for one in recorded for each in one.ids]),
+                counts=tuple([each for one in recorded for each in one.counts]),
                 at=recorded[-1].at,
                 release=self._release,
                 rows=rows,
                 predictions=predictions,
                 mirror=self._mirror,
-                times=tuple([one.at for one in recorded for _ in one.queries]) if several else (),
+                times=tuple([one.at for one in recorded for _ in one.ids]) if several else (),
             )
         )
 

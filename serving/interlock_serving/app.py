@@ -220,7 +220,7 @@ class App:
             return router.choose(0.0)
         if sticky is None and (key := header(STICKY_HEADER)):
             sticky = sticky_share(key)
-        return router.choose(self._draws.next() if sticky is None else sticky)
+        return self._draws.next(router) if sticky is None else router.choose(sticky)
 
     def read(self, envelope: Envelope, model: Batcher, request_id: str, read: Reader) -> Query:
         """The rows of a request, as its model takes them.

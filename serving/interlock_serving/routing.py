@@ -24,31 +24,6 @@ Of a burst that fails for its client's fault, fewer than a rollout takes for pro
 """
 
 
-class Draws:
-    """Where in a split the requests without a sticky key go. Asked on the event loop.
-
-    Those that come in one tick go together, up to a number. Each has its chance, as if it were
-    alone; but a batch that is divided costs as two, and a release with few requests would answer
-    them one by one, so that its latency would not compare with that of a release with many.
-    """
-
-    def __init__(self) -> None:
-        self._share = 0.0
-        self._left = 0
-
-    def next(self) -> float:
-        """From 0 to under 1, as for `Router.choose`."""
-        if not self._left:
-            self._share = random.random()  # noqa: S311  (a split, no secret)
-            self._left = _TOGETHER
-            asyncio.get_running_loop().call_soon(self._forget)
-        self._left -= 1
-        return self._share
-
-    def _forget(self) -> None:
-        self._left = 0
-
-
 @attrs.frozen(eq=False)
 class Router:
     """The models behind an endpoint, from one change of targets to the next.
@@ -126,6 +101,38 @@ class Router:
         if not found:
             raise NotFound(f"the version is not served: {', '.join(self.versions) or 'none is'}")
         return max(found, key=lambda model: model.release.at)
+
+
+class Draws:
+    """Which models requests without a sticky key go to. Asked on the event loop.
+
+    Those that come in one tick go together, up to a number. Each has its chance, as if it were
+    alone; but a batch that is divided costs as two, and a release with few requests would answer
+    them one by one, so that its latency would not compare with that of a release with many.
+    """
+
+    _router: Router | None = None
+    _model: Batcher | None = None
+    _left = 0
+
+    def next(self, router: Router) -> Batcher:
+        """A model by weight.
+
+        Raises:
+            Unavailable: nothing is served.
+        """
+        model = self._model
+        if model is None or router is not self._router or not self._left:
+            model = router.choose(random.random())  # noqa: S311  (a split, no secret)
+            self._router, self._model, self._left = router, model, _TOGETHER
+            asyncio.get_running_loop().call_soon(self._forget)
+        self._left -= 1
+        return model
+
+    def _forget(self) -> None:
+        # Not kept for the next tick: what is served no longer is to be freed.
+        self._router = self._model = None
+        self._left = 0
 
 
 def route(

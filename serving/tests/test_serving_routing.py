@@ -13,7 +13,7 @@ from interlock_hookspecs import (
     Field,
     Signature,
 )
-from interlock_serving.routing import Draws
+from interlock_serving.routing import Draws, Router
 
 pytestmark = pytest.mark.real_backend
 
@@ -67,19 +67,33 @@ def test_weights_split_the_requests(serving, target):
 def test_requests_that_come_together_go_together():
     """Up to eight, so that few batches are divided; over many ticks each version has its share."""
     draws, chosen = Draws(), []
+    router = Router(models=("rare", "usual"), bounds=(0.25, 1.0))
     random.seed(0)
 
     async def ask():
-        for come in (1, 8, 20) * 400:
-            chosen.append([draws.next() for _ in range(come)])
+        for come in (1, 8, 20) * 800:
+            chosen.append([draws.next(router) for _ in range(come)])
             await asyncio.sleep(0)
 
     asyncio.run(ask())
-    assert {len(set(shares)) for shares in chosen if len(shares) <= 8} == {1}
-    assert {len(set(shares)) for shares in chosen if len(shares) == 20} == {3}
-    first = [shares[0] for shares in chosen]
-    assert len(set(first)) == len(first)
-    assert 0.2 < sum(share < 0.25 for share in first) / len(first) < 0.3  # 4 standard deviations
+    drawn = [models[at : at + 8] for models in chosen for at in range(0, len(models), 8)]
+    assert {len(set(models)) for models in drawn} == {1}
+    firsts = [models[0] for models in drawn]
+    assert len(firsts) == 5 * 800
+    assert 0.22 < firsts.count("rare") / len(firsts) < 0.28  # 4 standard deviations
+    both = [models for models in chosen if len(models) == 20 and len(set(models)) == 2]
+    assert 0.5 < len(both) / 800 < 0.65  # of three draws not all are the same: 0.56
+
+
+def test_a_draw_ends_with_the_targets_that_it_was_for():
+    """Who comes after a swap in the same tick is not sent to what is served no longer."""
+    draws = Draws()
+
+    async def ask():
+        before = draws.next(Router(models=("old", "older"), bounds=(1.0, 1.0)))
+        return before, draws.next(Router(models=("new", "newer"), bounds=(1.0, 1.0)))
+
+    assert asyncio.run(ask()) == ("old", "new")
 
 
 def test_a_sticky_key_keeps_its_version(serving, target):

@@ -71,7 +71,7 @@ def turned_away(asked):
     return False
 
 
-def test_calls_whose_answers_nobody_takes_end(serving, target, connect):
+def test_calls_whose_answers_nobody_takes_end(serving, target, connect, caplog):
     """They have the places of others until then; their connection is closed, and it is heard."""
     with serving(target(1), grpc_port=0, write_seconds=5, max_connections=2) as client:
         with channel(client) as asked:
@@ -84,6 +84,7 @@ def test_calls_whose_answers_nobody_takes_end(serving, target, connect):
             client.until(lambda: not turned_away(asked))
             assert asked.infer(ROW).outputs
         assert shut.taken == 0
+    assert not [line for line in caplog.records if line.name.startswith("grpc")]
 
 
 def test_a_client_that_takes_its_answer_slowly_keeps_its_connection(serving, target, connect):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +14,6 @@ from interlock_serving.rpc.schema import SERVICE, methods
 from interlock_serving.rpc.taking import Taking
 
 if TYPE_CHECKING:
-    import logging
-
     from interlock_serving.peers import Worker
     from interlock_serving.rpc.calls import Calls
     from interlock_serving.settings import ServerSettings
@@ -54,6 +53,7 @@ class Front:
     ) -> None:
         # Each broken handshake would write a line to the process's own log.
         os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+        logging.getLogger("grpc._cython.cygrpc").addFilter(_worth_a_line)
         try:
             import grpc.aio
 
@@ -108,6 +108,14 @@ class Front:
         """Take no more calls; those in flight have their time."""
         if self._server is not None:
             await self._server.stop(self._settings.drain_seconds)
+
+
+def _worth_a_line(record: logging.LogRecord) -> bool:
+    """Whether gRPC tells of a fault, and not, with a traceback, that a client went away unanswered.
+
+    It takes the one for the other where it hears of the answer first.
+    """
+    return not str(record.msg).startswith("ExecuteBatchError raised in core")
 
 
 def _options(settings: ServerSettings, guard: Guard) -> list[tuple[str, int]]:

@@ -87,7 +87,9 @@ def write_file(folder: Path, table: pa.Table, latest: datetime) -> None:
     name = f"{_PREFIX}{_microseconds(latest):0{_TIME_DIGITS}x}{os.urandom(8).hex()}{_SUFFIX}"
     temporary = folder / f".{name}.tmp"
     try:
-        with temporary.open("xb") as file:
+        # Arrow's own file: into one of Python's it writes piece by piece, and waits for the
+        # interpreter's lock for each, as the loop that answers does after it.
+        with pa.OSFile(str(temporary), "wb") as file:
             pq.write_table(
                 table.cast(_tight(table)),
                 file,
@@ -96,8 +98,7 @@ def write_file(folder: Path, table: pa.Table, latest: datetime) -> None:
                 write_statistics=others,
                 write_batch_size=_TOGETHER,
             )
-            file.flush()
-            os.fsync(file.fileno())
+        sync(temporary)
         temporary.rename(folder / name)
     except BaseException:
         temporary.unlink(missing_ok=True)

@@ -16,7 +16,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from interlock.durable import sync
 from interlock.errors import ArtifactError, InterlockError, UsageError
@@ -80,9 +80,6 @@ def write_file(folder: Path, table: pa.Table, latest: datetime) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    # Of fractions hardly two are equal: a dictionary of them takes three times the processor. Nor
-    # does a window ask how large they are.
-    others = [field.name for field in table.schema if not pa.types.is_floating(field.type)]
     folder.mkdir(parents=True, exist_ok=True)
     name = f"{_PREFIX}{_microseconds(latest):0{_TIME_DIGITS}x}{os.urandom(8).hex()}{_SUFFIX}"
     temporary = folder / f".{name}.tmp"
@@ -90,20 +87,38 @@ def write_file(folder: Path, table: pa.Table, latest: datetime) -> None:
         # Arrow's own file: into one of Python's it writes piece by piece, and waits for the
         # interpreter's lock for each, as the loop that answers does after it.
         with pa.OSFile(str(temporary), "wb") as file:
-            pq.write_table(
-                table.cast(_tight(table)),
-                file,
-                compression="zstd",
-                use_dictionary=others,
-                write_statistics=others,
-                write_batch_size=_TOGETHER,
-            )
+            pq.write_table(table.cast(_tight(table)), file, **_encoding(table.schema))
         sync(temporary)
         temporary.rename(folder / name)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
     sync(folder)
+
+
+def _encoding(schema: pa.Schema) -> dict[str, Any]:
+    """How columns are written, as ``pyarrow.parquet.write_table`` takes it.
+
+    The processor is the server's: fractions and ids, of which hardly two are equal, go into no
+    dictionary, fractions are packed by what is quickest, and smallest and largest values are noted
+    of those columns only that a window may be over.
+    """
+    import pyarrow as pa
+
+    kinds = {field.name: field.type for field in schema}
+    fractions = [name for name, kind in kinds.items() if pa.types.is_floating(kind)]
+    clocks = [
+        name
+        for name, kind in kinds.items()
+        if name == "at"
+        or (name not in ABOUT and (pa.types.is_integer(kind) or pa.types.is_temporal(kind)))
+    ]
+    return {
+        "compression": {name: "lz4" if name in fractions else "zstd" for name in kinds},
+        "use_dictionary": [name for name in kinds if name not in ("request_id", *fractions)],
+        "write_statistics": clocks,
+        "write_batch_size": _TOGETHER,
+    }
 
 
 def _tight(table: pa.Table) -> pa.Schema:
@@ -319,6 +334,8 @@ def _corrupt(path: Path, why: str) -> InterlockError:
 
 
 def reason(error: Exception) -> str:
-    """An error in one line."""
-    strerror = getattr(error, "strerror", None)
-    return strerror or f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+    """An error in one line: of the system, as the system says it."""
+    number = getattr(error, "errno", None)
+    if number is not None:
+        return os.strerror(number)
+    return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"

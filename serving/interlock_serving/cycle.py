@@ -54,9 +54,13 @@ class Cycle(RequestResponseCycle):
         self.scope = scope
         self.keep_alive = keep_alive
         self.waiting_for_100_continue = connection.expect_100_continue
-        self.message_event: Any = self  # uvicorn calls its set(), and nothing else of it
         self._connection = connection
         self._answering: Coroutine[Any, Any, None] | None = None
+
+    @property
+    def message_event(self) -> Any:  # type: ignore[override]  # it is set by nobody
+        """Itself: uvicorn calls its set(), and nothing else of it."""
+        return self  # not kept: who refers to itself is freed, with its body, by the collector only
 
     def start(self, app: Any) -> None:
         """Begin to answer."""

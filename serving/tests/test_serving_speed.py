@@ -1,5 +1,6 @@
 """The short ways of the server say what the long ones say."""
 
+import gc
 import itertools
 import threading
 import time
@@ -391,3 +392,23 @@ def test_a_pace_is_known_by_size():
     for _ in range(10):
         pace.tell(1, 0.1)
     assert not pace.is_short(1)
+
+
+def test_an_answered_request_leaves_nothing_to_collect(serving, target):
+    """It is freed with its answer: until a collection comes, memory grows and gets cold."""
+    with serving(target(1)) as client, client.connect() as connection:
+        for _ in range(20):
+            client.infer(ROW, connection=connection)
+        gc.collect()
+        gc.disable()
+        gc.set_debug(gc.DEBUG_SAVEALL)
+        try:
+            for _ in range(50):
+                client.infer(ROW, connection=connection)
+            gc.collect()
+            left = [type(each).__module__ for each in gc.garbage]
+        finally:
+            gc.set_debug(0)
+            gc.garbage.clear()
+            gc.enable()
+    assert [module for module in left if module.startswith(("interlock", "uvicorn"))] == []

@@ -78,7 +78,7 @@ class GuardedProtocol(Connection):
         """Parse what arrived; where that leaves a header unfinished, time and measure it."""
         before = self.cycle
         super().data_received(data)
-        if self._deadline_of != self.reached:
+        if self._deadline is not None and self._deadline_of != self.reached:
             self._stop_deadline()
         if self.transport.is_closing():
             return
@@ -91,13 +91,14 @@ class GuardedProtocol(Connection):
                 return
         if self.in_body:
             self._time(self.guard.body_seconds)
-        elif self.in_header or (self.is_idle and self.cycle is before):
+        elif self.in_header or (self.cycle is before and self.is_idle):
             # The second: bytes that begin no request, line feeds say.
             self._time(self.guard.header_seconds)
 
     def on_response_complete(self) -> None:
         """An answer was given; where the next request was sent ahead, it has its time from now."""
-        self._stop_deadline()
+        if self._deadline is not None:
+            self._stop_deadline()
         super().on_response_complete()
         if self.in_body and not self.transport.is_closing():
             self._time(self.guard.body_seconds)

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import gc
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Generator, Sequence
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
 
 _RECORD_SECONDS = 5.0
 _ARROW_SECONDS = 0.1
+_TURN_SECONDS = 0.0005
+"""How long a thread has the interpreter while the loop waits for it. Python's 5 ms are a hundred
+answers long."""
 
 
 class EndpointServer:
@@ -92,7 +96,7 @@ class EndpointServer:
         Raises:
             Unavailable: the address is taken or is not this machine's.
         """
-        with self._listener() as listener, _unswept():
+        with self._listener() as listener, _unswept(), _short_turns():
             self._server.run(sockets=[listener])
         # What was answered is still being recorded.
         self._retire(self._app.router, Router())
@@ -234,6 +238,17 @@ def _unswept() -> Generator[None, None, None]:
         yield
     finally:
         gc.unfreeze()
+
+
+@contextlib.contextmanager
+def _short_turns() -> Generator[None, None, None]:
+    """Let threads that score or record in Python keep the loop waiting for a moment only."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(min(before, _TURN_SECONDS))
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before)
 
 
 class _Server(uvicorn.Server):

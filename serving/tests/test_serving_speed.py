@@ -2,6 +2,7 @@
 
 import gc
 import itertools
+import sys
 import threading
 import time
 from datetime import UTC, datetime, timedelta
@@ -412,3 +413,12 @@ def test_an_answered_request_leaves_nothing_to_collect(serving, target):
             gc.garbage.clear()
             gc.enable()
     assert [module for module in left if module.startswith(("interlock", "uvicorn"))] == []
+
+
+def test_a_thread_keeps_the_loop_waiting_for_a_moment_only(serving, target):
+    """While it serves; afterwards the process has the turns that it had."""
+    before = sys.getswitchinterval()
+    with serving(target(1)) as client:
+        assert client.infer(ROW)[0] == 200
+        assert sys.getswitchinterval() == pytest.approx(0.0005)
+    assert sys.getswitchinterval() == before

@@ -81,8 +81,8 @@ build/clients-venv/.ready: PACKAGES := kserve "tritonclient[grpc,http]"
 $(APART): build/%-venv/.ready: constraints-%.txt | .venv/bin/pip
 	@echo "Making an environment in build/$*-venv ..."
 	@rm -rf build/$*-venv && mkdir -p build
-	@$(PYTHON) -m venv build/$*-venv
-	@build/$*-venv/bin/python -m pip -qq --disable-pip-version-check install --no-compile --only-binary :all: --constraint $< $(PACKAGES)
+	@$(PYTHON) -m venv --without-pip build/$*-venv
+	@$(PIP) --python build/$*-venv/bin/python install --no-compile --only-binary :all: --constraint $< $(PACKAGES)
 	@touch $@
 
 # What bench-serving measures against: what cannot share an environment has one of its own.
@@ -137,14 +137,15 @@ clean:
 	@rm -rf $(foreach member,. $(MEMBERS) $(CONTRIB),$(member)/build $(member)/*.egg-info)
 	@find . -path ./.venv -prune -o -name __pycache__ -prune -exec rm -rf {} +
 
+# With a pip of today: one that comes with Python 3.11 takes twice as long to read an index.
 .venv/bin/pip:
 	@echo "Making the environment in .venv ..."
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=...")'
 	@$(PYTHON) -m venv .venv
+	@$(INSTALL) pip setuptools
 
 .venv/.runtime: constraints.txt $(PROJECTS) | .venv/bin/pip
 	@echo "Installing Interlock and what it runs on ..."
-	@$(INSTALL) setuptools
 	@$(INSTALL) --no-build-isolation $(RUNTIME:%=--editable %) .
 	@$(COMPILE) $(RUNTIME) .venv/lib
 	@touch $@

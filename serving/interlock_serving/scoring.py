@@ -19,7 +19,7 @@ from interlock_hookspecs import (
 )
 from interlock_serving.answers import Answer, Batch, Numbers, Outputs, Tables
 from interlock_serving.columns import Columns, output_datatypes
-from interlock_serving.matrix import Values, joined
+from interlock_serving.matrix import Values, is_finite, joined
 from interlock_serving.protocol import Query, output_names
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ class Scorer:
         wanted = (len(rows), len(self.signature.outputs))
         if given.shape != wanted:
             raise ModelFailed(f"answers of the shape {given.shape}, where {wanted} is promised")
-        if not np.isfinite(given).all():
+        if not is_finite(given):
             place = int(np.isfinite(given).all(axis=0).argmin())
             raise _no_number(self.signature.outputs[place].name)
         labels = decide_numbers(given, self.signature, self._threshold)

@@ -38,11 +38,16 @@ def lines(report: dict[str, Any]) -> Iterator[str]:
             bound = held = ""
         else:
             bound = f"{side} {result['bound']:g} {result['unit']}"
-        value = f"{result['value']:.2f} {result['unit']}"
+        value = f"{result['value']:{_figures(result['value'])}} {result['unit']}"
         yield (
             f"| {result['name']} | {value} | {bound} | {held} | {result['medians']} "
             f"| `make bench-{name}` |"
         )
+
+
+def _figures(value: float) -> str:
+    """How a value is written: of what is near a bound, its rounding must not say otherwise."""
+    return ".3f" if value < 10 else ".2f"  # noqa: PLR2004  (four figures)
 
 
 def page(reports: list[dict[str, Any]]) -> str:

@@ -24,7 +24,7 @@ from interlock_hookspecs import PREDICTION, InvalidInput, Release, Signature
 from interlock_serving.answers import Answer
 from interlock_serving.binary import attach
 from interlock_serving.columns import DATATYPES, EXACT, Column, Columns, datatype_of
-from interlock_serving.matrix import Values
+from interlock_serving.matrix import Values, is_finite
 
 _DEPTH = 1024  # where orjson stops
 ID_PATTERN = r"[\x21-\x7e](?:[\x20-\x7e]{0,126}[\x21-\x7e])?"
@@ -344,7 +344,7 @@ def _matrix(
     if isinstance(data, np.ndarray) and columns.usual.is_matrix_of(datatype):
         # Looked through at once, and laid out column by column in one go.
         by_column = np.ascontiguousarray(data.reshape(shape).T)
-        if np.isfinite(by_column).all():
+        if is_finite(by_column):
             return dict(zip(columns.usual.names, by_column, strict=True))
     return {
         column.name: column.read(data[position::width], datatype)

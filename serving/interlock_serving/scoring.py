@@ -140,7 +140,7 @@ def _check_finite(predictions: pa.Table) -> None:
     for name, column in zip(predictions.column_names, predictions.columns, strict=True):
         if column.null_count:
             raise ModelFailed(f"no value in {name!r}")
-        if pa.types.is_floating(column.type) and not np.isfinite(column.to_numpy()).all():
+        if pa.types.is_floating(column.type) and not is_finite(column.to_numpy()):
             raise _no_number(name)
 
 

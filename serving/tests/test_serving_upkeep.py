@@ -4,8 +4,7 @@ import gc
 import sys
 
 import pytest
-
-ROW = {"age": 40, "income": 30_000.0, "city": "Lowell"}
+from asking import ROW
 
 
 def test_an_answered_request_leaves_nothing_to_collect(serving, target):

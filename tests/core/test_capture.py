@@ -305,6 +305,18 @@ print(writer.lost, writer.problem)
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_folder_may_have_any_name(tmp_path):
+    """Names are bytes to a file system: one that is no UTF-8 loses no captures."""
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    writer = CaptureWriter(folder)
+    assert writer.put(capture())
+    writer.close()
+    assert (writer.lost, writer.problem) == (0, "")
+    (path,) = folder.iterdir()
+    with path.open("rb") as file:
+        assert pq.read_table(file).num_rows == 1
+
+
 def test_a_killed_writer_leaves_whole_files_only(tmp_path):
     """After SIGKILL in the middle of writing, every visible file can be read."""
     script = """

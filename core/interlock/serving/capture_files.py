@@ -86,7 +86,7 @@ def write_file(folder: Path, table: pa.Table, latest: datetime) -> None:
     try:
         # Arrow's own file: into one of Python's it writes piece by piece, and waits for the
         # interpreter's lock for each, as the loop that answers does after it.
-        with pa.OSFile(str(temporary), "wb") as file:
+        with pa.OSFile(os.fsencode(temporary), "wb") as file:
             pq.write_table(table.cast(_tight(table)), file, **_encoding(table.schema))
         sync(temporary)
         temporary.rename(folder / name)

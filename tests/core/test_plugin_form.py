@@ -1,10 +1,15 @@
 """The form of a plugin: what is looked at before it is asked anything, and what it leaves out."""
 
+import os
+import py_compile
+import sys
+
 import pytest
 
 from interlock.errors import UsageError
 from interlock.plugins.check import breaches, omissions
 from interlock.plugins.funnel import Funnel, Member
+from interlock.plugins.load import import_project
 from interlock_hookspecs import Maker, hookimpl, plugin, setting
 
 
@@ -155,3 +160,19 @@ def test_a_fault_of_what_tells_the_omissions_is_no_silence():
             return self.missing
 
     assert next(iter(omissions(Faulty(), "deploy"))).startswith("what it leaves out is not told")
+
+
+def test_a_project_module_runs_as_it_is_written(tmp_path, monkeypatch):
+    """Kept bytecode of another text stays aside, though size and time of the file fit it.
+
+    The digest of the text is what is recorded of it.
+    """
+    path = tmp_path / "bytecode.py"
+    path.write_text("ANSWER = 1", encoding="utf-8")
+    py_compile.compile(str(path))
+    written = path.stat()
+    path.write_text("ANSWER = 2", encoding="utf-8")
+    os.utime(path, ns=(written.st_atime_ns, written.st_mtime_ns))
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.delitem(sys.modules, "interlock_project_bytecode", raising=False)
+    assert import_project(path).ANSWER == 2

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import functools
 import importlib
+import importlib.machinery
 import importlib.util
 import sys
 from collections.abc import Callable, Collection
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -203,8 +204,21 @@ def _project_member(path: Path, hook_timeout: float | None) -> Member:
     return Member(maker=maker, plugin=module, hook_timeout=hook_timeout)
 
 
+class _Source(importlib.machinery.SourceFileLoader):
+    """Loads what a file says, and never the bytecode that Python kept of it.
+
+    Python takes kept bytecode for the file's where size and time to the second are the same. What
+    is recorded is the digest of the file: it must be the file that ran.
+    """
+
+    def get_code(self, fullname: str) -> CodeType:
+        path = self.get_filename(fullname)
+        code: CodeType = self.source_to_code(self.get_data(path), path)
+        return code
+
+
 def import_project(path: Path) -> ModuleType:
-    """Import the project's module from its file, once.
+    """Import the project's module from its file, once, as the file is written now.
 
     Its folder goes on sys.path, so that it can import its neighbours and so that what is
     pickled by joblib's workers finds it again.
@@ -216,8 +230,8 @@ def import_project(path: Path) -> ModuleType:
     loaded = sys.modules.get(name)
     if loaded is not None and loaded.__file__ == str(path):
         return loaded
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None or not path.is_file():
+    spec = importlib.util.spec_from_file_location(name, path, loader=_Source(name, str(path)))
+    if spec is None or spec.loader is None or path.suffix != ".py" or not path.is_file():
         msg = f"[project] module: {path} is no Python file"
         raise PluginLoadError(msg)
     if str(path.parent) not in sys.path:

@@ -225,6 +225,23 @@ def test_a_mistake_is_told_in_words(lived, words, sentence):
     assert sentence in lived(*given, expect=code).err
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("run", "--resume", ""),
+        ("runs", "--before", ""),
+        ("models", "--run", ""),
+        ("audit", "log", "--run", ""),
+    ],
+    ids=" ".join,
+)
+def test_an_empty_id_names_nothing(lived, words):
+    """A script's unset variable begins no new run and lists no other rows than those asked for."""
+    before = lived.listed("runs")
+    assert "nothing here is named ''" in lived(*words, expect=1).err
+    assert lived.listed("runs") == before
+
+
 def test_outside_of_a_project_the_command_says_how_to_begin_one(start, tmp_path):
     """No stack file here or above."""
     said = start()("run", expect=2)

@@ -96,7 +96,7 @@ def log(
     from interlock.ids import short
 
     session = chosen.session()
-    run = find_run(session, run_id)["id"] if run_id else None
+    run = find_run(session, run_id)["id"] if run_id is not None else None
     events = session.ledger.reads.events(
         project=session.project, kind=kind, run=run, after=after, limit=limit
     )

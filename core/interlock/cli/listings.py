@@ -51,7 +51,7 @@ def runs(
         actor=actor,
         model=_whole_digest(session, model),
         since=since,
-        before=find_run(session, before)["id"] if before else None,
+        before=find_run(session, before)["id"] if before is not None else None,
         limit=limit,
     )
     columns = [
@@ -115,7 +115,7 @@ def models(
             for row in session.ledger.reads.versions(
                 project=session.project,
                 model=_whole_digest(session, model),
-                run=find_run(session, run_id)["id"] if run_id else None,
+                run=find_run(session, run_id)["id"] if run_id is not None else None,
                 limit=limit,
             )
         ]

@@ -50,7 +50,7 @@ def run(
     with watching(chosen, trace=trace, explain=explain, as_json=as_json) as watch:
         with TerminalReporter() as reporter:
             session = chosen.session(reporter)
-            if resumed:
+            if resumed is not None:
                 found = find_run(session, resumed)
                 session = chosen.session_of(found, reporter)
                 end = resume_run(session, found["id"], until=until, again=again)

@@ -11,9 +11,20 @@ import click
 import orjson
 
 if TYPE_CHECKING:
-    from rich.console import JustifyMethod
+    from rich.console import Console, JustifyMethod
+    from rich.text import Text
 
 _WIDE = 240
+_SHORT = 24
+"""A column of cells no longer than this is never broken, as the first one is not."""
+
+_LEAST = 16
+"""What a column of longer cells gets at the least."""
+
+_FRAME = 3
+"""What a table puts between two columns."""
+
+_NOTHING = "–"
 
 Column = tuple[str, Callable[[Any], Any]]
 """A heading, and what of a row stands under it."""
@@ -72,29 +83,62 @@ def print_rows(
 
 
 def print_table(headings: Sequence[str], lines: Sequence[Sequence[Any]]) -> None:
-    """Print a table for a person; statuses are coloured on a terminal."""
+    """Print a table for a person; statuses are coloured on a terminal.
+
+    What is there to be copied, an id or a time, is never broken. A terminal that is too narrow for
+    the table gets each row as lines of their own.
+    """
     from rich import box
+    from rich.cells import cell_len
     from rich.console import Console
     from rich.table import Table
-    from rich.text import Text
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
-    for heading in headings:
-        right = all(isinstance(line[headings.index(heading)], int | float) for line in lines)
-        first = heading == headings[0]
+    rows = [[_text(cell) for cell in line] for line in lines]
+    width = _FRAME * len(headings) - 1
+    for place, heading in enumerate(headings):
+        right = all(isinstance(line[place], int | float) for line in lines)
         justify: JustifyMethod = "right" if right else "left"
-        table.add_column(heading, justify=justify, overflow="fold", no_wrap=first)
-    for line in lines:
-        cells = [shown(cell) for cell in line]
-        table.add_row(*(Text(cell, style=_COLOURS.get(cell, "")) for cell in cells))
-    # Output that goes to a file or a pipe is not folded to eighty columns.
-    Console(width=None if sys.stdout.isatty() else _WIDE).print(table)
+        longest = max([cell_len(heading), *(row[place].cell_len for row in rows)])
+        whole = place == 0 or longest <= _SHORT
+        least = longest if whole else _LEAST
+        width += least
+        table.add_column(heading, justify=justify, no_wrap=whole, min_width=least)
+    for row in rows:
+        table.add_row(*row)
+    # Output that goes to a file or a pipe is not folded to the width of a terminal.
+    console = Console(width=None if sys.stdout.isatty() else max(width, _WIDE))
+    if width <= console.width:
+        console.print(table)
+    else:
+        _print_apart(console, headings, rows)
+
+
+def _print_apart(console: Console, headings: Sequence[str], rows: Sequence[Sequence[Text]]) -> None:
+    """Each row below the other, a line for each of its cells that says something."""
+    from rich.text import Text
+
+    width = max(map(len, headings))
+    for row in rows:
+        console.print()
+        for heading, cell in zip(headings, row, strict=True):
+            if cell.plain not in {"", _NOTHING}:
+                name = Text(f"{heading:<{width}}  ", style="bold")
+                console.print(Text.assemble(name, cell), soft_wrap=True)
+    console.print()
+
+
+def _text(value: Any) -> Text:
+    from rich.text import Text
+
+    cell = shown(value)
+    return Text(cell, style=_COLOURS.get(cell, ""), overflow="fold")
 
 
 def shown(value: Any) -> str:
     """A cell's text."""
     if value is None:
-        return "–"
+        return _NOTHING
     if isinstance(value, float):
         return f"{value:.4g}"
     if isinstance(value, bool):

@@ -12,6 +12,7 @@ USAGE = 2
 REFUSED = 3
 WAITING = 4
 FOUND = 5
+INTERRUPTED = 130
 
 
 class InterlockError(Exception):

@@ -93,6 +93,21 @@ def test_an_error_is_two_lines_and_its_traceback_behind_debug(project):
         assert "Traceback (most recent call last)" in made(*words, expect=1).err
 
 
+def test_a_run_that_failed_says_how_it_goes_on(project):
+    """Its id stands in no other line: nobody should have to look for it in a listing."""
+    made = project()
+    said = made("run", "--set", "train-sklearn.parameters.max_depth=-1", expect=1)
+    again = f"next: mend it, then interlock run --resume run-{made.run['id'][-8:]}"
+    assert said.err.splitlines()[-1] == again
+
+
+def test_a_file_that_cannot_be_made_is_told_in_words(project):
+    """Python's name of the error and its number are for whoever asks with --debug."""
+    said = project()("init", "rows.parquet/below", expect=1)
+    assert said.err.splitlines()[0] == "error: rows.parquet/below: Not a directory"
+    assert "Errno" not in said.err
+
+
 @pytest.mark.real_backend
 def test_every_listing_prints_one_array_for_programs(lived):
     """--json prints one line that parses, each row whole."""

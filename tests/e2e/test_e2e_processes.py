@@ -1,7 +1,10 @@
 """What only shows in a process of its own: imports, plugins' commands, pipes, signals."""
 
+import contextlib
 import json
 import os
+import pty
+import re
 import signal
 import subprocess
 import sys
@@ -181,6 +184,40 @@ def check_model(predictor):
     assert process.returncode == 130
     assert b"interrupted" in said
     assert b"Traceback" not in said
-    assert made.run["status"] == "failed"
+    assert f"next: interlock run --resume run-{made.run['id'][-8:]}" in said.decode()
+    assert (made.run["status"], made.run["message"]) == ("failed", "interrupted")
     made("run", "--resume", made.run["id"], "--until", "review")
     assert len(made.events("candidate.made")) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [(("show", "nothing"), 1), (("status",), 0), (("run", "--until", "data"), 0)],
+    ids=lambda given: given if isinstance(given, int) else " ".join(given),
+)
+def test_no_color_is_kept_on_a_terminal(project, words, code):
+    """https://no-color.org: results, progress and errors are told without colours."""
+    made = project()
+
+    def typed(**environment):
+        ours, terminal = pty.openpty()
+        process = subprocess.run(
+            [SCRIPT, *words],
+            cwd=made.folder,
+            stdout=terminal,
+            stderr=terminal,
+            env={**os.environ, "TERM": "xterm-256color", **environment},
+            check=False,
+        )
+        os.close(terminal)
+        said = b""
+        # A terminal whose other end is closed ends with an error.
+        with contextlib.suppress(OSError):
+            while more := os.read(ours, 65536):
+                said += more
+        os.close(ours)
+        assert process.returncode == code, said
+        return re.findall(rb"\x1b\[3\d", said)
+
+    assert typed(NO_COLOR="")
+    assert not typed(NO_COLOR="1")

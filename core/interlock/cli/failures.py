@@ -6,7 +6,7 @@ import traceback
 
 import click
 
-from interlock.errors import FAILED, InterlockError
+from interlock.errors import FAILED, INTERRUPTED, InterlockError
 
 
 def explain(error: Exception, *, debug: bool) -> int:
@@ -18,9 +18,28 @@ def explain(error: Exception, *, debug: bool) -> int:
         colour = "yellow" if error.exit_code == 4 else "red"  # noqa: PLR2004  (errors.WAITING)
         click.echo(f"{click.style(word, fg=colour, bold=True)}: {error}", err=True)
         if error.hint:
-            click.echo(f"{click.style('next', fg='cyan')}: {error.hint}", err=True)
+            _following(error.hint)
         return error.exit_code
-    text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-    click.echo(f"{click.style('error', fg='red', bold=True)}: {text}", err=True)
-    click.echo(f"{click.style('next', fg='cyan')}: the same command with --debug", err=True)
+    click.echo(f"{click.style('error', fg='red', bold=True)}: {_unforeseen(error)}", err=True)
+    _following("the same command with --debug")
     return FAILED
+
+
+def interrupted(cause: BaseException | None) -> int:
+    """Say that a person ended the command, and how what was under way goes on."""
+    click.echo("interrupted", err=True)
+    for note in getattr(cause, "__notes__", ()):
+        _following(note)
+    return INTERRUPTED
+
+
+def _unforeseen(error: Exception) -> str:
+    """What nobody put in words, as well as it can be read."""
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        return f"{error.filename}: {error.strerror}"
+    name = type(error).__name__
+    return f"{name}: {error}" if str(error) else name
+
+
+def _following(text: str) -> None:
+    click.echo(f"{click.style('next', fg='cyan')}: {text}", err=True)

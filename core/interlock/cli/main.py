@@ -154,16 +154,29 @@ def main(arguments: list[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
     given = [argument for argument in given if argument != "--debug"]
+    # https://no-color.org: click asks whether it is a terminal, and nothing else.
+    colour = False if os.environ.get("NO_COLOR") else None
+    with click.Context(cli, color=colour).scope(cleanup=False):
+        return _run(given, debug=debug)
+
+
+def _run(given: list[str], *, debug: bool) -> int:
     try:
-        code = cli.main(args=given, prog_name="interlock", standalone_mode=False)
+        code = cli.main(
+            args=given,
+            prog_name="interlock",
+            standalone_mode=False,
+            color=click.get_current_context().color,
+        )
     except click.exceptions.Exit as error:
         return error.exit_code
     except click.ClickException as error:
         error.show()
         return error.exit_code
-    except click.Abort:
-        click.echo("interrupted", err=True)
-        return 130
+    except click.Abort as error:
+        from interlock.cli.failures import interrupted
+
+        return interrupted(error.__cause__)
     except Exception as error:  # noqa: BLE001  (the last place that can tell a person)
         from interlock.cli.failures import explain
 

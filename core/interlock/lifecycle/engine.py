@@ -15,6 +15,7 @@ from interlock.codec import digest_of, encode
 from interlock.errors import (
     ApprovalNeeded,
     GateRefused,
+    HookFailed,
     InterlockError,
     LedgerError,
     UsageError,
@@ -247,6 +248,7 @@ def _advance(
             with contextlib.suppress(LedgerError):
                 status, exit_code = _ending(error)
                 _finish(session, run_id, status, _message(session, error), exit_code)
+            _say_how_to_go_on(error, run_id)
             raise
         unchanged = last != "data" and not anew
         message = f"done until {last}" + (": nothing was to be done" if unchanged else "")
@@ -365,7 +367,18 @@ def _ending(error: BaseException) -> tuple[str, int]:
     return "failed", error.exit_code if isinstance(error, InterlockError) else 1
 
 
+def _say_how_to_go_on(error: BaseException, run_id: str) -> None:
+    """Name the run in what is told of its end, where nothing is said of what to do."""
+    again = f"interlock run --resume {short(run_id)}"
+    if isinstance(error, KeyboardInterrupt):
+        error.add_note(again)
+    elif isinstance(error, HookFailed) and not error.hint:
+        error.hint = f"mend it, then {again}"
+
+
 def _message(session: Session, error: BaseException) -> str:
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted"
     return session.redact(str(error) or type(error).__name__)
 
 

@@ -310,3 +310,40 @@ def test_plain_skops_files_are_opened_too(ws, tmp_path):
     with zipfile.ZipFile(io.BytesIO(plain.read_bytes())) as archive:
         assert "schema.json" in archive.namelist()
     assert len(ws.open_model(model).predict(table)) == 50
+
+
+LISTED = """
+import sys, types
+
+asked = []
+
+class Watched(types.ModuleType):
+    def __getattr__(self, name):
+        asked.append(name)
+        raise AttributeError(name)
+
+sys.modules["watched"] = Watched("watched")
+import sklearn.ensemble
+{importing}
+import scipy.special
+from skops.io import _trusted_types as trusted
+
+assert not hasattr(scipy.special.expit, "__module__")
+print(len(asked))
+print(*trusted.SCIPY_UFUNC_TYPE_NAMES, *trusted.NUMPY_UFUNC_TYPE_NAMES)
+"""
+OURS = "from interlock_model_skops.library import import_skops; import_skops()"
+
+
+def test_skops_lists_the_same_functions_without_a_search_through_every_module():
+    def listed(importing):
+        command = [sys.executable, "-c", LISTED.format(importing=importing)]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        asked, names = done.stdout.splitlines()
+        return int(asked), names
+
+    searched, expected = listed("import skops.io")
+    asked, names = listed(OURS)
+    assert names == expected
+    assert searched > 200
+    assert asked == 0

@@ -36,12 +36,13 @@ def load_checked(data: bytes, *, allow: Iterable[str], max_bytes: int) -> Any:
     """
     # Imported out here, so that a library that is missing is not held against the file.
     import sklearn.ensemble  # noqa: F401  (only to have it)
-    import skops.io  # noqa: F401  (only to have it)
 
     from interlock_model_skops.allowed import allowed_types
     from interlock_model_skops.archive import check_archive
     from interlock_model_skops.checks import check_model
+    from interlock_model_skops.library import import_skops
 
+    import_skops()
     allowed = allowed_types(allow)
     try:
         with _ONE_AT_A_TIME:
@@ -74,13 +75,15 @@ def dump_checked(fitted: Any, *, allow: Iterable[str], max_bytes: int) -> bytes:
     Raises:
         Unsupported: it holds a type that would not be opened again, or `memory`.
     """
-    import skops.io
-    from skops.io.exceptions import UnsupportedTypeException
-
     from interlock_model_skops.allowed import allowed_types
     from interlock_model_skops.archive import check_archive
     from interlock_model_skops.canonical import canonical
     from interlock_model_skops.checks import reachable, refuse_memory
+    from interlock_model_skops.library import import_skops
+
+    import_skops()
+    import skops.io
+    from skops.io.exceptions import UnsupportedTypeException
 
     try:
         for part in reachable(fitted):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -74,6 +75,9 @@ def serve(chosen: Chosen) -> int:
         click.echo(f"{name} ({short(current.id)}) answers at {address}; Ctrl-C ends it", err=True)
 
     process.folder(session).mkdir(parents=True, exist_ok=True)
+    # A server lives long, and none of its requests waits for a look through half a million objects:
+    # Python's own thresholds, in place of a command's.
+    gc.set_threshold(700, 10, 10)
     serve_here(session, current.id, listening=listening)
     return 0
 

@@ -22,6 +22,16 @@ ours = {{name for name in set(sys.modules) - before if name.partition(".")[0] ==
 tops = {{name.partition(".")[0] for name in set(sys.modules) - before}}
 print(code, sorted(ours), sorted(tops - sys.stdlib_module_names - {{"interlock"}}), file=sys.stderr)
 """
+THRESHOLDS = """
+import gc
+import sys
+from interlock.cli.main import console
+from interlock.serving import host
+
+host.serve = lambda *_, **__: print(gc.get_threshold())
+sys.argv = ["interlock", "serve"]
+console()
+"""
 COMMAND = """
 import click
 
@@ -78,6 +88,24 @@ def test_a_listing_imports_no_plugin_and_no_library_of_one(project, words):
     assert done.stdout.splitlines()[-1] == "[]"
 
 
+def test_a_run_that_ends_before_deploy_imports_nothing_that_serves_or_watches(project):
+    """It would wait for modules that it does not use."""
+    code = (
+        "import sys; from interlock.cli.main import main; main(sys.argv[1:]); print(*sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, "run", "--until", "validate"],
+        cwd=project().folder,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    loaded = set(done.stdout.split())
+    assert "interlock.lifecycle.stages.validate" in loaded
+    later = ("lifecycle.rollouts", "lifecycle.monitoring", "lifecycle.windows", "serving.host")
+    assert not loaded & {f"interlock.{name}" for name in later}
+
+
 def test_a_plugin_adds_a_command(extended, interlock):
     """Through the entry-point group interlock.cli; its exit code is the process's."""
     done = interlock("hello", "--name", "ana", PYTHONPATH=str(extended))
@@ -132,6 +160,10 @@ def test_a_dead_endpoint_is_served_from_a_terminal_or_started_again(project, ask
     made("run")
     assert "is served already" in made("serve", expect=2).err
     made.end()
+    tidy = subprocess.run(
+        [sys.executable, "-c", THRESHOLDS], cwd=made.folder, capture_output=True, check=True
+    )
+    assert tidy.stdout == b"(700, 10, 10)\n"  # Python's own: no request waits for half a million
     terminal = subprocess.Popen(
         [SCRIPT, "serve"], cwd=made.folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )

@@ -127,16 +127,20 @@ def find_run(session: Session, text: str | None) -> Any:
 
 def report(end: RunEnd, *, as_json: bool, more: Mapping[str, Any] = MappingProxyType({})) -> int:
     """Say how a run ended, and what to type next; gives the exit code."""
-    from interlock.cli.render import print_json
-    from interlock.cli.rollout import code_of
     from interlock.errors import DONE, FOUND
     from interlock.ids import short
 
     alerts = end.context.outputs.get("alerts") or 0
     rollout = end.context.outputs.get("rollout")
     left = end.context.outputs.get("gone_back")
-    code = code_of(rollout["status"], rollout["phase"]) if rollout else DONE
+    code = DONE
+    if rollout:
+        from interlock.cli.rollout import code_of
+
+        code = code_of(rollout["status"], rollout["phase"])
     if as_json:
+        from interlock.cli.render import print_json
+
         said = {"run": end.run, "last": end.last, "unchanged": end.unchanged}
         print_json({**said, "outputs": end.context.outputs, **more})
     else:

@@ -29,7 +29,6 @@ from interlock.lifecycle.facts import code_digest, run_facts
 from interlock.lifecycle.packaging import packager
 from interlock.lifecycle.precedents import binding_policies
 from interlock.lifecycle.releases import rejected_since, unfit
-from interlock.lifecycle.rollouts.begin import refuse_unable
 from interlock.lifecycle.stages.data import describe
 from interlock.lifecycle.tasks import refuse_other_task
 from interlock.processes import ProcessIdentity, is_alive, this_process
@@ -101,6 +100,9 @@ def start_run(
     funnel = session.funnel
     packager(session)
     if STAGES.index(until) >= STAGES.index("deploy"):
+        # A run that ends before does without all that serves and watches.
+        from interlock.lifecycle.rollouts.begin import refuse_unable
+
         refuse_unable(session)
     described = describe(session)
     # The ledger before the id, which is to sort after everything in it.

@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 import socket
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import attrs
 
@@ -35,6 +37,21 @@ def this_process() -> ProcessIdentity:
 def of_pid(pid: int) -> ProcessIdentity:
     """The identity of a process of this machine."""
     return ProcessIdentity(host=socket.gethostname(), pid=pid, started=_started(pid), boot=_boot())
+
+
+def process_of(run: Mapping[str, Any]) -> ProcessIdentity:
+    """The process that a run is on record with: the one that began it, or resumed it last."""
+    return ProcessIdentity(
+        host=run["host"], pid=run["pid"], started=run["started"] or 0, boot=run["boot"] or ""
+    )
+
+
+def was_killed(run: Mapping[str, Any]) -> bool:
+    """Whether a run stands on record as running and its process is gone, so that nobody ends it.
+
+    False where nobody can say, as of a process on another machine.
+    """
+    return run["status"] == "running" and is_alive(process_of(run)) is False
 
 
 def mark() -> str:

@@ -32,6 +32,19 @@ host.serve = lambda *_, **__: print(gc.get_threshold())
 sys.argv = ["interlock", "serve"]
 console()
 """
+WAITING = """
+from pathlib import Path
+import time
+from interlock_hookspecs import hookimpl
+
+@hookimpl
+def check_model(predictor):
+    waiting = Path(__file__).with_name("waiting")
+    if not waiting.exists():
+        waiting.touch()
+        time.sleep(60)
+    return []
+"""
 COMMAND = """
 import click
 
@@ -179,6 +192,9 @@ def test_a_dead_endpoint_is_served_from_a_terminal_or_started_again(project, ask
     assert terminal.returncode == 0, printed
     assert b"Traceback" not in printed
     assert made.endpoint["now"] == "dead"
+    told = made("status").out
+    assert "interlock deployments --start brings it back" in told
+    assert "\nserves " not in told
 
     made("deployments", "--start")
     assert made.endpoint["now"] == "answers"
@@ -193,20 +209,7 @@ def test_a_dead_endpoint_is_served_from_a_terminal_or_started_again(project, ask
 
 def test_ctrl_c_during_a_run_leaves_it_resumable(project):
     """The run is recorded as failed where it was, and goes on from there."""
-    module = """
-from pathlib import Path
-import time
-from interlock_hookspecs import hookimpl
-
-@hookimpl
-def check_model(predictor):
-    waiting = Path(__file__).with_name("waiting")
-    if not waiting.exists():
-        waiting.touch()
-        time.sleep(60)
-    return []
-"""
-    made = project(module=module)
+    made = project(module=WAITING)
     process = subprocess.Popen([SCRIPT, "run"], cwd=made.folder, stderr=subprocess.PIPE)
     waiting = made.folder / "waiting"
     while not waiting.exists():
@@ -220,6 +223,27 @@ def check_model(predictor):
     assert (made.run["status"], made.run["message"]) == ("failed", "interrupted")
     made("run", "--resume", made.run["id"], "--until", "review")
     assert len(made.events("candidate.made")) == 1
+
+
+def test_a_run_that_was_killed_is_told_from_one_at_work(project):
+    """Nobody was left to write down how it ended: listings say so, and how it goes on."""
+    made = project(module=WAITING)
+    process = subprocess.Popen([SCRIPT, "run"], cwd=made.folder, stderr=subprocess.DEVNULL)
+    while not (made.folder / "waiting").exists():
+        assert process.poll() is None
+    short = f"run-{made.run['id'][-8:]}"
+    assert f"{short} running by" in made("status").out
+    assert (made.run["status"], made.run["killed"]) == ("running", False)
+    process.kill()
+    process.wait()
+    again = f"interlock run --resume {short}"
+    for words in (["status"], ["runs"]):
+        told = made(*words).out
+        assert "killed" in told
+        assert again in told
+    assert made.run["killed"] is True
+    made(*again.split()[1:], "--until", "review")
+    assert made.run["killed"] is False
 
 
 @pytest.mark.parametrize(

@@ -76,8 +76,11 @@ def test_a_bad_canary_goes_back_by_itself(rolled, send, bound, model):
     project("run", *model)
     challenger = open_rollout(project)["release"]
     assert challenger != champion
+    told = f"canary of release-{challenger[-8:]}, watching, step 1 of 1: 50 % of the requests"
+    assert f"rollout    {told}\nwaits      interlock rollout watch\n" in project("status").out
     send(project, 200)
     said = project(*WATCH, expect=BACK)
+    assert project.listed("status")["rollout"] is None
     assert "rolled-back" in said.out
     assert send(project, 50) == {champion: 50}
     found = open_rollout(project)

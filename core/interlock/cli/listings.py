@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -42,9 +43,10 @@ def runs(
     from interlock.cli.render import digest, print_rows, when
     from interlock.cli.run import find_run
     from interlock.ids import short
+    from interlock.processes import was_killed
 
     session = chosen.session()
-    rows = session.ledger.reads.runs(
+    found = session.ledger.reads.runs(
         project=session.project,
         status=status,
         stack=None if every_stack else session.stack.name,
@@ -54,21 +56,30 @@ def runs(
         before=find_run(session, before)["id"] if before is not None else None,
         limit=limit,
     )
+    rows = [{**row, "killed": was_killed(row)} for row in found]
     columns = [
         ("run", lambda row: short(row["id"])),
-        ("status", lambda row: row["status"]),
+        ("status", lambda row: "killed" if row["killed"] else row["status"]),
         ("stage", lambda row: row["stage"]),
         ("stack", lambda row: row["stack"]),
         ("actor", lambda row: row["actor"]),
         ("model", lambda row: digest(row["model"])),
         ("started", lambda row: when(row["started_at"])),
-        ("message", lambda row: (row["message"] or "").partition("\n")[0][:60]),
+        ("message", _message),
     ]
     print_rows(rows, columns, as_json=as_json, empty="No runs. next: interlock run")
     if len(rows) == limit and not as_json:
         last = short(rows[-1]["id"])
         click.echo(f"{click.style('next', fg='cyan')}: interlock runs --before {last}", err=True)
     return 0
+
+
+def _message(run: Mapping[str, Any]) -> str:
+    from interlock.ids import short
+
+    if run["killed"]:
+        return f"interlock run --resume {short(run['id'])} goes on"
+    return (run["message"] or "").partition("\n")[0][:60]
 
 
 @click.group(invoke_without_command=True)
@@ -89,7 +100,6 @@ def models(
     as_json: bool,
     limit: int,
 ) -> int:
-    """List registered versions, the latest first."""
     """List registered versions, the latest first; or do one of the commands below."""
     if context.invoked_subcommand is not None:
         return 0

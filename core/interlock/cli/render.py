@@ -41,6 +41,7 @@ _COLOURS = {
     "refuse": "red",
     "reject": "red",
     "failed": "red",
+    "killed": "red",
     "dead": "red",
     "silent": "red",
     "alert": "red",

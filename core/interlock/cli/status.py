@@ -10,6 +10,7 @@ from interlock.cli.options import Chosen, json_option, stack_options
 
 if TYPE_CHECKING:
     from interlock.session import Session
+    from interlock_hookspecs import EndpointStatus
 
 
 @click.command()
@@ -31,6 +32,8 @@ def status(chosen: Chosen, *, as_json: bool) -> int:
 def gather(session: Session) -> dict[str, Any]:
     """What the screen shows, as JSON values."""
     from interlock.lifecycle.endpoints import current_deployment, status_of
+    from interlock.lifecycle.rollouts.state import open_rollout
+    from interlock.processes import was_killed
 
     reads = session.ledger.reads
     current = current_deployment(session)
@@ -40,6 +43,7 @@ def gather(session: Session) -> dict[str, Any]:
         project=session.project, stack=session.stack.name, status="waiting", limit=20
     )
     windows = reads.windows(project=session.project, limit=1)
+    rollout = open_rollout(session)
     champion = reads.champion(session.project, session.stack.name, session.stack.endpoint)
     return {
         "project": session.project,
@@ -47,12 +51,29 @@ def gather(session: Session) -> dict[str, Any]:
         "endpoint": session.stack.endpoint,
         "address": current.address if current else None,
         "answers": bool(now and now.ready),
-        "detail": now.detail if now else "nothing is deployed",
+        "detail": _detail(now),
         "release": dict(champion) if champion else None,
-        "latest_run": dict(latest[0]) if latest else None,
+        "rollout": {
+            "id": rollout.id,
+            "release": rollout.release,
+            "strategy": rollout.plan.strategy,
+            "phase": rollout.phase,
+            "now": rollout.text,
+        }
+        if rollout
+        else None,
+        "latest_run": {**latest[0], "killed": was_killed(latest[0])} if latest else None,
         "waiting": [dict(row) for row in waiting],
         "latest_window": dict(windows[0]) if windows else None,
     }
+
+
+def _detail(now: EndpointStatus | None) -> str:
+    if now is None:
+        return "nothing is deployed"
+    if not now.live and not now.silent:
+        return f"{now.detail}; interlock deployments --start brings it back"
+    return now.detail
 
 
 def _print(session: Session, facts: dict[str, Any]) -> None:
@@ -70,14 +91,24 @@ def _print(session: Session, facts: dict[str, Any]) -> None:
     release = facts["release"]
     if release:
         line(
-            "serves",
+            "serves" if facts["answers"] else "served",
             f"{short(release['id'])}, version {release['number']}, "
             f"model {digest(release['model'])}, since {when(release['at'])}",
         )
+    rollout = facts["rollout"]
+    if rollout:
+        text = f"{rollout['strategy']} of {short(rollout['release'])}, {rollout['phase']}, "
+        line("rollout", text + rollout["now"], "yellow")
+        command = 'promote --reason "..."' if rollout["phase"] == "holding" else "watch"
+        line("waits", f"interlock rollout {command}", "yellow")
     run = facts["latest_run"]
     if run:
-        colour = {"done": "green", "waiting": "yellow"}.get(run["status"], "red")
-        line("latest run", f"{short(run['id'])} {run['status']} by {run['actor']}", colour)
+        colour = {"done": "green", "waiting": "yellow", "running": "cyan"}
+        status = "killed" if run["killed"] else run["status"]
+        text = f"{short(run['id'])} {status} by {run['actor']}"
+        line("latest run", text, colour.get(status, "red"))
+    if run and run["killed"]:
+        line("waits", f"interlock run --resume {short(run['id'])}", "yellow")
     for row in facts["waiting"]:
         line("waits", f'interlock approve {short(row["id"])} --reason "..."', "yellow")
     window = facts["latest_window"]

@@ -31,7 +31,7 @@ from interlock.lifecycle.precedents import binding_policies
 from interlock.lifecycle.releases import rejected_since, unfit
 from interlock.lifecycle.stages.data import describe
 from interlock.lifecycle.tasks import refuse_other_task
-from interlock.processes import ProcessIdentity, is_alive, this_process
+from interlock.processes import is_alive, process_of, this_process
 
 if TYPE_CHECKING:
     from interlock.lifecycle.imports import Source
@@ -196,9 +196,7 @@ def _brought(session: Session, run_id: str) -> dict[str, Mapping[str, Any]]:
 def _refuse_living(run: Mapping[str, Any]) -> None:
     if run["status"] != "running" or run["pid"] == os.getpid():
         return
-    process = ProcessIdentity(
-        host=run["host"], pid=run["pid"], started=run["started"] or 0, boot=run["boot"] or ""
-    )
+    process = process_of(run)
     if is_alive(process) is not False:
         msg = f"{short(run['id'])} is at work in process {process.pid} on {process.host}"
         raise UsageError(msg, hint="wait for it, or end that process first")

@@ -1,5 +1,7 @@
 """A stack or a plugin that is wrong as written: one short error, exit code 2, nothing changed."""
 
+import json
+
 import pytest
 
 PLUGIN = """\
@@ -117,6 +119,16 @@ def test_a_project_module_that_rivals_the_registry(broken):
 def test_a_plugin_that_breaks_the_contract(broken, install, source, says):
     """It is named with its version, and the hook with it, before anything runs."""
     refused(install(broken, source), "validate-acme 1.2.3", *says)
+
+
+def test_a_plugin_that_does_not_load_leaves_the_schema_of_the_others(small, install):
+    """An editor completes what there is; the broken one is named, and its settings are any."""
+    project = install(small, "import no_such_library")
+    said = project("stack", "schema")
+    assert "validate-acme 1.2.3" in said.err
+    stack = json.loads(said.out)["properties"]["stack"]["additionalProperties"]
+    assert "estimator" in stack["properties"]["train-sklearn"]["properties"]
+    assert stack["properties"]["validate-acme"]["additionalProperties"] is True
 
 
 @pytest.mark.parametrize(

@@ -171,6 +171,18 @@ def test_listings_are_filtered(lived):
     assert after[0]["sequence"] == events[-1]["sequence"] + 1
 
 
+def test_a_listing_that_finds_nothing_tells_it_from_there_being_nothing(lived):
+    """What to type next is said where a project is new; a kind of event has the nearest named."""
+    assert lived("runs", "--actor", "nobody").out == "No such runs.\n"
+    assert lived("runs", "--stack", "prod").out == "No runs. next: interlock run\n"
+    assert lived("deployments", "--status", "failed").out == "No deployment is failed.\n"
+    wrong = "No event here is of the kind 'run.startet'; did you mean 'run.started'?\n"
+    assert lived("audit", "log", "--kind", "run.startet").out == wrong
+    assert lived.listed("audit", "log", "--kind", "run.startet") == []
+    kept = ("audit", "log", "--kind", "run.started", "--after", "9999")
+    assert lived(*kept).out == "No such events.\n"
+
+
 def test_listings_come_in_pages(lived):
     """A full page says how to turn it; the pages together are the whole, each row once."""
     for _ in range(3):
@@ -230,6 +242,9 @@ def test_an_ambiguous_id_names_what_it_may_be(lived):
         (["deployments", "--start"], "nothing is deployed at small"),
         (["audit", "verify", "--key", "interlock.toml"], "--key goes with --checkpoint"),
         (["monitor", "--from", "yesterday"], "'yesterday': write a period (2018) or a time"),
+        (["monitor", "--from", "3", "--to", "3"], "a window from 3 to 3 has nothing inside"),
+        (["monitor", "--from", "2026-02-01", "--to", "2026-01-01"], "has nothing inside"),
+        (["deployments", "--status", "live"], "'live' is not one of"),
         (["init", "."], "exists already"),
     ],
 )
@@ -283,7 +298,10 @@ def test_what_a_person_reads(lived):
 def test_init_writes_a_project_that_checks(start):
     """Its file says the name, the data, the target and the kind; git is told what not to keep."""
     made = start()
-    made("init", "house", "--data", "houses.csv", "--target", "price", "--kind", "regression")
+    told = made(
+        "init", "house", "--data", "houses.csv", "--target", "price", "--kind", "regression"
+    )
+    assert "next: cd house && interlock stack check && interlock run\n" in told.out
     made.folder /= "house"
     made("stack", "check")
     shown = {row["key"]: row["value"].strip('"') for row in made.listed("stack", "show")}
@@ -291,6 +309,8 @@ def test_init_writes_a_project_that_checks(start):
     assert shown["task.target"] == "price"
     assert shown["task.kind"] == "regression"
     assert ".interlock/" in (made.folder / ".gitignore").read_text(encoding="utf-8")
+    (made.folder / "interlock.toml").unlink()
+    assert "next: interlock stack check" in made("init").out
 
 
 def test_a_checkpoint_proves_that_the_ledger_only_grew(lived):

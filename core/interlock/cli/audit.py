@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from interlock.cli.options import Chosen, json_option, page_options, stack_options
+
+if TYPE_CHECKING:
+    from interlock.session import Session
 
 
 @click.group()
@@ -103,9 +107,21 @@ def log(
     if as_json:
         print_json([dict(event) for event in events])
         return 0
+    if not events:
+        click.echo(_none(session, kind))
     for event in events:
         click.echo(
             f"{event['sequence']:>6}  {when(event['at'])}  {event['kind']:<20} "
             f"{short(event['subject']):<24} {event['actor']}"
         )
     return 0
+
+
+def _none(session: Session, kind: str | None) -> str:
+    """That there are no such events, and whether a kind of this name ever happened here."""
+    from interlock.plugins.discover import nearest
+
+    known = session.ledger.reads.kinds(session.project)
+    if kind is None or kind in known:
+        return "No such events."
+    return f"No event here is of the kind {kind!r}{nearest(kind, known)}"

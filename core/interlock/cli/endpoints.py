@@ -90,7 +90,11 @@ def serve(chosen: Chosen) -> int:
     "--restart", is_flag=True, help="Start the server anew, with the settings and secrets of now."
 )
 @click.option("--history", is_flag=True, help="List what was live at this stack's endpoint.")
-@click.option("--status", help="Only those applied, failed, intended or removed.")
+@click.option(
+    "--status",
+    type=click.Choice(["intended", "applied", "failed", "removed"]),
+    help="Only those of this status.",
+)
 @json_option
 @page_options
 @stack_options
@@ -133,7 +137,8 @@ def deployments(
         ("since", lambda row: when(row["at"])),
         ("detail", lambda row: row["detail"]),
     ]
-    print_rows(rows, columns, as_json=as_json, empty="Nothing is deployed. next: interlock run")
+    empty = f"No deployment is {status}." if status else "Nothing is deployed. next: interlock run"
+    print_rows(rows, columns, as_json=as_json, empty=empty)
     return 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 
 import click
@@ -33,7 +34,8 @@ def init(folder: Path, *, name: str | None, dataset: str, target: str, kind: str
     click.echo(f"{path} is written.")
     if not (folder / dataset).exists() and "://" not in dataset:
         click.echo(f"{click.style('next', fg='cyan')}: put your rows at {folder / dataset}, then:")
-    click.echo(f"{click.style('next', fg='cyan')}: interlock stack check && interlock run")
+    there = f"cd {shlex.quote(str(folder))} && " if folder.resolve() != Path.cwd() else ""
+    click.echo(f"{click.style('next', fg='cyan')}: {there}interlock stack check && interlock run")
     return 0
 
 

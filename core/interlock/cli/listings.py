@@ -67,7 +67,9 @@ def runs(
         ("started", lambda row: when(row["started_at"])),
         ("message", _message),
     ]
-    print_rows(rows, columns, as_json=as_json, empty="No runs. next: interlock run")
+    chosen_of = any((status, actor, model, since, before))
+    empty = "No such runs." if chosen_of else "No runs. next: interlock run"
+    print_rows(rows, columns, as_json=as_json, empty=empty)
     if len(rows) == limit and not as_json:
         last = short(rows[-1]["id"])
         click.echo(f"{click.style('next', fg='cyan')}: interlock runs --before {last}", err=True)
@@ -138,7 +140,8 @@ def models(
         ("run", lambda row: short(row["run"]) if row["run"] else None),
         ("at", lambda row: when(row["at"])),
     ]
-    print_rows(rows, columns, as_json=as_json, empty="No versions. next: interlock run")
+    empty = "No such versions." if model or run_id else "No versions. next: interlock run"
+    print_rows(rows, columns, as_json=as_json, empty=empty)
     return 0
 
 

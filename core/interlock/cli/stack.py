@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -124,11 +125,20 @@ def lock(chosen: Chosen, *, only_check: bool) -> int:
 def schema() -> int:
     """Print the JSON Schema of the stack file, with the settings of the installed plugins."""
     from interlock.cli.render import print_json
+    from interlock.errors import PluginLoadError
     from interlock.plugins.discover import installed
     from interlock.plugins.load import load_class
     from interlock.stack import stack_schema
 
-    print_json(stack_schema({name: load_class(plugin) for name, plugin in installed().items()}))
+    classes: dict[str, type[Any] | None] = {}
+    for name, plugin in installed().items():
+        try:
+            classes[name] = load_class(plugin)
+        except PluginLoadError as error:
+            # A plugin that no stack here may use is no reason that an editor knows none.
+            click.echo(f"{click.style('!', fg='yellow', bold=True)} {error}", err=True)
+            classes[name] = None
+    print_json(stack_schema(classes))
     return 0
 
 

@@ -107,6 +107,12 @@ class Rows:
         columns = PROJECTIONS[table].c
         return self.row(select(PROJECTIONS[table]).where(columns.id == identifier))
 
+    def kinds(self, project: str) -> list[str]:
+        """The kinds of event that a project has, in the alphabet's order."""
+        kind = events.c.kind
+        statement = select(kind).where(events.c.project == project).distinct().order_by(kind)
+        return [row["kind"] for row in self.rows(statement)]
+
     def events(
         self,
         project: str,

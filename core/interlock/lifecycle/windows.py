@@ -90,8 +90,9 @@ def served_window(
         end: default: after the latest row.
 
     Raises:
-        UsageError: a side is of another kind than the clock.
+        UsageError: a side is of another kind than the clock, or the end is not after the start.
     """
+    _refuse_backwards(start, end)
     deployment = current_deployment(session)
     if deployment is not None and deployment.maker and "pid" not in deployment.facts:
         return _elsewhere(session, deployment, deployment.maker, start, end)
@@ -144,6 +145,15 @@ def _bounds(
             msg = f"windows are over {'periods' if periods else 'times'} here: give {kind}"
             raise UsageError(msg)
     return start, end
+
+
+def _refuse_backwards(start: Instant | None, end: Instant | None) -> None:
+    """That nothing was served in a window of no length must not be mistaken for a quiet one."""
+    periods = isinstance(start, int) and isinstance(end, int) and start >= end
+    times = isinstance(start, datetime) and isinstance(end, datetime) and start >= end
+    if periods or times:
+        msg = f"a window from {start} to {end} has nothing inside: its end lies outside of it"
+        raise UsageError(msg, hint="give --to something after --from")
 
 
 def _of_kind(recorded: int | str, like: Instant) -> Instant:

@@ -30,11 +30,12 @@ _PLAIN: Mapping[Any, dict[str, Any]] = {
 }
 
 
-def stack_schema(plugin_classes: Mapping[str, type[Any]]) -> dict[str, Any]:
+def stack_schema(plugin_classes: Mapping[str, type[Any] | None]) -> dict[str, Any]:
     """The schema of a stack file (JSON Schema, draft 2020-12).
 
     Args:
-        plugin_classes: the installed plugins' classes by plugin name, ``<role>-<word>``.
+        plugin_classes: the installed plugins' classes by plugin name, ``<role>-<word>``; None for
+            one that does not load, whose settings may be anything.
 
     >>> stack_schema({})["properties"]["task"]["required"]
     ['dataset']
@@ -77,10 +78,13 @@ def stack_schema(plugin_classes: Mapping[str, type[Any]]) -> dict[str, Any]:
     }
 
 
-def _stack(plugin_classes: Mapping[str, type[Any]]) -> dict[str, Any]:
+def _stack(plugin_classes: Mapping[str, type[Any] | None]) -> dict[str, Any]:
     schema = _table(stack_keys())
     schema["properties"]["rollout"] = _rollout()
     for name, cls in plugin_classes.items():
+        if cls is None:
+            schema["properties"][name] = {**_table(HOSTING), "additionalProperties": True}
+            continue
         # Settings may be spread over a stack and the one that it extends: none is required here.
         settings = _record(cls, partial=True)
         settings["properties"] |= _table(HOSTING)["properties"]

@@ -86,6 +86,17 @@ def test_each_stage_goes_on_where_the_one_before_ended(counted):
     assert len(counted.listed("runs")) == 1
 
 
+def test_a_stage_that_the_stack_lacks_is_no_next_one(counted):
+    """A run leaves it out; typed by itself it is refused, and not done as if nothing were amiss."""
+    counted.edit('deploy = "local"', "deploy = []")
+    counted.edit('monitor = ["drift", "performance"]', "monitor = []")
+    said = counted("run")
+    assert "is done until review." in said.err
+    assert "next:" not in said.err
+    said = counted("deploy", expect=2)
+    assert "the stack 'dev' names no plugin for deploy" in said.err
+
+
 @pytest.mark.parametrize("last", ORDER[:5])
 def test_until_ends_after_the_stage(counted, last):
     """--until names the last stage to do; the next command is told where there is one."""

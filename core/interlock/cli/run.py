@@ -80,10 +80,14 @@ def _stage_command(stage: str, summary: str) -> click.Command:
 
 def advance(chosen: Chosen, stage: str, run_id: str | None, *, again: bool, as_json: bool) -> int:
     """Take a run, the latest where none is named, up to a stage."""
-    from interlock.lifecycle.engine import resume_run, start_run
+    from interlock.errors import UsageError
+    from interlock.lifecycle.engine import has_stage, resume_run, start_run
 
     with TerminalReporter() as reporter:
         session = chosen.session(reporter)
+        if not has_stage(session, stage):
+            msg = f"the stack {session.stack.name!r} names no plugin for {stage}"
+            raise UsageError(msg, hint=f"name one in the stack file: {stage} = ...")
         if stage == "train" and run_id is None:
             end = start_run(session, until=stage, again=again)
         else:
@@ -151,13 +155,7 @@ def report(end: RunEnd, *, as_json: bool, more: Mapping[str, Any] = MappingProxy
             number = f" (version {release['number']})" if release["number"] else ""
             was = f"this model is released already, as {short(release['id'])}{number}"
             click.echo(f"Nothing to do: {was}.", err=True)
-        following = {
-            "train": "interlock validate",
-            "validate": "interlock register",
-            "register": "interlock review",
-            "review": "interlock deploy",
-            "deploy": "interlock monitor",
-        }.get(end.last)
+        following = _next_stage(end)
         if code:
             following = "interlock rollout status"
         elif rollout and rollout["status"] == "open":
@@ -167,6 +165,17 @@ def report(end: RunEnd, *, as_json: bool, more: Mapping[str, Any] = MappingProxy
         if following and not left:
             click.echo(f"{click.style('next', fg='cyan')}: {following}", err=True)
     return FOUND if alerts or left else code
+
+
+def _next_stage(end: RunEnd) -> str:
+    """The command of the next stage that the stack has; empty after the last one."""
+    from interlock.lifecycle.engine import has_stage
+
+    if end.last not in STAGES[1:]:
+        return ""
+    after = STAGES[STAGES.index(end.last) + 1 :]
+    session = end.context.session
+    return next((f"interlock {name}" for name in after if has_stage(session, name)), "")
 
 
 def _left(end: RunEnd, found: Mapping[str, Any]) -> str:

@@ -236,7 +236,7 @@ def _advance(
                 elif origin and name in brought:
                     context.restore(brought[name])
                     session.reporter.done(name, f"as promoted from {origin['stack']}", 0.0)
-                elif _present(session, name):
+                elif has_stage(session, name):
                     # What was done in this very run is done again only where it is asked for.
                     redo = again and name == until
                     anew |= _execute(context, _stage(name), again=again, redo=redo)
@@ -278,7 +278,7 @@ def _released(session: Session, run_id: str) -> dict[str, Mapping[str, Any]]:
     return {name: found for name, found in outputs.items() if found is not None}
 
 
-def _present(session: Session, name: str) -> bool:
+def has_stage(session: Session, name: str) -> bool:
     """Whether the stack has this stage; one that lacks it leaves it out."""
     funnel = session.funnel
     if name == "deploy":

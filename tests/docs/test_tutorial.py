@@ -33,10 +33,15 @@ def blocks(text):
 
 
 def commands(block):
-    """The commands of a console block, each with the lines that are printed below it."""
+    """The commands of a console block, each with the lines that are printed below it.
+
+    And whether these are all of them: none are left out at a "...".
+    """
     for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
-        command, *printed = part.splitlines()
-        yield command, [line for line in printed if line.strip() and line.strip() != "..."]
+        command, *lines = part.splitlines()
+        said = [line for line in lines if line.strip()]
+        printed = [line for line in said if line.strip() != "..."]
+        yield command, printed, bool(printed) and printed == said
 
 
 def patched(text, patch):
@@ -91,7 +96,7 @@ class Reader:
             "PIP_DISABLE_PIP_VERSION_CHECK": "1",
         }
 
-    def type(self, command, printed):
+    def type(self, command, printed, whole):
         """Run a command; what the page prints below it must have been printed."""
         if command == "echo $?":
             assert printed == [str(self.code)]
@@ -112,15 +117,25 @@ class Reader:
             check=False,
         )
         self.code = done.returncode
-        self.compare(command, printed, done.stdout.splitlines())
+        self.compare(command, printed, done.stdout.splitlines(), whole=whole)
 
-    def compare(self, command, printed, actual):
-        """Find each printed line, numbers aside, and learn what its ids are this time."""
+    def compare(self, command, printed, actual, *, whole):
+        """Find each printed line, numbers aside, and learn what its ids are this time.
+
+        Args:
+            command: what was typed.
+            printed: the lines of the page.
+            actual: the lines that were printed.
+            whole: whether nothing else may have been printed.
+        """
         shapes = {shape(line): line for line in reversed(actual)}
         for line in printed:
             assert shape(line) in shapes, f"$ {command}\n{line}\nis not in\n" + "\n".join(actual)
             now = THINGS.findall(shapes[shape(line)])
             self.known |= dict(zip(THINGS.findall(line), now, strict=True))
+        said = {"", *map(shape, printed)}
+        left = [line for line in actual if line.strip(" ─") and shape(line) not in said]
+        assert not (whole and left), f"$ {command}\nprinted as well:\n" + "\n".join(left)
 
 
 def shape(line):
@@ -155,8 +170,8 @@ def test_every_command_of_a_tutorial_does_what_the_page_prints(page, reader):
         elif "caption" in options:
             path.write_text(content, encoding="utf-8")
         elif language == "console":
-            for command, printed in commands(content):
-                reader.type(command, printed)
+            for command, printed, whole in commands(content):
+                reader.type(command, printed, whole)
                 typed += 1
     assert reader.code == 0
     assert typed > 9

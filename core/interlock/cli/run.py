@@ -85,14 +85,14 @@ def advance(chosen: Chosen, stage: str, run_id: str | None, *, again: bool, as_j
 
     with TerminalReporter() as reporter:
         session = chosen.session(reporter)
-        if not has_stage(session, stage):
-            msg = f"the stack {session.stack.name!r} names no plugin for {stage}"
-            raise UsageError(msg, hint=f"name one in the stack file: {stage} = ...")
         if stage == "train" and run_id is None:
             end = start_run(session, until=stage, again=again)
         else:
             found = find_run(session, run_id)
             session = chosen.session_of(found, reporter)
+            if not has_stage(session, stage):
+                msg = f"the stack {session.stack.name!r} names no plugin for {stage}"
+                raise UsageError(msg, hint=f"name one in the stack file: {stage} = ...")
             # Typing `deploy` is the word that a release which went back here is tried again.
             insists = stage == "deploy"
             end = resume_run(session, found["id"], until=stage, again=again, insists=insists)

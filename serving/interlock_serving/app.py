@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import attrs
 import orjson
@@ -16,7 +16,7 @@ from interlock_serving.asgi import Receive, Scope, Send
 from interlock_serving.batching import Batcher
 from interlock_serving.binary import split, wanted, write_binary
 from interlock_serving.exchange import Exchange, HTTPError
-from interlock_serving.forms import Form, Forms
+from interlock_serving.forms import Forms
 from interlock_serving.matrix import Values
 from interlock_serving.protocol import (
     Envelope,
@@ -28,11 +28,10 @@ from interlock_serving.protocol import (
     read_envelope,
     read_outputs,
     shown,
-    sticky_share,
     write_answer,
 )
 from interlock_serving.records import read_records, write_records
-from interlock_serving.request import BINARY, Request
+from interlock_serving.request import Request
 from interlock_serving.routing import Draws, Router
 from interlock_serving.waiting import Expired, Overloaded
 
@@ -50,10 +49,51 @@ _STATUSES: tuple[tuple[type[PluginError], int], ...] = (
 Reader = Callable[..., tuple[int, Values]]
 _RETRY = (b"retry-after", b"1")
 _OF_SERVER = ("/v2", "/v2/health/live", "/v2/health/ready")
-_SCORING = ("infer", "batch")
-STICKY_HEADER = b"x-sticky-key"
+_BATCH = "batch"
+_SCORING = ("infer", _BATCH)
+_READERS: tuple[Reader, Reader] = (read_columns, read_records)
+"""Of tensors, and of records."""
 _FOUND = 200
+_FAULT = 500
 _DOWN = 503
+
+
+class Asking(Protocol):
+    """A request on its way.
+
+    Attributes:
+        request: what its header says.
+        request_id: its name.
+    """
+
+    request: Request
+    request_id: str
+
+
+@attrs.define(eq=False)
+class Asked:
+    """A request for scores that was read: its model answers it.
+
+    Attributes:
+        model: which.
+        query: what it is asked.
+        envelope: the request before its inputs were read; None where it was known.
+        selected: the outputs that are asked for; None for all.
+        binary: those of them that are wanted as bytes.
+        records: whether rows came, and are answered, as records.
+    """
+
+    model: Batcher
+    query: Query
+    envelope: Envelope | None
+    selected: frozenset[str] | None = None
+    binary: frozenset[str] = frozenset()
+    records: bool = False
+
+    @property
+    def seconds(self) -> float | None:
+        """How long it may wait for its turn, or None for as long as it takes."""
+        return None if self.envelope is None else self.envelope.seconds
 
 
 @attrs.define(eq=False)
@@ -95,19 +135,12 @@ class App:
             asked = _asked_of(exchange.request.path, self.endpoint.name)
             if asked is not None and asked[1] in _SCORING:
                 _require(exchange.request, "POST")
-                content = await self._infer(exchange, asked[0], records=asked[1] == "batch")
-                status = _FOUND
+                status, content = _FOUND, await self._infer(exchange)
             else:
                 status, content = self._describe(exchange.request, asked)
-        except HTTPError as error:
-            await exchange.refuse(error.status, str(error), *error.headers)
-        except PluginError as error:
-            status = next((code for kind, code in _STATUSES if isinstance(error, kind)), 500)
-            retry = (_RETRY,) if isinstance(error, Overloaded | Unavailable) else ()
-            await exchange.refuse(status, str(error), *retry)
-        except Exception as error:  # a fault of ours is answered and logged; the server goes on
-            self.log.exception("request %s failed", exchange.request_id)
-            await exchange.refuse(500, f"the server failed: {type(error).__name__}")
+        except Exception as error:  # noqa: BLE001  (whatever it is, it is answered)
+            refusal = self.refusal(error, exchange.request_id)
+            await exchange.refuse(refusal.status, refusal.why, *refusal.headers)
         else:
             await exchange.answer(status, content)
 
@@ -134,61 +167,98 @@ class App:
                 status = _FOUND if value["ready"] else _DOWN
         return status, orjson.dumps(value)
 
-    async def _infer(self, exchange: Exchange, version: str | None, *, records: bool) -> bytes:
+    async def _infer(self, exchange: Exchange) -> bytes:
         body = exchange.body(at_most=self.max_body)
         if body is None:
             body = await exchange.read_body(at_most=self.max_body)
-        header = exchange.request.header
+        asked = self.understand(exchange, body)
+        answer = await asked.model.ask(asked.query, asked.seconds)
+        exchange.json_bytes, content = self.said(asked, answer)
+        return content
+
+    def refusal(self, error: Exception, request_id: str) -> HTTPError:
+        """An error as it is answered; one that is a fault of ours is logged.
+
+        Args:
+            error: what was raised.
+            request_id: of the request that met it.
+        """
+        if isinstance(error, HTTPError):
+            return error
+        if isinstance(error, PluginError):
+            status = next((code for kind, code in _STATUSES if isinstance(error, kind)), _FAULT)
+            retry = (_RETRY,) if isinstance(error, Overloaded | Unavailable) else ()
+            return HTTPError(status, str(error), *retry)
+        self.log.error("request %s failed", request_id, exc_info=error)
+        return HTTPError(_FAULT, f"the server failed: {type(error).__name__}")
+
+    def scores(self, request: Request) -> bool:
+        """Whether a request asks for scores at one of the paths that give them."""
+        try:
+            asked = _asked_of(request.path, self.endpoint.name)
+        except NotFound:
+            return False
+        return asked is not None and asked[1] in _SCORING
+
+    def understand(self, asking: Asking, body: bytes) -> Asked:
+        """A request for scores, up to where its model answers it.
+
+        Args:
+            asking: the request; a name that its body has for it is then its name.
+            body: as it came.
+
+        Raises:
+            PluginError: it is no such request, or nobody can answer it.
+        """
+        request = asking.request
+        version, word = _asked_of(request.path, self.endpoint.name) or (None, "")
+        records = word == _BATCH
         behind = None
-        if binary_header := header(BINARY):
-            body, behind = split(body, binary_header)
-            known = None if records else self._known(exchange, version, body, behind)
-            if known is not None:
-                model, query, form = known
-                answer = await model.ask(query)
-                about = (exchange, model, answer, form.selected, form.binary)
-                return self._written(*about)
+        if request.json:
+            body, behind = split(body, request.json)
+            if not records and (known := self._known(asking, version, body, behind)):
+                return known
         envelope = read_envelope(body, behind)
         if envelope.id is not None:
-            exchange.request_id = envelope.id
+            asking.request_id = envelope.id
         # From here to the queue nothing waits, so that a swap cannot come between.
-        model = self.choose(envelope.sticky, version, header)
-        read = read_records if records else read_columns
-        query = self.read(envelope, model, exchange.request_id, read)
-        selected = None if records else read_outputs(envelope, model.signature)
-        binary = frozenset[str]() if records else wanted(envelope.body, model.outputs)
-        if behind is not None and not records:
-            self._forms.learn(body, envelope, query, model.signature, selected, binary)
-        answer = await model.ask(query, envelope.seconds)
-        self.mirror(envelope, query, model, read)
+        sticky = request.sticky if envelope.sticky is None else envelope.sticky
+        model = self.choose(sticky, version)
+        query = self.read(envelope, model, asking.request_id, _READERS[records])
         if records:
-            return write_records(self.endpoint.name, model.release, exchange.request_id, answer)
-        return self._written(exchange, model, answer, selected, binary)
+            return Asked(model, query, envelope, records=True)
+        selected = read_outputs(envelope, model.signature)
+        binary = wanted(envelope.body, model.outputs)
+        if behind is not None:
+            self._forms.learn(body, envelope, query, model.signature, selected, binary)
+        return Asked(model, query, envelope, selected, binary)
 
     def _known(
-        self, exchange: Exchange, version: str | None, json: bytes, behind: memoryview
-    ) -> tuple[Batcher, Query, Form] | None:
+        self, asking: Asking, version: str | None, json: bytes, behind: memoryview
+    ) -> Asked | None:
         """A request whose JSON came before; None where it has to be read."""
         form = self._forms.find(json)
         if form is None or self.router.mirrors:  # a mirror may read it otherwise
             return None
-        model = self.choose(None, version, exchange.request.header)
-        query = form.query(exchange.request_id, behind, model.signature)
-        return None if query is None else (model, query, form)
+        model = self.choose(asking.request.sticky, version)
+        query = form.query(asking.request_id, behind, model.signature)
+        return None if query is None else Asked(model, query, None, form.selected, form.binary)
 
-    def _written(
-        self,
-        exchange: Exchange,
-        model: Batcher,
-        answer: Answer,
-        selected: frozenset[str] | None,
-        binary: frozenset[str],
-    ) -> bytes:
-        about = (self.endpoint.name, model.release, exchange.request_id, answer, selected)
-        if binary:
-            exchange.json_bytes, content = write_binary(*about, binary)
-            return content
-        return write_answer(*about)
+    def said(self, asked: Asked, answer: Answer) -> tuple[int | None, bytes]:
+        """What is sent of an answer, once mirrors have a copy of its request.
+
+        Returns:
+            How many of its bytes are JSON, where others stand behind them, and its bytes.
+        """
+        envelope, query, release = asked.envelope, asked.query, asked.model.release
+        if self.router.mirrors and envelope is not None:
+            self.mirror(envelope, query, asked.model, _READERS[asked.records])
+        name = self.endpoint.name
+        if asked.records:
+            return None, write_records(name, release, query.id, answer)
+        if asked.binary:
+            return write_binary(name, release, query.id, answer, asked.selected, asked.binary)
+        return None, write_answer(name, release, query.id, answer, asked.selected)
 
     def metadata(self, version: str | None) -> dict[str, Any]:
         """What a version, or the endpoint without one, takes and gives, as the protocol says it.
@@ -200,15 +270,12 @@ class App:
         versions = self.router.versions if version is None else (model.release.id,)
         return metadata(self.endpoint.name, versions, model.format, model.columns, model.signature)
 
-    def choose(
-        self, sticky: float | None, version: str | None, header: Callable[[bytes], bytes]
-    ) -> Batcher:
+    def choose(self, sticky: float | None, version: str | None) -> Batcher:
         """The model that answers a request.
 
         Args:
             sticky: what the request says of the version that it stays with, see `Envelope`.
             version: the one that it names, or None.
-            header: gives a header of the request, empty where it has none.
 
         Raises:
             NotFound, Unavailable: no such version, or nothing is served.
@@ -216,11 +283,9 @@ class App:
         router = self.router
         if version is not None:
             return router.version(version)
-        if len(router.models) == 1:
-            return router.choose(0.0)
-        if sticky is None and (key := header(STICKY_HEADER)):
-            sticky = sticky_share(key)
-        return self._draws.next(router) if sticky is None else router.choose(sticky)
+        if sticky is not None or len(router.models) == 1:
+            return router.choose(sticky or 0.0)
+        return self._draws.next(router)
 
     def read(self, envelope: Envelope, model: Batcher, request_id: str, read: Reader) -> Query:
         """The rows of a request, as its model takes them.

@@ -23,7 +23,7 @@ from interlock_serving.protocol import Query
 from interlock_serving.recording import SECONDS, Recorder
 from interlock_serving.scoring import ModelFailed, Pace, Scorer
 from interlock_serving.tally import Tally
-from interlock_serving.waiting import Expired, Overloaded, Queue, Waiting
+from interlock_serving.waiting import Asker, Expired, Overloaded, Queue, Waiting
 
 _LONGEST = 86_400.0
 """Seconds that a request may be told to wait, at most; a loop takes no number of any size."""
@@ -128,11 +128,31 @@ class Batcher:
             Unavailable: the model has been silent for too long.
         """
         future: asyncio.Future[Answer] = self._loop.create_future()
-        self._put(Waiting(query, future, self._loop.time()))
-        if seconds is not None:
-            timer = self._loop.call_later(min(seconds, _LONGEST), self._expire, future)
+        timer = self.put(query, future, seconds)
+        if timer is not None:
             future.add_done_callback(lambda _: timer.cancel())
         return future
+
+    def put(
+        self, query: Query, asker: Asker, seconds: float | None = None
+    ) -> asyncio.TimerHandle | None:
+        """Queue a request for whoever is to be told its answer, as a future would be.
+
+        Args:
+            query: the request.
+            asker: who is told, not before this returned.
+            seconds: as `ask` has it.
+
+        Returns:
+            What runs after these seconds: the asker's to cancel once it was told.
+
+        Raises:
+            Overloaded, Unavailable: as `ask` has it.
+        """
+        self._put(Waiting(query, asker, self._loop.time()))
+        if seconds is None:
+            return None
+        return self._loop.call_later(min(seconds, _LONGEST), self._expire, asker)
 
     def drop(self, future: asyncio.Future[Answer]) -> None:
         """Forget a request whose client gave up, which cancelled its future."""
@@ -179,15 +199,15 @@ class Batcher:
             raise
         self._schedule()
 
-    def _expire(self, future: asyncio.Future[Answer]) -> None:
-        if future.done():
+    def _expire(self, asker: Asker) -> None:
+        if asker.done():
             return
         if not self._running:
             # Its turn comes with this tick or the next; a model that is idle drops nothing.
-            self._loop.call_soon(self._expire, future)
-        elif self._queue.take_out(future):
+            self._loop.call_soon(self._expire, asker)
+        elif self._queue.take_out(asker):
             self.tally.expire()
-            future.set_exception(Expired("the request's time was over before its turn came"))
+            asker.set_exception(Expired("the request's time was over before its turn came"))
 
     def _schedule(self) -> None:
         if not self._running and not self._scheduled:
@@ -232,8 +252,9 @@ class Batcher:
         error = Unavailable(f"no answer within {self._answer_seconds:g} s")
         self._log.error("the model of %s is late: %s", self.release.id, error)
         for waiting in (*batch, *self._queue.take_all()):
-            waiting.tell(error)
             self.tally.failed += 1
+            if waiting.waits:
+                waiting.tell(error)
 
     def _end_if_idle(self) -> None:
         if self._closed and not self._running and not self._queue:
@@ -308,17 +329,16 @@ class Batcher:
     ) -> None:
         """Hand over results, and keep what was answered with for the record."""
         now = self._loop.time()
-        delivered: list[tuple[Query, Answer]] = []
-        for waiting, result in zip(batch, results, strict=True):
-            if not waiting.tell(result):
-                continue
+        told = [pair for pair in zip(batch, results, strict=True) if pair[0].waits]
+        delivered = [
+            (waiting.query, result) for waiting, result in told if isinstance(result, Answer)
+        ]
+        if self._expect is not None and delivered:
+            self._expect(len(delivered))  # before any of it is sent
+        for waiting, result in told:
             if counted:
                 self.tally.add(result, now - waiting.since)
-            if isinstance(result, Answer):
-                delivered.append((waiting.query, result))
-        if self._expect is not None and delivered:
-            # Before any of it is sent, which happens in a later tick.
-            self._expect(len(delivered))
+            waiting.tell(result)
         self._recorder.add(delivered, datetime.now(UTC))
         if self._recorder.full:
             # Once the answers have left, which wait for the next turn of the loop.

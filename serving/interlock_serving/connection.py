@@ -8,7 +8,7 @@ anew after each answer.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import unquote
 
 import httptools
@@ -17,7 +17,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from interlock_serving.asgi import BODY
 from interlock_serving.cycle import Cycle
-from interlock_serving.heads import Heads
+from interlock_serving.direct import Direct, DirectCycle
+from interlock_serving.heads import Head, Heads
 
 PIPELINED = 64
 """Requests that are sent ahead, at most."""
@@ -33,15 +34,19 @@ class Connection(HttpToolsProtocol):
         reached: how many ends of headers and of bodies were.
         in_header, in_body: what of a request is there in part.
         extras: more of each scope.
+        direct: how requests are answered that need no coroutine; None where all have one.
     """
+
+    direct: ClassVar[Direct | None] = None
 
     def __init__(self, *args: Any, **keywords: Any) -> None:
         super().__init__(*args, **keywords)
         self.begun = self.reached = 0
         self.in_header = self.in_body = False
         self.extras: dict[str, Any] = {}
-        self._heads = Heads()
+        self._heads = Heads() if self.direct is None else Heads(self.direct.takes)
         self._next: Cycle | None = None
+        self._head: Head | None = None
         self._missing = 0
         self._waits = False
         self._waits_since = 0.0
@@ -79,16 +84,14 @@ class Connection(HttpToolsProtocol):
         self.reached += 1
         self._waits = False
         self.expect_100_continue = False
-        scope: Any = head.scope.copy()
-        self.scope = scope
-        self.cycle = cycle = Cycle(scope, self, keep_alive=True)
         body = data[len(head.content) :]
-        if len(body) == head.length:
-            self._begin(cycle, body)
-        else:
+        if len(body) < head.length:
             # It is small, and begun when it is there: an answer that waits for it costs more.
+            self.cycle = Cycle(head.scope.copy(), self, keep_alive=True)
+            self._head, self._missing = head, head.length
             self.in_body = True
-            self._missing = head.length
+        else:
+            self._begin(head, body, None)
         return True
 
     def _fill(self, data: bytes) -> bytes:
@@ -97,18 +100,32 @@ class Connection(HttpToolsProtocol):
         part = data[: self._missing]
         self._missing -= len(part)
         cycle.take(part)
-        if not self._missing:
+        if not self._missing and self._head is not None:
             self.in_body = False
-            self._begin(cycle, bytes(cycle.body))
+            self._begin(self._head, bytes(cycle.body), cycle)
         return data[len(part) :]
 
-    def _begin(self, cycle: Cycle, body: bytes) -> None:
-        """All of a request is there whose header was known."""
+    def _begin(self, head: Head, body: bytes, cycle: Cycle | None) -> None:
+        """All of a request is there whose header was known.
+
+        Args:
+            head: its header.
+            body: its body.
+            cycle: what waited for the body, where that came later.
+        """
         self.reached += 1
-        self._next = cycle
+        keep_alive = cycle is None or cycle.keep_alive
+        if head.direct and self.direct is not None and not self.flow.write_paused:
+            directly = DirectCycle(self.direct, self, head, keep_alive=keep_alive)
+            self.cycle = directly  # type: ignore[assignment]  # what uvicorn asks of one, it has
+            directly.begin(body)
+            return
+        if cycle is None:
+            self.cycle = cycle = Cycle(head.scope.copy(), self, keep_alive=True)
         scope: Any = cycle.scope
         cycle.body = scope[BODY] = body
         cycle.more_body = False
+        self._next = cycle
 
     def _learn(self, data: bytes) -> None:
         """Remember the header of a request that arrived alone; others may come."""

@@ -23,6 +23,34 @@ _BODILESS = (204, 304)
 _FAILED = 500
 
 
+def head_of(status: int, headers: Sequence[Header], length: int, *, keep_alive: bool) -> bytes:
+    """The head of an answer, with the line that ends it.
+
+    Args:
+        status: of the answer.
+        headers: of it, without its length.
+        length: bytes of its body.
+        keep_alive: whether the connection stays open afterwards.
+
+    Raises:
+        RuntimeError: a header is more than a line.
+    """
+    parts = [STATUS_LINE[status]]
+    for name, value in headers:
+        parts += (name, b": ", value, b"\r\n")
+    lines = 2 + len(headers)
+    if status not in _BODILESS:
+        parts.append(b"content-length: %d\r\n" % length)
+        lines += 1
+    if not keep_alive:
+        parts.append(b"connection: close\r\n")
+        lines += 1
+    head = b"".join((*parts, b"\r\n"))
+    if head.count(b"\n") != lines or head.count(b"\r") != lines:
+        raise RuntimeError("a header of the answer has a line of its own")
+    return head
+
+
 class _Sent:
     """What is to be awaited where nothing is left to wait for: cheaper than a coroutine."""
 
@@ -157,24 +185,12 @@ class Cycle(RequestResponseCycle):
             return
         if self.response_complete:
             raise RuntimeError("a request is answered twice")
-        parts = [STATUS_LINE[status]]
-        for name, value in headers:
-            parts += (name, b": ", value, b"\r\n")
-        lines = 1 + len(headers)
-        if status not in _BODILESS:
-            parts.append(b"content-length: %d\r\n" % len(body))
-            lines += 1
-        if not self.keep_alive:
-            parts.append(b"connection: close\r\n")
-            lines += 1
-        head = b"".join(parts)
-        if head.count(b"\n") != lines or head.count(b"\r") != lines:
-            raise RuntimeError("a header of the answer has a line of its own")
+        head = head_of(status, headers, len(body), keep_alive=self.keep_alive)
         self.response_started = self.response_complete = True
         self.waiting_for_100_continue = False
         connection = self._connection
         sent = b"" if self.scope["method"] == "HEAD" else body
-        connection.transport.write(b"%b\r\n%b" % (head, sent))
+        connection.transport.write(head + sent)
         self.set()
         if not self.keep_alive:
             connection.transport.close()

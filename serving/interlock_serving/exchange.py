@@ -10,6 +10,8 @@ from interlock_serving.asgi import BODY, BYTES, JSON, Header, Receive, Scope, Se
 from interlock_serving.ids import new_id
 from interlock_serving.request import BINARY, request_of
 
+REQUEST_ID = b"x-request-id"
+
 
 class HTTPError(Exception):
     """An answer that is an error.
@@ -23,6 +25,7 @@ class HTTPError(Exception):
     def __init__(self, status: int, why: str, *headers: Header) -> None:
         super().__init__(why)
         self.status = status
+        self.why = why
         self.headers = headers
 
 
@@ -82,15 +85,30 @@ class Exchange:
 
     def answer(self, status: int, content: bytes, *headers: Header) -> Awaitable[None]:
         """Send the answer, in JSON or with bytes behind it."""
-        name = (b"x-request-id", self.request_id.encode("ascii"))
-        if self.json_bytes is None:
-            return self._send(status, (JSON, name, *headers), content)
-        split = (BINARY, b"%d" % self.json_bytes)
-        return self._send(status, (BYTES, name, split, *headers), content)
+        return self._send(status, headers_of(self.request_id, self.json_bytes, *headers), content)
 
     async def refuse(self, status: int, why: str, *headers: Header) -> None:
         """Send an answer that is an error."""
-        await self.answer(status, orjson.dumps({"error": why}), *headers)
+        await self.answer(status, told(why), *headers)
+
+
+def headers_of(request_id: str, json_bytes: int | None, *more: Header) -> tuple[Header, ...]:
+    """The headers of an answer.
+
+    Args:
+        request_id: as it names the request.
+        json_bytes: how many bytes of it are JSON, where others stand behind them.
+        more: headers besides.
+    """
+    name = (REQUEST_ID, request_id.encode("ascii"))
+    if json_bytes is None:
+        return (JSON, name, *more)
+    return (BYTES, name, (BINARY, b"%d" % json_bytes), *more)
+
+
+def told(why: str) -> bytes:
+    """The body of an answer that is an error."""
+    return orjson.dumps({"error": why})
 
 
 def _too_large(at_most: int) -> HTTPError:

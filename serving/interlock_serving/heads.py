@@ -7,18 +7,23 @@ no doubt where a header ends and how long its body is, is remembered.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import attrs
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 
 from interlock_serving.asgi import REQUEST, Header
-from interlock_serving.request import request_of
+from interlock_serving.request import Request, request_of
 
 _END = b"\r\n\r\n"
 _MOST = 8
 _LONGEST = 8 * 1024
 """Heads of a connection, and bytes of one, that are remembered at most."""
+
+
+def _never(_: Request) -> bool:
+    return False
 
 
 @attrs.frozen
@@ -29,17 +34,26 @@ class Head:
         content: its bytes, with the line that ends it.
         length: of the body behind it.
         scope: what ASGI says of it, and what that means.
+        request: the latter.
+        direct: whether requests with it are answered directly, see `direct`.
     """
 
     content: bytes
     length: int
     scope: dict[str, Any]
+    request: Request
+    direct: bool
 
 
 class Heads:
-    """The heads that one connection remembers."""
+    """The heads that one connection remembers.
 
-    def __init__(self) -> None:
+    Args:
+        is_direct: says whether requests with a header are answered directly, see `direct`.
+    """
+
+    def __init__(self, is_direct: Callable[[Request], bool] = _never) -> None:
+        self._is_direct = is_direct
         self._by_size: dict[int, Head] = {}
 
     def find(self, data: bytes) -> Head | None:
@@ -77,5 +91,7 @@ class Heads:
             self._by_size.clear()
         # The list of headers is the request's own; this one is for all that follow.
         known = {**scope, "headers": tuple(headers)}
-        found = Head(head + end, length, {**known, REQUEST: request_of(known)})
+        request = request_of(known)
+        known[REQUEST] = request
+        found = Head(head + end, length, known, request, self._is_direct(request))
         self._by_size[len(found.content)] = self._by_size[len(found.content) + length] = found

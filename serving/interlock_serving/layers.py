@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from interlock_serving.asgi import ASGI
+from interlock_serving.direct import Direct
 from interlock_serving.pages import pages
 
 if TYPE_CHECKING:
@@ -26,12 +27,14 @@ class Layered:
         application: the outermost layer.
         access: who may ask; None where everybody may.
         observers: told of each answer.
+        direct: the same for requests that need no coroutine.
         close: to be called once it is asked no more.
     """
 
     application: ASGI
     access: Access | None
     observers: Sequence[Observer]
+    direct: Direct
     close: Callable[[], None]
 
 
@@ -77,7 +80,7 @@ def layered(settings: ServerSettings, app: App, peers: Peers) -> Layered:
         from interlock_serving.observe import observed
 
         application = observed(application, observers)
-    return Layered(application, access, observers, close)
+    return Layered(application, access, observers, Direct(app, access, observers), close)
 
 
 def _access(settings: ServerSettings) -> Access | None:

@@ -16,6 +16,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from interlock_serving.asgi import PEER
 from interlock_serving.connection import Connection
+from interlock_serving.direct import Direct
 from interlock_serving.tls import peer_name
 
 HEADER_BYTES = 64 * 1024
@@ -171,6 +172,11 @@ class GuardedProtocol(Connection):
         self.transport.close()
 
 
-def guarded(guard: Guard) -> type[GuardedProtocol]:
-    """A protocol class with these limits, as uvicorn wants one."""
-    return type("GuardedProtocol", (GuardedProtocol,), {"guard": guard})
+def guarded(guard: Guard, direct: Direct | None = None) -> type[GuardedProtocol]:
+    """A protocol class with these limits, as uvicorn wants one.
+
+    Args:
+        guard: the limits.
+        direct: how requests are answered that need no coroutine; None where all have one.
+    """
+    return type("GuardedProtocol", (GuardedProtocol,), {"guard": guard, "direct": direct})

@@ -7,10 +7,12 @@ from collections.abc import Mapping
 import attrs
 
 from interlock_serving.asgi import REQUEST, Scope
-from interlock_serving.protocol import is_request_id
+from interlock_serving.protocol import is_request_id, sticky_share
 
 BINARY = b"inference-header-content-length"
 """The header that says how many bytes are JSON, where binary tensors stand behind them."""
+STICKY = b"x-sticky-key"
+"""The header that keeps a client on one version."""
 _PLAIN = (b"application/json", b"")
 
 
@@ -20,22 +22,20 @@ class Request:
 
     Attributes:
         method, path: what is asked of what.
-        headers: by name, the last of each.
         id: the client's ``x-request-id``; empty where it gave none that is one.
+        sticky: where its key falls that keeps it on one version, see `protocol.Envelope`.
+        json: how many bytes of the body are JSON, as the header says; empty where all are.
         length: bytes of the body, as they are announced; 0 where they are not.
         unread: why the body is not read; empty where it is.
     """
 
     method: str
     path: str
-    headers: Mapping[bytes, bytes]
     id: str
+    sticky: float | None
+    json: bytes
     length: int
     unread: str
-
-    def header(self, name: bytes) -> bytes:
-        """A header, empty where there is none of that name."""
-        return self.headers.get(name, b"")
 
 
 def request_of(scope: Scope) -> Request:
@@ -47,8 +47,9 @@ def request_of(scope: Scope) -> Request:
     return Request(
         method=scope["method"],
         path=scope["path"],
-        headers=headers,
         id=_named(headers),
+        sticky=sticky_share(headers.get(STICKY, b"")),
+        json=headers.get(BINARY, b""),
         length=int(headers.get(b"content-length") or b"0"),
         unread=_unread(headers),
     )

@@ -140,7 +140,7 @@ class EndpointServer:
         settings = self._settings
         config = uvicorn.Config(
             self._layered.application,
-            http=guarded(guard),
+            http=guarded(guard, self._layered.direct),
             ws="none",
             lifespan="off",
             interface="asgi3",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import deque
+from typing import Protocol
 
 import attrs
 
@@ -21,32 +21,47 @@ class Expired(PluginError):  # noqa: N818  (read as a sentence: raise Expired)
     """The time that the client gave the request was over before its turn came."""
 
 
+class Asker(Protocol):
+    """Who waits for an answer, as a future is told it."""
+
+    def done(self) -> bool:
+        """Whether it is gone or was answered already."""
+
+    def set_result(self, result: Answer, /) -> None:
+        """Take the answer."""
+
+    def set_exception(self, exception: Exception, /) -> None:
+        """Take why there is none."""
+
+
 @attrs.define(eq=False)
 class Waiting:
     """A request, and who is told its answer: nobody where it is a mirrored one.
 
     Attributes:
         query: the request.
-        future: of whoever waits.
+        asker: who waits.
         since: when it came, by the loop's clock.
     """
 
     query: Query
-    future: asyncio.Future[Answer] | None
+    asker: Asker | None
     since: float
 
-    def tell(self, result: Answer | PluginError) -> bool:
-        """Hand over a result; False where whoever waited is gone or was answered already."""
-        future = self.future
-        if future is None:
-            return True
-        if future.done():
-            return False
+    @property
+    def waits(self) -> bool:
+        """Whether a result is still wanted."""
+        return self.asker is None or not self.asker.done()
+
+    def tell(self, result: Answer | PluginError) -> None:
+        """Hand over a result to whoever waits."""
+        asker = self.asker
+        if asker is None:
+            return
         if isinstance(result, PluginError):
-            future.set_exception(result)
+            asker.set_exception(result)
         else:
-            future.set_result(result)
-        return True
+            asker.set_result(result)
 
 
 class Queue:
@@ -79,9 +94,9 @@ class Queue:
         self._waiting.append(waiting)
         self.rows += rows
 
-    def take_out(self, future: asyncio.Future[Answer]) -> bool:
+    def take_out(self, asker: Asker) -> bool:
         """Make room for others; False where the request waits no longer."""
-        waiting = next((each for each in self._waiting if each.future is future), None)
+        waiting = next((each for each in self._waiting if each.asker is asker), None)
         if waiting is None:
             return False
         self._waiting.remove(waiting)

@@ -14,7 +14,15 @@ from interlock_serving.access import Access, Refusal, admit
 from interlock_serving.app import App, server
 from interlock_serving.ids import new_id
 from interlock_serving.observe import Observation, Observer
-from interlock_serving.protocol import is_request_id, nearest, read_columns, read_outputs, shown
+from interlock_serving.protocol import (
+    is_request_id,
+    nearest,
+    read_columns,
+    read_outputs,
+    shown,
+    sticky_share,
+)
+from interlock_serving.request import STICKY
 from interlock_serving.rpc.messages import read_message, write_message
 from interlock_serving.rpc.schema import SERVICE, Method, methods
 from interlock_serving.rpc.scope import header_of, scope_of
@@ -280,7 +288,8 @@ class Calls:
         if envelope.id is not None:
             call.request_id = envelope.id
         # From here to the queue nothing waits, so that a swap cannot come between.
-        model = app.choose(envelope.sticky, version, call.header)
+        sticky = sticky_share(call.header(STICKY)) if envelope.sticky is None else envelope.sticky
+        model = app.choose(sticky, version)
         query = app.read(envelope, model, call.request_id, read_columns)
         selected = read_outputs(envelope, model.signature)
         future = model.ask(query, envelope.seconds)

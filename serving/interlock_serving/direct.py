@@ -1,0 +1,195 @@
+"""Requests for scores that need no coroutine: their header is known, and their body is there.
+
+Such a request waits for its model and for nothing else. So it is read on the spot, and whoever
+hands over its answer writes it. What is said of it is what is said of any other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
+
+from interlock_hookspecs import Unavailable
+from interlock_serving.access import admit
+from interlock_serving.asgi import BYTES, JSON
+from interlock_serving.cycle import head_of
+from interlock_serving.exchange import REQUEST_ID, HTTPError, headers_of, told
+from interlock_serving.ids import new_id
+from interlock_serving.observe import Observation, Observer, route_of
+from interlock_serving.request import BINARY, Request
+
+if TYPE_CHECKING:
+    from interlock_serving.access import Access
+    from interlock_serving.answers import Answer
+    from interlock_serving.app import App, Asked
+    from interlock_serving.connection import Connection
+    from interlock_serving.heads import Head
+
+_FOUND = 200
+_ANSWER = b"%b%b: %b\r\n%b: %%b\r\n"
+_AS_JSON = _ANSWER % (STATUS_LINE[_FOUND], *JSON, REQUEST_ID) + b"content-length: %d\r\n\r\n%b"
+_AS_BYTES = (
+    _ANSWER % (STATUS_LINE[_FOUND], *BYTES, REQUEST_ID)
+    + BINARY
+    + b": %d\r\ncontent-length: %d\r\n\r\n%b"
+)
+
+
+class Direct:
+    """How such requests are answered.
+
+    Args:
+        app: what reads them and writes their answers.
+        access: who may ask; None where everybody may.
+        observers: told of each answer.
+    """
+
+    def __init__(self, app: App, access: Access | None, observers: Sequence[Observer]) -> None:
+        self.app = app
+        self.access = access
+        self.observers = observers
+
+    def takes(self, request: Request) -> bool:
+        """Whether requests with this header are such."""
+        return (
+            request.method == "POST"
+            and not request.unread
+            and request.length <= self.app.max_body
+            and self.app.scores(request) is not None
+        )
+
+
+class DirectCycle:
+    """One of these requests, as its connection and its model's queue know requests.
+
+    Args:
+        direct: how it is answered.
+        connection: which it is on.
+        head: its header.
+        keep_alive: whether the connection stays open afterwards.
+    """
+
+    __slots__ = (
+        "_asked",
+        "_began",
+        "_connection",
+        "_direct",
+        "_done",
+        "_head",
+        "_started",
+        "_timer",
+        "disconnected",
+        "keep_alive",
+        "request",
+        "request_id",
+        "response_complete",
+    )
+    _asked: Asked
+    _began: int
+    _started: float
+
+    def __init__(
+        self, direct: Direct, connection: Connection, head: Head, *, keep_alive: bool
+    ) -> None:
+        self._direct = direct
+        self._connection = connection
+        self._head = head
+        self._done = self.response_complete = self.disconnected = False
+        self._timer: asyncio.TimerHandle | None = None
+        self.keep_alive = keep_alive
+        self.request = request = head.request
+        self.request_id = request.id or new_id()
+        if direct.observers:
+            self._began, self._started = time.time_ns(), time.perf_counter()
+
+    @property
+    def message_event(self) -> DirectCycle:
+        """Itself: uvicorn calls its set(), and nothing else of it."""
+        return self
+
+    def set(self) -> None:
+        """The connection is gone: there is nobody to tell."""
+
+    def begin(self, body: bytes) -> None:
+        """Put the request into its model's queue; one that cannot be is refused."""
+        direct = self._direct
+        self._connection.tasks.add(self)  # type: ignore[arg-type]  # waited for at the end, and cancelled
+        try:
+            if direct.access is not None:
+                refusal = admit(direct.access, self._head.scope, "infer")
+                if refusal is not None:
+                    raise HTTPError(refusal.status, refusal.why, *refusal.headers)  # noqa: TRY301  (told as others are)
+            self._asked = asked = direct.app.understand(self, body)
+            self._timer = asked.model.put(asked.query, self, asked.seconds)
+        except Exception as error:  # noqa: BLE001  (whatever it is, it is answered)
+            self.set_exception(error)
+
+    def cancel(self, **_: Any) -> None:
+        """Stop waiting: the server ends."""
+        self.keep_alive = False
+        # Later: the tasks of the server, one of which this is, are being gone through.
+        self._connection.loop.call_soon(self._give_up)
+
+    def _give_up(self) -> None:
+        if not self._done:
+            self.set_exception(Unavailable("the server ends"))
+
+    # What a queue knows of who waits.
+
+    def done(self) -> bool:
+        """Whether it was answered."""
+        return self._done
+
+    def set_result(self, answer: Answer) -> None:
+        """Send what the model said."""
+        direct = self._direct
+        try:
+            json_bytes, content = direct.app.said(self._asked, answer)
+        except Exception as error:  # noqa: BLE001  (a fault of ours is answered, and others go on)
+            self.set_exception(error)
+            return
+        name = self.request_id.encode("ascii")
+        if not self.keep_alive:
+            headers = headers_of(self.request_id, json_bytes)
+            message = head_of(_FOUND, headers, len(content), keep_alive=False) + content
+        elif json_bytes is None:
+            message = _AS_JSON % (name, len(content), content)
+        else:
+            message = _AS_BYTES % (name, json_bytes, len(content), content)
+        self._send(_FOUND, message, len(content))
+
+    def set_exception(self, error: Exception) -> None:
+        """Send why there is no answer."""
+        refusal = self._direct.app.refusal(error, self.request_id)
+        content = told(refusal.why)
+        headers = headers_of(self.request_id, None, *refusal.headers)
+        head = head_of(refusal.status, headers, len(content), keep_alive=self.keep_alive)
+        self._send(refusal.status, head + content, len(content))
+
+    def _send(self, status: int, message: bytes, size: int) -> None:
+        connection, direct = self._connection, self._direct
+        self._done = self.response_complete = True
+        connection.tasks.discard(self)
+        if self._timer is not None:
+            self._timer.cancel()
+        if not self.disconnected:
+            connection.transport.write(message)
+            if not self.keep_alive:
+                connection.transport.close()
+            connection.on_response_complete()
+        if direct.observers:
+            seen = Observation(
+                scope=self._head.scope,
+                route=route_of(self.request.path),
+                began=self._began,
+                seconds=time.perf_counter() - self._started,
+                status=status,
+                size=size,
+                request_id=self.request_id,
+            )
+            for observer in direct.observers:
+                observer(seen)

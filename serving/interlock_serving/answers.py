@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import attrs
 import numpy as np
+import orjson
 
 from interlock_serving.matrix import as_table
 
@@ -20,8 +22,40 @@ Spans = Sequence[tuple[int, int]]
 """Of some requests of a batch: their first row, and how many."""
 
 
-@attrs.frozen(eq=False)
-class Tables:
+class _Told(ABC):
+    """How what a model said at once is written: once for all requests, of which each has a part."""
+
+    outputs: Outputs
+    requests: int
+
+    @property
+    @abstractmethod
+    def values(self) -> list[list[Any]]:
+        """The predictions as JSON has them, a list for each output."""
+
+    @cached_property
+    def singles(self) -> bool:
+        """Whether each request has one row."""
+        return len(self.values[0]) == self.requests if self.values else False
+
+    @cached_property
+    def texts(self) -> list[list[bytes]]:
+        """The JSON of each value, a list for each output."""
+        return [
+            [orjson.dumps(value) for value in values]
+            if datatype == "BYTES"
+            else orjson.dumps(values)[1:-1].split(b",")
+            for (_, datatype), values in zip(self.outputs, self.values, strict=True)
+        ]
+
+    @cached_property
+    def contents(self) -> dict[int, bytes]:
+        """The values of an output as bytes, by its place; of those that somebody wanted so."""
+        return {}
+
+
+@attrs.frozen(eq=False, slots=False)
+class Tables(_Told):
     """What a model was given at once as a table, and what it said.
 
     Attributes:
@@ -40,9 +74,9 @@ class Tables:
         """The predictions as JSON has them, a list for each output."""
         return [column.to_pylist() for column in self.predictions.columns]
 
-    def array(self, place: int, start: int, rows: int) -> np.ndarray:
-        """Some rows of an output of numbers or Booleans."""
-        array: np.ndarray = self.predictions.column(place).slice(start, rows).to_numpy()
+    def array(self, place: int) -> np.ndarray:
+        """An output of numbers or Booleans."""
+        array: np.ndarray = self.predictions.column(place).to_numpy()
         return array
 
     def only(self, spans: Spans) -> Tables:
@@ -56,8 +90,8 @@ class Tables:
         return Tables(rows, predictions, len(spans), self.outputs)
 
 
-@attrs.define(eq=False)
-class Numbers:
+@attrs.frozen(eq=False, slots=False)
+class Numbers(_Told):
     """What a model was given at once as an array, and what it said.
 
     Attributes:
@@ -79,9 +113,9 @@ class Numbers:
         """The predictions as JSON has them, a list for each output."""
         return [column.tolist() for column in self.predictions]
 
-    def array(self, place: int, start: int, rows: int) -> np.ndarray:
-        """Some rows of an output of numbers or Booleans."""
-        return self.predictions[place][start : start + rows]
+    def array(self, place: int) -> np.ndarray:
+        """An output of numbers or Booleans."""
+        return self.predictions[place]
 
     def only(self, spans: Spans) -> Numbers:
         """The same of some of the requests."""
@@ -101,10 +135,10 @@ def joined(batches: Sequence[Numbers]) -> tuple[pa.Table, pa.Table]:
     import pyarrow as pa
 
     given, answered = batches[0].schemas
-    rows = np.concatenate([batch.rows for batch in batches])
     outputs = zip(*[batch.predictions for batch in batches], answered.types, strict=True)
     said = [pa.array(np.concatenate(parts), kind) for *parts, kind in outputs]
-    return as_table(rows, given), pa.Table.from_arrays(said, schema=answered)
+    rows = as_table([batch.rows for batch in batches], given)
+    return rows, pa.Table.from_arrays(said, schema=answered)
 
 
 @attrs.define(eq=False)
@@ -119,9 +153,26 @@ class Answer:
         """An output as JSON has it, by its place among the outputs."""
         return self.batch.values[place][self.start : self.start + self.rows]
 
-    def array(self, place: int) -> np.ndarray:
-        """An output of numbers or Booleans, by its place among the outputs."""
-        return self.batch.array(place, self.start, self.rows)
+    def json(self, place: int) -> bytes:
+        """The same, written."""
+        if self.batch.singles:
+            return b"[%b]" % self.batch.texts[place][self.start]
+        return orjson.dumps(self.values(place))
+
+    def content(self, place: int, dtype: str) -> bytes:
+        """An output of numbers or Booleans as bytes.
+
+        Args:
+            place: its place among the outputs.
+            dtype: numpy's name of how they are written; the same for each of a batch's.
+        """
+        batch = self.batch
+        content = batch.contents.get(place)
+        if content is None:
+            content = batch.array(place).astype(dtype, copy=False).tobytes()
+            batch.contents[place] = content
+        size = np.dtype(dtype).itemsize
+        return content[self.start * size : (self.start + self.rows) * size]
 
     @property
     def outputs(self) -> list[tuple[str, str, list[Any]]]:

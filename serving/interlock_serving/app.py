@@ -14,7 +14,7 @@ from interlock_hookspecs import Endpoint, InvalidInput, NotFound, PluginError, U
 from interlock_serving.answers import Answer
 from interlock_serving.asgi import Receive, Scope, Send
 from interlock_serving.batching import Batcher
-from interlock_serving.binary import split, wanted, write_binary
+from interlock_serving.binary import split, wanted
 from interlock_serving.exchange import Exchange, HTTPError
 from interlock_serving.forms import Forms
 from interlock_serving.matrix import Values
@@ -28,12 +28,12 @@ from interlock_serving.protocol import (
     read_envelope,
     read_outputs,
     shown,
-    write_answer,
 )
 from interlock_serving.records import read_records, write_records
 from interlock_serving.request import Request
 from interlock_serving.routing import Draws, Router
 from interlock_serving.waiting import Expired, Overloaded
+from interlock_serving.writing import write_answer
 
 if TYPE_CHECKING:
     import logging
@@ -256,9 +256,7 @@ class App:
         name = self.endpoint.name
         if asked.records:
             return None, write_records(name, release, query.id, answer)
-        if asked.binary:
-            return write_binary(name, release, query.id, answer, asked.selected, asked.binary)
-        return None, write_answer(name, release, query.id, answer, asked.selected)
+        return write_answer(name, release, query.id, answer, asked.selected, asked.binary)
 
     def metadata(self, version: str | None) -> dict[str, Any]:
         """What a version, or the endpoint without one, takes and gives, as the protocol says it.

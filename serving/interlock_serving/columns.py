@@ -246,7 +246,7 @@ class Columns:
         layout = self._layout(names_of(requests[0]))
         numbers = joined(requests)
         if numbers is not None:
-            return as_table(numbers, layout.schema)
+            return as_table([numbers], layout.schema)
         sent = [each.columns() if isinstance(each, Matrix) else each for each in requests]
         columns = [*zip(*[request.values() for request in sent], strict=True)]
         if set(map(type, chain.from_iterable(columns))) != {list}:

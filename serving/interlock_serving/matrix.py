@@ -78,18 +78,24 @@ def is_finite(values: np.ndarray) -> bool:
     return b"\0" not in np.isfinite(values).tobytes()
 
 
-def as_table(rows: np.ndarray, schema: pa.Schema) -> pa.Table:
+def as_table(parts: Sequence[np.ndarray], schema: pa.Schema) -> pa.Table:
     """Numbers as a table, NaN as missing.
 
     Args:
-        rows: [rows, columns].
+        parts: [rows, columns] each, which follow one another.
         schema: of the columns, all of doubles.
     """
     import pyarrow as pa
 
-    gaps = bool(np.isnan(rows).any())  # Arrow looks for them one by one, for longer than all else
-    count = len(rows)
-    # One array of all columns, and each a piece of it: to make an array costs more than to cut it.
-    values = pa.array(np.ascontiguousarray(rows.T).reshape(-1), from_pandas=gaps)
-    arrays = [values.slice(place * count, count) for place in range(len(schema))]
+    count = sum(map(len, parts))
+    # Column by column, in one array of which each is a piece: Arrow takes longer to make an array
+    # than to cut it.
+    values = np.empty((len(schema), count))
+    start = 0
+    for rows in parts:
+        values[:, start : start + len(rows)] = rows.T
+        start += len(rows)
+    gaps = bool(np.isnan(values).any())  # Arrow looks for them one by one, for longer than all else
+    together = pa.array(values.reshape(-1), from_pandas=gaps)
+    arrays = [together.slice(place * count, count) for place in range(len(schema))]
     return pa.Table.from_arrays(arrays, schema=schema)

@@ -20,8 +20,7 @@ import attrs
 import numpy as np
 import orjson
 
-from interlock_hookspecs import PREDICTION, InvalidInput, Release, Signature
-from interlock_serving.answers import Answer
+from interlock_hookspecs import PREDICTION, InvalidInput, Signature
 from interlock_serving.binary import attach
 from interlock_serving.columns import DATATYPES, EXACT, Column, Columns, datatype_of
 from interlock_serving.matrix import Values, is_finite
@@ -188,30 +187,6 @@ def output_names(signature: Signature) -> tuple[str, ...]:
     """The outputs that an answer has: the decision first, then what the model gave."""
     scores = (field.name for field in signature.outputs if field.name != PREDICTION)
     return (PREDICTION, *scores)
-
-
-def write_answer(
-    name: str, release: Release, request_id: str, answer: Answer, selected: frozenset[str] | None
-) -> bytes:
-    """An answer as the protocol's JSON."""
-    return orjson.dumps(
-        {
-            "model_name": name,
-            "model_version": release.id,
-            "id": request_id,
-            "parameters": {"release": release.id, "number": release.number},
-            "outputs": [
-                {
-                    "name": output,
-                    "datatype": datatype,
-                    "shape": [answer.rows],
-                    "data": answer.values(place),
-                }
-                for place, (output, datatype) in enumerate(answer.batch.outputs)
-                if selected is None or output in selected
-            ],
-        }
-    )
 
 
 def metadata(

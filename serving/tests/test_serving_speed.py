@@ -13,12 +13,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from interlock_hookspecs import Field, InvalidInput, Signature
-from interlock_serving.binary import split, write_binary
+from interlock_serving.binary import split
 from interlock_serving.columns import Columns
 from interlock_serving.matrix import Matrix
-from interlock_serving.protocol import Query, read_columns, read_envelope, write_answer
+from interlock_serving.protocol import Query, read_columns, read_envelope
 from interlock_serving.recording import Recorder
 from interlock_serving.scoring import ModelFailed, Pace, Scorer
+from interlock_serving.writing import write_answer
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -224,7 +225,7 @@ def scored(scorer, release, asked, ids):
     said = [
         (
             write_answer("m", release, query.id, answer, None),
-            write_binary("m", release, query.id, answer, None, names),
+            write_answer("m", release, query.id, answer, None, names),
         )
         for query, answer in answers
     ]

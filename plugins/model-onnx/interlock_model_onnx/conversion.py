@@ -19,6 +19,8 @@ from interlock_model_onnx.inputs import NULL
 
 OPSET = 21
 SKL2ONNX_ML_OPSET = 3
+_SLOW = frozenset({"Scaler"})
+"""Operators that take longer for many rows than others that compute the same."""
 _KINDS = ("binary", "multiclass", "regression")
 
 
@@ -71,6 +73,7 @@ def _converted(fitted: Any, signature: Signature) -> bytes:
             initial_types=inputs,
             target_opset={"": OPSET, "ai.onnx.ml": SKL2ONNX_ML_OPSET},
             options=options,
+            black_op=_SLOW,
             **converters(),
         )
     # skl2onnx keeps the operator sets in a set: in an order of their own they are the same bytes.

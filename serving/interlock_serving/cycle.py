@@ -13,14 +13,16 @@ from typing import TYPE_CHECKING, Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
-from interlock_serving.asgi import Header
+from interlock_serving.asgi import JSON, Header
 
 if TYPE_CHECKING:
     from interlock_serving.connection import Connection
 
 _DISCONNECT = {"type": "http.disconnect"}
 _BODILESS = (204, 304)
-_FAILED = 500
+_FAILED = (500, (JSON,), b'{"error":"the server failed"}')
+_ENDING = (503, (JSON,), b'{"error":"the server ends"}')
+"""What is answered where the application says nothing."""
 
 
 def head_of(status: int, headers: Sequence[Header], length: int, *, keep_alive: bool) -> bytes:
@@ -98,6 +100,10 @@ class Cycle(RequestResponseCycle):
 
     def cancel(self, **_: Any) -> None:
         """Stop answering: the server ends."""
+        # Later: who says so goes through the set that this is taken out of then.
+        self._connection.loop.call_soon(self._cancel)
+
+    def _cancel(self) -> None:
         if self._answering is not None:
             self._step(self._answering.throw, asyncio.CancelledError())
 
@@ -128,8 +134,8 @@ class Cycle(RequestResponseCycle):
             self._connection.transport.close()
         else:
             self.keep_alive = False
-            plain = (b"content-type", b"text/plain; charset=utf-8")
-            self._write(_FAILED, [plain], b"Internal Server Error")
+            ends = isinstance(error, asyncio.CancelledError)
+            self._write(*(_ENDING if ends else _FAILED))
 
     def set(self) -> None:
         """Something has arrived, or the connection is gone."""

@@ -59,7 +59,7 @@ class Direct:
             request.method == "POST"
             and not request.unread
             and request.length <= self.app.max_body
-            and self.app.scores(request) is not None
+            and self.app.scores(request)
         )
 
 

@@ -20,6 +20,9 @@ class Clock:
     def time(self):
         return self.now
 
+    def call_soon(self, callback):
+        self.call_later(0.0, callback)
+
     def call_later(self, seconds, callback):
         self.timers.append((self.now + seconds, callback))
         return self.timers[-1]
@@ -186,14 +189,16 @@ def test_an_answer_is_given_up_at_the_end(connection):
 
         cycle = cycle_of(connection)
         cycle.start(app)
-        cycle.cancel(msg="the server ends")
+        for each in connection.tasks:
+            each.cancel(msg="the server ends")  # which changes the set that is gone through later
+        connection.loop.turn_to(0.0)
         assert ends == ["end"]
         assert connection.tasks == set()
         awaited.set_result(None)
         await asyncio.sleep(0)
         return connection.transport.written
 
-    assert asyncio.run(answers()).startswith(b"HTTP/1.1 500 ")
+    assert asyncio.run(answers()).startswith(b"HTTP/1.1 503 ")
 
 
 @pytest.mark.parametrize("parts", [[b"abc"], [b"a", b"bc"], [b"a", b"b", b"", b"c"]])

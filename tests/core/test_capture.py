@@ -306,7 +306,7 @@ print(writer.lost, writer.problem)
 
 
 def test_a_folder_may_have_any_name(tmp_path):
-    """Names are bytes to a file system: one that is no UTF-8 loses no captures."""
+    """Names are bytes to a file system: under one that is no UTF-8, what was written is read."""
     folder = tmp_path / os.fsdecode(b"caf\xe9")
     writer = CaptureWriter(folder)
     assert writer.put(capture())
@@ -315,6 +315,9 @@ def test_a_folder_may_have_any_name(tmp_path):
     (path,) = folder.iterdir()
     with path.open("rb") as file:
         assert pq.read_table(file).num_rows == 1
+    assert read_captures(folder, None, None).num_rows == 1
+    column, first, last = captured_span(folder, None)
+    assert (column, first) == (None, last)
 
 
 def test_a_killed_writer_leaves_whole_files_only(tmp_path):

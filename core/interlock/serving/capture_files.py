@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -180,12 +181,11 @@ def captured_span(
     Returns:
         The column, the earliest and the latest value; None where nothing was captured.
     """
-    import pyarrow.parquet as pq
-
     files = list(_files(folder, None))
     if not files:
         return None
-    newest = pq.read_schema(files[-1]).names
+    with _opened(files[-1]) as latest:
+        newest = latest.schema_arrow.names
     column = time_column if time_column and _clock(newest, time_column) else None
     noted = [side for path in files for side in _noted_span(path, column)]
     return (column, min(noted), max(noted)) if noted else None
@@ -193,19 +193,13 @@ def captured_span(
 
 def _noted_span(path: Path, time_column: str | None) -> list[Instant]:
     """The smallest and largest value that a file notes of a column; nothing where it lacks it."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        with pq.ParquetFile(path) as file:
-            column = _clock(file.schema_arrow.names, time_column)
-            if column is None:
-                return []
-            position = file.schema_arrow.names.index(column)
-            groups = range(file.metadata.num_row_groups)
-            notes = [file.metadata.row_group(group).column(position).statistics for group in groups]
-    except (pa.ArrowException, OSError) as error:
-        raise _corrupt(path, reason(error)) from error
+    with _opened(path) as file:
+        column = _clock(file.schema_arrow.names, time_column)
+        if column is None:
+            return []
+        position = file.schema_arrow.names.index(column)
+        groups = range(file.metadata.num_row_groups)
+        notes = [file.metadata.row_group(group).column(position).statistics for group in groups]
     return [side for note in notes if note and note.has_min_max for side in (note.min, note.max)]
 
 
@@ -222,6 +216,23 @@ def _files(folder: Path, start: Instant | None) -> Iterator[Path]:
             yield path
 
 
+@contextmanager
+def _opened(path: Path) -> Iterator[pq.ParquetFile]:
+    """A file of captures, opened by the bytes of its name: Arrow takes a text for UTF-8.
+
+    Raises:
+        ArtifactError: it is not what was written, or cannot be read.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with pa.OSFile(os.fsencode(path), "rb") as source, pq.ParquetFile(source) as file:
+            yield file
+    except (pa.ArrowException, OSError) as error:
+        raise _corrupt(path, reason(error)) from error
+
+
 def _read_file(
     path: Path,
     start: Instant | None,
@@ -232,25 +243,21 @@ def _read_file(
     """The rows of a file that are in a window; None where it has none."""
     import pyarrow as pa
     import pyarrow.compute as pc
-    import pyarrow.parquet as pq
 
-    try:
-        with pq.ParquetFile(path) as file:
-            if not set(ABOUT) <= set(file.schema_arrow.names):
-                raise _corrupt(path, "it lacks columns that captures have")
-            column = _clock(file.schema_arrow.names, time_column)
-            if column is None:
-                return None
-            _check_fits(column, file.schema_arrow.field(column).type, start, end)
-            if not _may_overlap(file, column, start, end):
-                return None
-            table = file.read()
-            # Which columns have no gaps is the file's own affair.
-            table = table.cast(
-                pa.schema([field.with_nullable(nullable=True) for field in table.schema])
-            )
-    except (pa.ArrowException, OSError) as error:
-        raise _corrupt(path, reason(error)) from error
+    with _opened(path) as file:
+        if not set(ABOUT) <= set(file.schema_arrow.names):
+            raise _corrupt(path, "it lacks columns that captures have")
+        column = _clock(file.schema_arrow.names, time_column)
+        if column is None:
+            return None
+        _check_fits(column, file.schema_arrow.field(column).type, start, end)
+        if not _may_overlap(file, column, start, end):
+            return None
+        table = file.read()
+        # Which columns have no gaps is the file's own affair.
+        table = table.cast(
+            pa.schema([field.with_nullable(nullable=True) for field in table.schema])
+        )
     values = table[column]
     keep = pc.is_valid(values)
     if start is not None:

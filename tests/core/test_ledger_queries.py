@@ -167,6 +167,20 @@ def test_the_history_of_an_endpoint_is_what_was_live(open_ledger, live):
     assert [line["reason"] for line in history] == ["deploy", "rollback"]
 
 
+def test_a_server_that_takes_up_what_is_live_brings_nothing_back(open_ledger, life):
+    """`interlock serve` in a terminal records where it answers, and makes no release live."""
+    ledger, told = open_ledger(), life("employment", "a")
+    ledger.append_all("employment", told[:-1])
+    deployment = told[-1].subject
+    applied = next(entry for entry in told if entry.kind == "deployment.applied")
+    payload = {"targets": [], "release": "release-2", "reason": "deploy"}
+    ledger.append("employment", "deployment.targets", deployment, payload)
+    lived = ledger.reads.endpoint_history("employment", "dev", "e")
+    ledger.append("employment", applied.kind, deployment, applied.payload)
+    assert ledger.reads.endpoint_history("employment", "dev", "e") == lived
+    assert lived[-1]["release"] == "release-2"
+
+
 def test_an_id_a_short_id_and_the_beginning_of_a_digest_are_found(open_ledger, live):
     """Each names its row; a digest names the version that carries it."""
     ledger = open_ledger()

@@ -13,8 +13,9 @@ def endpoint_history(reads: ServerReads, project: str, stack: str, endpoint: str
     """Each time that a release went live at an endpoint, oldest first.
 
     A change of targets is live when it is written, for the server follows the ledger; a
-    deployment that was intended is live when it was applied, and not where it failed. A step of
-    a rollout that leaves the release in its place is no line of its own.
+    deployment that was intended is live when it was applied, and not where it failed. A server that
+    takes up what is live, from a terminal, and a step of a rollout that leaves the release in its
+    place are no lines of their own.
     """
     found: list[dict[str, Any]] = []
     deployments = reads.deployments(project, stack=stack, endpoint=endpoint, limit=None)
@@ -26,6 +27,7 @@ def endpoint_history(reads: ServerReads, project: str, stack: str, endpoint: str
                 intended = said
             elif event["kind"] == "deployment.applied" and intended:
                 found.append(_line(event, intended))
+                intended = {}
             elif event["kind"] == "deployment.targets" and said:
                 found.append(_line(event, said))
     lived: list[Row] = []

@@ -2,7 +2,9 @@
 
 import pytest
 
-from interlock.lifecycle.rollouts.gone_back import last_word
+from interlock.ledger import Entry
+from interlock.lifecycle.rollouts.gone_back import gone_back, last_word
+from interlock_hookspecs import Endpoint
 
 RELEASE, CHAMPION = "release-b", "release-a"
 
@@ -64,3 +66,79 @@ def test_blue_green_that_went_back_tells_the_numbers():
     """It was live while it was watched: the end of its rollout says why it left."""
     history = [line(3, RELEASE, "rollout"), line(4, CHAMPION, "rollback")]
     assert how([rollout(6, "rolled-back")], history) == ("rolled-back", "it disagrees")
+
+
+ENDPOINT = {"name": "e", "stack": "dev", "project": "employment"}
+
+
+def intended(deployment, release):
+    record = {"endpoint": ENDPOINT, "targets": [{"release": {"id": release}, "weight": 1.0}]}
+    said = {"record": record, "release": release, "reason": "deploy"}
+    return Entry("deployment.intended", deployment, said)
+
+
+def applied(deployment, release):
+    return Entry(
+        "deployment.applied", deployment, {"record": intended("", release).payload["record"]}
+    )
+
+
+def targets(deployment, release, reason="deploy"):
+    return Entry("deployment.targets", deployment, {"release": release, "reason": reason})
+
+
+MADE = Entry("release.made", RELEASE, {"record": {"id": RELEASE}})
+LONG = [targets("deployment-1", f"release-{number:02d}") for number in range(90)]
+BEGUN = [intended("deployment-1", CHAMPION), applied("deployment-1", CHAMPION), *LONG]
+
+
+@pytest.mark.parametrize(
+    ("since", "went"),
+    [
+        ([], None),
+        ([targets("deployment-1", RELEASE)], None),
+        (
+            [targets("deployment-1", RELEASE), targets("deployment-1", CHAMPION, "rollback")],
+            "rollback",
+        ),
+        ([intended("deployment-2", RELEASE), applied("deployment-2", RELEASE)], None),
+    ],
+)
+def test_a_long_life_of_an_endpoint_is_not_read_for_a_new_release(
+    open_ledger, monkeypatch, since, went
+):
+    """What was live before the release was made says nothing of it."""
+    ledger, read = open_ledger(), []
+    ledger.append_all("employment", [*BEGUN, MADE, *since])
+    ask = ledger.reads.events
+
+    def noted(*args, **how):
+        found = ask(*args, **how)
+        read.extend(found)
+        return found
+
+    monkeypatch.setattr(ledger.reads, "events", noted)
+    found = gone_back(ledger.reads, Endpoint(**ENDPOINT), RELEASE)
+    assert (found and found.how) == went
+    assert len(read) <= 1 + len(since)
+
+
+@pytest.mark.parametrize("after", range(1, 9))
+def test_the_history_after_any_moment_is_the_end_of_the_whole(open_ledger, after):
+    """Also where what came true after it was intended before."""
+    ledger = open_ledger()
+    entries = [
+        intended("deployment-1", CHAMPION),
+        applied("deployment-1", CHAMPION),
+        targets("deployment-1", RELEASE),
+        intended("deployment-2", CHAMPION),
+        targets("deployment-1", CHAMPION, "rollback"),
+        applied("deployment-2", CHAMPION),
+        applied("deployment-2", CHAMPION),
+        targets("deployment-2", RELEASE),
+    ]
+    ledger.append_all("employment", entries)
+    whole = ledger.reads.endpoint_history("employment", "dev", "e")
+    assert len(whole) == 5
+    found = ledger.reads.endpoint_history("employment", "dev", "e", after=after)
+    assert found == [line for line in whole if line["sequence"] > after]

@@ -77,11 +77,16 @@ class ServerReads(ABC):
         row = self.one("deployments", identifier)
         return None if row is None else with_targets(row)
 
-    def endpoint_history(self, project: str, stack: str, endpoint: str) -> list[Row]:
-        """What was live at an endpoint, oldest first: deployment, sequence, at, release, reason."""
+    def endpoint_history(
+        self, project: str, stack: str, endpoint: str, *, after: int = 0
+    ) -> list[Row]:
+        """What was live at an endpoint, oldest first: deployment, sequence, at, release, reason.
+
+        All of it, or only what went live after a sequence.
+        """
         from interlock.ledger.history import endpoint_history
 
-        return endpoint_history(self, project, stack, endpoint)
+        return endpoint_history(self, project, stack, endpoint, after=after)
 
     def open_rollout(self, project: str, stack: str, endpoint: str) -> Row | None:
         """What is being rolled out at an endpoint, or None."""

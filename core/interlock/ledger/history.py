@@ -9,33 +9,52 @@ if TYPE_CHECKING:
     from interlock.ledger.values import Row
 
 
-def endpoint_history(reads: ServerReads, project: str, stack: str, endpoint: str) -> list[Row]:
+def endpoint_history(
+    reads: ServerReads, project: str, stack: str, endpoint: str, *, after: int = 0
+) -> list[Row]:
     """Each time that a release went live at an endpoint, oldest first.
 
     A change of targets is live when it is written, for the server follows the ledger; a
     deployment that was intended is live when it was applied, and not where it failed. A server that
     takes up what is live, from a terminal, and a step of a rollout that leaves the release in its
     place are no lines of their own.
+
+    Args:
+        reads: of the ledger.
+        project, stack, endpoint: where.
+        after: only what went live after this sequence; nothing before it is read.
     """
-    found: list[dict[str, Any]] = []
-    deployments = reads.deployments(project, stack=stack, endpoint=endpoint, limit=None)
-    for deployment in deployments:
-        intended: dict[str, Any] = {}
-        for event in reads.events(project, subject=deployment["id"], after=0, limit=None):
-            said = event["payload"] or {}
-            if event["kind"] == "deployment.intended":
-                intended = said
-            elif event["kind"] == "deployment.applied" and intended:
-                found.append(_line(event, intended))
-                intended = {}
-            elif event["kind"] == "deployment.targets" and said:
-                found.append(_line(event, said))
+    found = [
+        line
+        for deployment in reads.deployments(project, stack=stack, endpoint=endpoint, limit=None)
+        if deployment["sequence"] > after
+        for line in _lines(reads, project, deployment["id"], after)
+    ]
     lived: list[Row] = []
     for line in sorted(found, key=lambda line: line["sequence"]):
         stays = lived and lived[-1]["release"] == line["release"]
         if not (stays and line["reason"] == "rollout"):
             lived.append(line)
     return lived
+
+
+def _lines(reads: ServerReads, project: str, deployment: str, after: int) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    intended: dict[str, Any] = {}
+    for event in reads.events(project, subject=deployment, after=after, limit=None):
+        said = event["payload"] or {}
+        if event["kind"] == "deployment.intended":
+            intended = said
+        elif event["kind"] == "deployment.applied" and intended:
+            found.append(_line(event, intended))
+            intended = {}
+        elif event["kind"] == "deployment.applied" and after:
+            # What came true may have been intended before.
+            whole = _lines(reads, project, deployment, 0)
+            return [line for line in whole if line["sequence"] > after]
+        elif event["kind"] == "deployment.targets" and said:
+            found.append(_line(event, said))
+    return found
 
 
 def _line(event: Row, said: dict[str, Any]) -> dict[str, Any]:

@@ -52,7 +52,10 @@ def gone_back(reads: Reads, endpoint: Endpoint, release_id: str) -> GoneBack | N
         release=release_id,
         limit=None,
     )
-    return last_word(release_id, rollouts, reads.endpoint_history(*where))
+    # Before it was made it was live nowhere: a long life of the endpoint is not read for it.
+    made = reads.events(endpoint.project, subject=release_id, after=0, limit=1)
+    since = made[0]["sequence"] if made else 0
+    return last_word(release_id, rollouts, reads.endpoint_history(*where, after=since))
 
 
 def last_word(
@@ -66,7 +69,8 @@ def last_word(
     Args:
         release_id: which release.
         rollouts: those of it at the endpoint, as the ledger has them.
-        history: what was live at the endpoint, oldest first: `endpoint_history`.
+        history: what was live at the endpoint, oldest first, at least since the release was made:
+            `endpoint_history`.
     """
     said = itertools.chain(_rolled(rollouts), _lived(release_id, history))
     _, last = max(said, key=lambda one: one[0], default=(0, None))

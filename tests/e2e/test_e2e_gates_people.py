@@ -36,6 +36,25 @@ def test_an_approval_alone_releases_nothing_and_a_resume_does(waiting):
     assert resumed(waiting, expect=0) == 1
 
 
+def test_status_says_what_waits_and_for_whom(waiting):
+    """A dossier once, however many runs came to it; nothing of it once it is released."""
+
+    def waits():
+        told = waiting("status").out
+        return [line.split(maxsplit=1)[1] for line in told.splitlines() if line.startswith("waits")]
+
+    waiting("run", "--until", "review", expect=4)
+    run = f"run-{waiting.run['id'][-8:]}"
+    assert waits() == [f'interlock approve {run} --reason "..."']
+    waiting("approve", waiting.run["id"], "--reason", "read it", actor="ben")
+    assert waits() == [f"interlock run --resume {run}"]
+    assert resumed(waiting, expect=0) == 1
+    assert waits() == []
+    waiting("revoke", waiting.run["release"], "--reason", "leak", actor="ben")
+    waiting("run", "--until", "review", expect=4)
+    assert waits() == [f'interlock approve run-{waiting.run["id"][-8:]} --reason "..."']
+
+
 def test_who_ran_it_does_not_approve_it(waiting):
     """The refusal is one sentence, and on record."""
     said = waiting("approve", waiting.run["id"], "--reason", "mine", expect=3)

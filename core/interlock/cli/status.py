@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -63,9 +64,32 @@ def gather(session: Session) -> dict[str, Any]:
         if rollout
         else None,
         "latest_run": {**latest[0], "killed": was_killed(latest[0])} if latest else None,
-        "waiting": [dict(row) for row in waiting],
+        "waiting": _undecided(session, waiting),
         "latest_window": dict(windows[0]) if windows else None,
     }
+
+
+def _undecided(session: Session, waiting: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Of runs that wait for a person the latest of each dossier, unless it was released since.
+
+    ``approved`` says that as many people have approved it as the run's policy asks, so that only
+    a review is missing.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    reads = session.ledger.reads
+    for row in waiting:
+        dossier = row["dossier"]
+        if dossier in found:
+            continue
+        (held, *_) = reads.reviews(session.project, dossier=dossier, limit=1)
+        if held["outcome"] == "released":
+            continue
+        said = reads.approvals(project=session.project, dossier=dossier, limit=None)
+        yes = [one for one in said if one["decision"] == "approve"]
+        enough = len({one["actor"] for one in yes}) >= row["body"]["policy"]["approvals"]
+        anew = any(one["sequence"] > held["sequence"] for one in yes)
+        found[dossier] = {**row, "approved": enough and anew}
+    return list(found.values())
 
 
 def _detail(now: EndpointStatus | None) -> str:
@@ -110,7 +134,9 @@ def _print(session: Session, facts: dict[str, Any]) -> None:
     if run and run["killed"]:
         line("waits", f"interlock run --resume {short(run['id'])}", "yellow")
     for row in facts["waiting"]:
-        line("waits", f'interlock approve {short(row["id"])} --reason "..."', "yellow")
+        decided = f"interlock run --resume {short(row['id'])}"
+        asked = f'interlock approve {short(row["id"])} --reason "..."'
+        line("waits", decided if row["approved"] else asked, "yellow")
     window = facts["latest_window"]
     if window:
         alerts = window["alerts"]

@@ -143,7 +143,8 @@ def _pem(key: Path | bytes) -> bytes:
     try:
         return key.read_bytes()
     except OSError as error:
-        raise LedgerError(f"the key {key} cannot be read: {error.strerror}") from error
+        msg = f"the key {key} cannot be read: {error.strerror}"
+        raise LedgerError(msg, hint="INTERLOCK_SIGNING_KEY, or --key, names its file") from error
 
 
 def _sign(content: Mapping[str, Any], pem: bytes) -> str:

@@ -47,3 +47,16 @@ def test_an_endpoint_of_two_processes(project, ask, rows, until):
     captured = {name for file in files for name in pq.read_table(file)["id"].to_pylist()}
     # What the killed one had not written yet is lost; what came after it is not.
     assert captured >= set(range(40, 80))
+
+
+def test_workers_that_cannot_start_say_why(project):
+    """The error has what a worker said, and not only that it ended; the listing keeps it."""
+    made = project()
+    with (made.folder / "interlock.toml").open("a") as file:
+        file.write('\n[stack.dev.deploy-local]\nworkers = 2\naccess_log = "gone/access.log"\n')
+    said = made("run", "--until", "deploy", expect=1)
+    assert "gone/access.log: No such file or directory" in said.err
+    endpoint = made.endpoint
+    assert endpoint["now"] == "failed"
+    assert "gone/access.log: No such file or directory" in endpoint["detail"]
+    assert made("undeploy").out == "small is ended.\n"

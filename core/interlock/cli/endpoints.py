@@ -165,7 +165,7 @@ def _with_status(session: Session, row: Any) -> dict[str, Any]:
     from interlock_hookspecs import Deployment
 
     if row["status"] != "applied":
-        return {**row, "now": row["status"], "detail": ""}
+        return {**row, "now": row["status"], "detail": row["message"] or ""}
     status = status_of(session, decode(Deployment, row["body"]))
     now = "answers" if status.ready else "live" if status.live else "dead"
     detail, grpc = status.detail, status.grpc or None
@@ -196,5 +196,6 @@ def undeploy(chosen: Chosen) -> int:
         if rollout is not None:
             close(session, rollout, "undeployed")
         end_deployment(session, current, reason="undeploy")
-    click.echo(f"{current.endpoint.name} at {current.address} is ended.")
+    where = f" at {current.address}" if current.address else ""
+    click.echo(f"{current.endpoint.name}{where} is ended.")
     return 0

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from interlock.session import Session
 
 _START_SECONDS = 120.0
+# The last words of a server whose worker could not start; the worker said before them why.
+_OF_A_WORKER = "before it listened"
 _STOP_SECONDS = 30.0
 _KILL_SECONDS = 5.0
 _POLL_SECONDS = 0.02
@@ -236,5 +238,6 @@ def _reap(pid: int) -> None:
 
 def _failed(what: str, log: Path) -> InterlockError:
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
-    last = next((line for line in reversed(lines) if line.strip()), "it wrote nothing")
+    said = [line for line in lines if line.strip() and not line.endswith(_OF_A_WORKER)]
+    last = said[-1] if said else "it wrote nothing"
     return InterlockError(f"{what}: {last.strip()}", hint=f"see {log}")

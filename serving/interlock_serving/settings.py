@@ -108,7 +108,9 @@ class ServerSettings:
         doc="what a key is for, by its name: infer, describe, metrics; without, for everything",
     )
     rate_limit: float = setting(
-        0.0, doc="requests a second of each caller; 0 for no limit", validator=_no_less
+        0.0,
+        doc="requests a second of each caller, counted by each worker; 0 for no limit",
+        validator=_no_less,
     )
     rate_limits: Mapping[str, float] = setting(
         attrs.Factory(dict), doc="the same for single keys, by their name", validator=_rates

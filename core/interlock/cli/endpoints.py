@@ -165,7 +165,8 @@ def _with_status(session: Session, row: Any) -> dict[str, Any]:
     from interlock_hookspecs import Deployment
 
     if row["status"] != "applied":
-        return {**row, "now": row["status"], "detail": row["message"] or ""}
+        detail = (row["message"] or "") if row["status"] == "failed" else ""
+        return {**row, "now": row["status"], "detail": detail}
     status = status_of(session, decode(Deployment, row["body"]))
     now = "answers" if status.ready else "live" if status.live else "dead"
     detail, grpc = status.detail, status.grpc or None

@@ -65,6 +65,39 @@ def test_a_release_predicts_in_a_folder_as_its_endpoint_does(project, ask, rows)
     made("audit", "verify")
 
 
+def test_a_folder_says_what_is_wrong_with_rows_in_one_line(project):
+    """Whoever runs it there may not know Python: no traceback, and no value of a row."""
+    made = project()
+    made("run", "--until", "review")
+    folder = made.folder / "edge"
+    made("models", "export", made.run["id"], "--as", "edge", "--to", folder)
+    asked = folder.with_name("asked.csv")
+    good = "id,x,z,group\n1,0.5,-0.5,a\n"
+
+    def said(text, *words, code=1):
+        asked.write_text(text, encoding="utf-8")
+        command = [sys.executable, folder / "run.py", *(words or (asked,))]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == code, done.stderr
+        return (done.stderr or done.stdout).strip()
+
+    assert said("\ufeff" + good, code=0).startswith("score,prediction")
+    usage = "usage: python run.py [--quantised] rows.csv > answers.csv"
+    assert said(good, asked, asked) == usage
+    assert said(good, "--quantized", asked) == usage
+    assert said(good, "gone.csv") == "gone.csv: No such file or directory"
+    wrong = {
+        "": "there are no rows below a line of names",
+        "id,x,z,group\n": "there are no rows below a line of names",
+        "id,y,z,group\n1,0.5,-0.5,a\n": "row 1: there is no 'x'",
+        good + "2\n": "row 2: there is no 'x'",
+        good.replace("0.5", "hello", 1): "row 1: 'x' is no number",
+    }
+    assert {text: said(text) for text in wrong} == {
+        text: f"{asked}: {words}" for text, words in wrong.items()
+    }
+
+
 def test_only_what_is_released_is_exported(project):
     """Not before a review, and not after a revocation; nothing is left where it would go."""
     made = project()

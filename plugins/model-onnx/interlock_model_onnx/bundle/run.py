@@ -24,16 +24,34 @@ def changed() -> list[str]:
     return [f for s, f in sums if hashlib.sha256((HERE / f).read_bytes()).hexdigest() != s]
 
 
-def column(texts: list[str], tensor: str, null: str) -> Any:
-    """The texts of a column as the model takes them, [n, 1]; an empty one is no value."""
+def column(rows: list[dict[str, str]], name: str, tensor: str, null: str) -> Any:
+    """A column as the model takes it, [n, 1]; an empty text is no value.
+
+    Raises:
+        ValueError: a row lacks it, or holds no number there. The value is not told.
+    """
+    texts = [row.get(name) for row in rows]
+    if None in texts:
+        raise ValueError(f"row {texts.index(None) + 1}: there is no {name!r}")
     if tensor == "tensor(string)":
         return np.array([[text or null] for text in texts], object)
-    kind = np.float64 if tensor == "tensor(double)" else np.float32
-    return np.array([[float(NUMBERS.get(text.lower(), text))] for text in texts], kind)
+    numbers = []
+    for place, text in enumerate(texts, 1):
+        try:
+            numbers.append([float(NUMBERS.get(str(text).lower(), str(text)))])
+        except ValueError:
+            raise ValueError(f"row {place}: {name!r} is no number") from None
+    return np.array(numbers, np.float64 if tensor == "tensor(double)" else np.float32)
 
 
 def predict(rows: list[dict[str, str]], *, quantised: bool = False) -> list[dict[str, Any]]:
-    """For each row the scores, and what is decided by them at the release's threshold."""
+    """For each row the scores, and what is decided by them at the release's threshold.
+
+    Raises:
+        ValueError: the rows do not fit the model.
+    """
+    if not rows:
+        return []
     about = json.loads((HERE / "schema.json").read_text(encoding="utf-8"))
     release = json.loads((HERE / "release.json").read_text(encoding="utf-8"))
     file = about["quantised"]["file"] if quantised else "model.onnx"
@@ -41,7 +59,7 @@ def predict(rows: list[dict[str, str]], *, quantised: bool = False) -> list[dict
         sys.exit(f"there is no quantised model: {about['quantised']['why']}")
     session = onnxruntime.InferenceSession(HERE / file, providers=["CPUExecutionProvider"])
     given = {
-        field["input"]: column([row[field["name"]] for row in rows], field["tensor"], about["null"])
+        field["input"]: column(rows, field["name"], field["tensor"], about["null"])
         for field in about["inputs"]
     }
     found = np.asarray(session.run(None, given)[-1], np.float64).reshape(len(rows), -1)
@@ -56,11 +74,27 @@ def predict(rows: list[dict[str, str]], *, quantised: bool = False) -> list[dict
     return answers
 
 
-if __name__ == "__main__":
+def main(words: list[str]) -> None:
+    """Answer the rows of a file; what is wrong is one line and the exit code 1."""
     if files := changed():
         sys.exit(f"changed since this folder was made: {', '.join(files)}")
-    with Path(sys.argv[-1]).open(newline="", encoding="utf-8") as stream:
-        answers = predict(list(csv.DictReader(stream)), quantised="--quantised" in sys.argv)
-    writer = csv.DictWriter(sys.stdout, answers[0] if answers else [])
+    options = [word for word in words if word.startswith("-")]
+    named = [word for word in words if word not in options]
+    if len(named) != 1 or set(options) - {"--quantised"}:
+        sys.exit("usage: python run.py [--quantised] rows.csv > answers.csv")
+    try:
+        with Path(named[0]).open(newline="", encoding="utf-8-sig") as stream:
+            answers = predict(list(csv.DictReader(stream)), quantised=bool(options))
+    except OSError as error:
+        sys.exit(f"{named[0]}: {error.strerror or error}")
+    except (ValueError, csv.Error) as error:
+        sys.exit(f"{named[0]}: {error}")
+    if not answers:
+        sys.exit(f"{named[0]}: there are no rows below a line of names")
+    writer = csv.DictWriter(sys.stdout, answers[0])
     writer.writeheader()
     writer.writerows(answers)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

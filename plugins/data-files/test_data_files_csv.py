@@ -101,6 +101,19 @@ def test_the_format_may_be_stated(tmp_path: Path, ws: LocalWorkspace) -> None:
     assert [field.name for field in done.fields] == ["x", "y"]
 
 
+@pytest.mark.parametrize(("sign", "word"), [(";", ";"), ("|", "|"), ("\t", r"\t")])
+def test_another_delimiter_is_told_from_one_column(tmp_path: Path, sign: str, word: str) -> None:
+    """Half of Europe's spreadsheets write semicolons; a comma that is stated is believed."""
+    (tmp_path / "a.csv").write_text(f"x{sign}y\n1{sign}2\n")
+    with pytest.raises(InvalidInput) as caught:
+        load(tmp_path / "a.csv", Task(dataset="x"))
+    said = f'a.csv has one column, with "{word}" in its name: say delimiter = "{word}"'
+    assert said in str(caught.value)
+    found = Files(delimiter=",").load_dataset(str(tmp_path / "a.csv"), Task(dataset="x"))
+    assert found is not None
+    assert len(found.fields) == 1
+
+
 def test_text_that_is_not_utf8_is_refused(tmp_path: Path) -> None:
     """Another encoding is named as what it is, in the header and below it."""
     for text in ("x,caf\u00e9\n1,2\n", "x,y\n1,caf\u00e9\n"):

@@ -7,6 +7,7 @@ it would lose the zero. Fields may hold line breaks inside quotes.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -95,12 +96,20 @@ def _header(head: bytes, name: str, how: Reading) -> list[str]:
 
     try:
         text = io.TextIOWrapper(io.BytesIO(head), encoding="utf-8-sig", newline="")
-        return next(csv.reader(text, delimiter=_delimiter(name, how)), [])
+        names = next(csv.reader(text, delimiter=_delimiter(name, how)), [])
     except UnicodeDecodeError:
         raise InvalidInput(_not_text(name)) from None
     except csv.Error as error:
         msg = f"{name}: its header cannot be read as CSV ({error})"
         raise InvalidInput(msg) from None
+    other = next((sign for sign in ";\t|" if len(names) == 1 and sign in names[0]), None)
+    if other is not None and not how.delimiter:
+        sign = json.dumps(other)
+        msg = (
+            f"{name} has one column, with {sign} in its name: say delimiter = {sign} for data-files"
+        )
+        raise InvalidInput(msg)
+    return names
 
 
 def _delimiter(name: str, how: Reading) -> str:

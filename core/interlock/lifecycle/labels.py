@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 import attrs
 
 from interlock.codec import decode, encode
 from interlock.errors import UsageError
-from interlock.ids import new_id
+from interlock.ids import new_id, short
 from interlock.ledger import Entry
 from interlock.lifecycle.context import read_rows
 from interlock_hookspecs import Dataset, Task
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from interlock.session import Session
+
+# A run that ended before its rows were read tells nothing of them.
+_LOOKED_AT = 20
 
 
 @attrs.frozen(kw_only=True)
@@ -41,7 +45,8 @@ def add_labels(session: Session, source: str, task: Task) -> LabelsAdded:
     later delivery counts, and within one delivery the later row.
 
     Raises:
-        UsageError: the task names no id or target, or the source lacks them.
+        UsageError: the task names no id or target, the source lacks them, or its labels are of
+            another type than the target of the project's rows.
     """
     import pyarrow.parquet as pq
 
@@ -57,6 +62,7 @@ def add_labels(session: Session, source: str, task: Task) -> LabelsAdded:
                 msg = f"{source} has no column {name!r}: labels are {task.id!r} and {task.target!r}"
                 raise UsageError(msg)
         narrow = rows.select([task.id, task.target])
+        narrow = _as_targets(narrow, task.target, _target_type(session, task.target), source)
         path = workspace.scratch() / "labels.parquet"
         pq.write_table(narrow, path)
         kept = workspace.keep(path)
@@ -70,20 +76,74 @@ def add_labels(session: Session, source: str, task: Task) -> LabelsAdded:
     return LabelsAdded(id=labels_id, rows=rows.num_rows, known=False)
 
 
+def _target_type(session: Session, target: str) -> pa.DataType | None:
+    """What the target is in the rows that were read last; None where none were."""
+    import pyarrow as pa
+
+    reads = session.ledger.reads
+    for run in reads.runs(project=session.project, limit=_LOOKED_AT):
+        outputs = reads.stage_outputs(run["id"], "data")
+        for field in decode(Dataset, outputs["dataset"]).fields if outputs else ():
+            if field.name == target:
+                with contextlib.suppress(ValueError):
+                    return pa.type_for_alias(field.type)
+    return None
+
+
+def _as_targets(rows: pa.Table, target: str, kind: pa.DataType | None, source: str) -> pa.Table:
+    """Labels as the target is written: what arrives as another type is no truth of this task.
+
+    Raises:
+        UsageError: a label cannot be one; its value is not told.
+    """
+    import pyarrow as pa
+
+    found = rows[target]
+    if kind is None or found.type == kind:
+        return rows
+    try:
+        fitting = found.cast(kind)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        msg = f"{source}: {target!r} is {found.type}, and {kind} in the rows of this project"
+        raise UsageError(msg, hint=f"write it as {kind}, and add them again") from error
+    return rows.set_column(rows.column_names.index(target), target, fitting)
+
+
 def all_labels(session: Session, task: Task) -> pa.Table | None:
-    """Every label of the project, one row an id, the latest; None where none came."""
+    """Every label of the project, one row an id, the latest; None where none came.
+
+    Ids that came as several types are text, by which they still join. A delivery whose labels
+    are of another type than the others is left aside, which is said: it cannot be taken back.
+    """
     import pyarrow as pa
 
     rows = session.ledger.reads.labels(project=session.project, limit=None)
-    tables = [read_rows(session, decode(Dataset, row["body"])) for row in reversed(rows)]
+    tables = [
+        (row, read_rows(session, decode(Dataset, row["body"])).select([task.id, task.target]))
+        for row in reversed(rows)
+    ]
     if not tables:
         return None
+    kind = _target_type(session, str(task.target))
+    fitting = []
+    for row, table in tables:
+        try:
+            fitting.append(_as_targets(table, str(task.target), kind, row["body"]["source"]))
+        except UsageError as error:
+            session.reporter.warn(f"{short(row['id'])} is left aside: {error}")
+    if len({table[task.id].type for table in fitting}) > 1:
+        fitting = [
+            table.set_column(0, task.id, table[task.id].cast(pa.string())) for table in fitting
+        ]
+    if not fitting:
+        return None
     try:
-        joined = pa.concat_tables(tables, promote_options="permissive")
+        return pa.concat_tables(fitting, promote_options="permissive")
     except pa.ArrowTypeError as error:
         msg = f"the labels of {session.project} came with types that do not fit: {error}"
-        raise UsageError(msg, hint="set [task.types] for the target, and add them again") from error
-    return joined.select([task.id, task.target])
+        raise UsageError(
+            msg, hint="interlock run reads the rows, whose type then counts"
+        ) from error
 
 
 def with_labels(rows: pa.Table, labels: pa.Table | None, task: Task) -> tuple[pa.Table, int]:
@@ -104,7 +164,12 @@ def with_labels(rows: pa.Table, labels: pa.Table | None, task: Task) -> tuple[pa
     if labels is None or task.id is None or task.id not in rows.column_names:
         return rows.append_column(task.target, pa.nulls(rows.num_rows)), 0
     ids = labels[task.id].combine_chunks()
-    asked = rows[task.id].combine_chunks().cast(ids.type)
+    asked = rows[task.id].combine_chunks()
+    try:
+        asked = asked.cast(ids.type)
+    except pa.ArrowInvalid:
+        # Ids that were hashed where they were captured: they are no label's, and no error.
+        asked, ids = asked.cast(pa.string()), ids.cast(pa.string())
     # index_in finds the first of equals; reversed, the first is the latest.
     latest = ids.take(pa.array(np.arange(len(ids))[::-1]))
     place = pc.index_in(asked, value_set=latest)

@@ -1,0 +1,78 @@
+"""Labels that do not fit: refused at the door, and what is in is never in the way of the others."""
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from interlock.lifecycle.labels import with_labels
+from interlock_hookspecs import Task
+
+ROWS = 40
+
+
+@pytest.fixture
+def served(project, ask, rows, until):
+    """An endpoint that answered rows, and what monitoring says of all of them."""
+    made = project()
+    made("run", "--until", "deploy")
+    assert ask(made.endpoint, rows.drop_columns(["y"]).slice(0, ROWS))[0] == 200
+
+    def window():
+        found = made.listed("monitor", "--from", "2000-01-01")
+        return found[0] if found and found[0]["rows"] == ROWS else None
+
+    until(window)
+    made.window = window
+    return made
+
+
+def deliver(made, ids, labels, **expected):
+    pq.write_table(pa.table({"id": ids, "y": labels}), made.folder / "labels.parquet")
+    return made("labels", "add", "labels.parquet", **expected)
+
+
+@pytest.mark.parametrize("labels", [["yes", "no"], [0.5, 1.0]])
+def test_labels_that_are_no_targets_are_refused(served, labels):
+    """Before anything is kept, in one line, without a value of a row."""
+    said = deliver(served, [0, 1], labels, expect=2)
+    kind = pa.array(labels).type
+    assert f"labels.parquet: 'y' is {kind}, and int64 in the rows of this project" in said.err
+    assert "yes" not in said.err
+    assert served.listed("labels", "list") == []
+
+
+@pytest.mark.parametrize("labels", [["1", "0"], [1.0, 0.0], [True, False]])
+def test_labels_that_say_the_same_in_another_type_are_kept(served, labels):
+    """A spreadsheet writes 1.0 or "1" for what the rows have as 1."""
+    deliver(served, [0, 1], labels)
+    assert served.window()["labelled"] == 2
+
+
+def test_ids_of_another_type_join_where_they_say_the_same(served):
+    """And those that name no row are in nobody's way: a delivery is never taken back."""
+    deliver(served, [0, 1], [0, 1])
+    deliver(served, ["2", "nobody"], [0, 1])
+    assert served.window()["labelled"] == 3
+
+
+def test_a_delivery_that_was_kept_before_and_does_not_fit_is_left_aside(served):
+    """A ledger may have one: the others are joined, and it is named."""
+    deliver(served, [0, 1], [0, 1])
+    from interlock.lifecycle import labels
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(labels, "_target_type", lambda *_: None)
+        deliver(served, [2, 3], ["yes", "no"])
+    assert served.window()["labelled"] == 2
+    said = served("monitor", "--from", "2000-01-01", expect=None)
+    assert "is left aside: " in said.err
+    assert "'y' is string, and int64" in said.err
+
+
+def test_hashed_ids_are_no_labels_ids_and_no_error():
+    """Where ids are hashed as they are captured, labels with plain ids join nothing."""
+    rows = pa.table({"id": ["c0ffee", "7"], "x": [1.0, 2.0]})
+    task = Task(dataset="rows.parquet", id="id", target="y", kind="binary", positive=1)
+    labels = pa.table({"id": [7, 8], "y": [1, 0]})
+    joined, count = with_labels(rows, labels, task)
+    assert (joined["y"].to_pylist(), count) == ([None, 1], 1)

@@ -313,6 +313,32 @@ def test_init_writes_a_project_that_checks(start):
     assert "next: interlock stack check" in made("init").out
 
 
+@pytest.mark.parametrize(
+    ("folder", "name"),
+    [("Öl und Wasser", "Ol-und-Wasser"), ("日本", "project"), ("_a", "a"), ("v1.2", "v1.2")],
+)
+def test_init_names_a_project_by_any_folder(start, folder, name):
+    """What it writes checks, whatever the folder is called."""
+    made = start()
+    made("init", folder)
+    made.folder /= folder
+    made("stack", "check")
+    shown = {row["key"]: row["value"] for row in made.listed("stack", "show")}
+    assert shown["project.name"] == f'"{name}"'
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "expected"),
+    [("--name", "a b", "a name of letters"), ("--target", "", "a text"), ("--data", "", "a text")],
+)
+def test_init_writes_nothing_that_does_not_check(start, option, value, expected):
+    """An option that the stack file could not hold is refused before a folder is made."""
+    made = start()
+    said = made("init", "house", option, value, expect=2)
+    assert f"{option} {value!r}: expected {expected}" in said.err
+    assert not (made.folder / "house").exists()
+
+
 def test_a_checkpoint_proves_that_the_ledger_only_grew(lived):
     """Kept outside the database after each run; a ledger that lost its tail does not extend it."""
     database = lived.folder / ".interlock/ledger.db"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import unicodedata
 from pathlib import Path
 
 import click
@@ -21,13 +22,22 @@ def init(folder: Path, *, name: str | None, dataset: str, target: str, kind: str
     """Write a stack file into FOLDER (default: here), and change nothing that is there."""
     from interlock.errors import UsageError
     from interlock.stack import init_template
+    from interlock.stack.fields import NAME, TEXT
 
     path = folder / "interlock.toml"
     if path.exists():
         msg = f"{path} exists already"
         raise UsageError(msg, hint="edit it, or name another folder")
+    called = _project_name(folder) if name is None else name
+    for option, value, kind_of in (
+        ("name", called, NAME),
+        ("data", dataset, TEXT),
+        ("target", target, TEXT),
+    ):
+        if kind_of.read(value) is None:
+            msg = f"--{option} {value!r}: expected {kind_of.expected}"
+            raise UsageError(msg)
     folder.mkdir(parents=True, exist_ok=True)
-    called = name or re.sub(r"[^\w-]+", "-", folder.resolve().name).strip("-") or "project"
     text = init_template(called, dataset=dataset, target=target, kind=kind)
     path.write_text(text, encoding="utf-8")
     _keep_out_of_git(folder)
@@ -37,6 +47,12 @@ def init(folder: Path, *, name: str | None, dataset: str, target: str, kind: str
     there = f"cd {shlex.quote(str(folder))} && " if folder.resolve() != Path.cwd() else ""
     click.echo(f"{click.style('next', fg='cyan')}: {there}interlock stack check && interlock run")
     return 0
+
+
+def _project_name(folder: Path) -> str:
+    """A folder's name as a project may be called: without accents, blanks and other alphabets."""
+    plain = unicodedata.normalize("NFKD", folder.resolve().name).encode("ascii", "ignore").decode()
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", plain).strip("._-") or "project"
 
 
 def _keep_out_of_git(folder: Path) -> None:

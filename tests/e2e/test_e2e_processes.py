@@ -225,6 +225,26 @@ def test_ctrl_c_during_a_run_leaves_it_resumable(project):
     assert len(made.events("candidate.made")) == 1
 
 
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+def test_a_terminal_that_lacks_a_sign_gets_its_escape(project, encoding):
+    """What a command came to is not told by whether a tick can be printed."""
+    made = project()
+
+    def typed(*words):
+        return subprocess.run(
+            [SCRIPT, *words],
+            cwd=made.folder,
+            capture_output=True,
+            env={**os.environ, "PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"},
+            check=False,
+        )
+
+    for words in (("run", "--until", "data"), ("runs",), ("audit", "verify")):
+        done = typed(*words)
+        assert done.returncode == 0, done.stderr
+    assert b" events verify: consistent" in done.stdout
+
+
 def test_a_run_that_was_killed_is_told_from_one_at_work(project):
     """Nobody was left to write down how it ended: listings say so, and how it goes on."""
     made = project(module=WAITING)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import io
 import os
 import sys
 from collections.abc import Iterator, Mapping
@@ -184,8 +185,16 @@ def _run(given: list[str], *, debug: bool) -> int:
     return code if isinstance(code, int) else 0
 
 
+def _print_any_text() -> None:
+    """Where a terminal or a file takes no ``✓``, its escape: what was done is not undone by it."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="backslashreplace")
+
+
 def console() -> None:
     """The console script."""
+    _print_any_text()
     # Nearly all that is made early on is modules, which stay: looking through them for garbage
     # is 4 % of a run's time. With scikit-learn and all that a run loads they are 300,000 objects.
     gc.set_threshold(500_000, 50, 100)

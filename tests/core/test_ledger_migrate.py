@@ -1,5 +1,7 @@
 """A ledger of another version is migrated after a copy, or refused with both versions named."""
 
+import errno
+import os
 import sqlite3
 from contextlib import closing
 
@@ -75,6 +77,18 @@ def test_a_migration_that_fails_changes_nothing(open_ledger, first_version):
     with pytest.raises(LedgerError, match="cannot be migrated"):
         open_ledger()
     assert schema(first_version) == before
+
+
+def test_a_ledger_that_cannot_be_made_leaves_nothing(open_ledger, tmp_path, monkeypatch):
+    """On a full disk the journal of what was begun is what fills it: it goes, too."""
+
+    def full(_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("interlock.ledger.guards.install", full)
+    with pytest.raises(LedgerError, match=r"cannot be made: .*No space left on device"):
+        open_ledger()
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("version", ["0999", "somebody-elses"])

@@ -115,9 +115,11 @@ def _create_file(path: Path) -> None:
             connection.execute("PRAGMA journal_mode=WAL")
         connection.close()
         engine = create_engine(URL.create("sqlite", database=str(draft)))
-        with engine.begin() as connected:
-            create_all(connected)
-        engine.dispose()
+        try:
+            with engine.begin() as connected:
+                create_all(connected)
+        finally:
+            engine.dispose()
         sync(draft)
         try:
             os.link(draft, path)
@@ -127,7 +129,9 @@ def _create_file(path: Path) -> None:
     except (OSError, sqlite3.Error, SQLAlchemyError) as error:
         raise engines.failed(URL.create("sqlite", database=str(path)), "made", error) from error
     finally:
-        draft.unlink(missing_ok=True)
+        # Where it failed, as on a full disk, the journal is there too, and is the most of it.
+        for end in ("", "-wal", "-shm"):
+            draft.with_name(draft.name + end).unlink(missing_ok=True)
 
 
 def _create_in_server(engine: Engine) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from interlock.serving.capture_files import (
     ABOUT,
     captured_span,
+    microseconds,
     read_captures,
     reason,
     sent_name,
@@ -19,8 +20,10 @@ from interlock.serving.capture_losses import Losses, inherited
 from interlock_hookspecs import Capture, CaptureBatch
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from pathlib import Path
 
+    import numpy as np
     import pyarrow as pa
 
 __all__ = [
@@ -55,7 +58,7 @@ class CaptureWriter:
         queue_rows: int = 200_000,
         queue_captures: int = 20_000,
         flush_seconds: float = 1.0,
-        flush_rows: int = 50_000,
+        flush_rows: int = 100_000,
     ) -> None:
         self._folder = folder
         self._queue_rows = queue_rows
@@ -224,20 +227,45 @@ def _as_table(batches: list[CaptureBatch]) -> pa.Table:
 
     sent = pa.concat_tables([batch.rows for batch in batches])
     answered = pa.concat_tables([batch.predictions for batch in batches])
-    counts = [count for batch in batches for count in batch.counts]
+    counts = np.array([count for batch in batches for count in batch.counts])
     ids = [request_id for batch in batches for request_id in batch.request_ids]
-    times = [at for batch in batches for at in batch.times or [batch.at] * len(batch.counts)]
-    starts = np.repeat(np.cumsum([0, *counts[:-1]]), counts)
+    rows = sent.num_rows
     # By the row for what a request has for itself, by the batch for what it shares.
     request = pa.array(np.repeat(np.arange(len(counts)), counts))
-    shared = pa.array(np.repeat(np.arange(len(batches)), [each.rows.num_rows for each in batches]))
+    sizes = [batch.rows.num_rows for batch in batches]
     about = {
         "request_id": pa.array(ids, pa.string()).take(request),
-        "row": pa.array(np.arange(sent.num_rows) - starts, pa.int64()),
-        "at": pa.array(times, pa.timestamp("us", "UTC")).take(request),
-        "release": pa.array([batch.release for batch in batches]).take(shared),
-        "mirror": pa.array([batch.mirror for batch in batches]).take(shared),
+        "row": pa.array(np.arange(rows) - np.repeat(np.cumsum(counts) - counts, counts)),
+        "at": pa.array(_moments(batches)).cast(pa.timestamp("us", "UTC")).take(request),
+        "release": _shared([batch.release for batch in batches], sizes, pa.string()),
+        "mirror": _shared([batch.mirror for batch in batches], sizes, pa.bool_()),
     }
     taken = answered.column_names
     names = [stored_name(name, taken) for name in sent.column_names]
     return pa.table([*about.values(), *sent.columns, *answered.columns], [*about, *names, *taken])
+
+
+def _moments(batches: list[CaptureBatch]) -> np.ndarray:
+    """When each capture was answered, in microseconds since 1970."""
+    import numpy as np
+
+    # Those that were scored together have one time: it is reckoned once.
+    known: dict[datetime, int] = {}
+    found = []
+    for batch in batches:
+        for at in batch.times or [batch.at] * len(batch.counts):
+            moment = known.get(at)
+            if moment is None:
+                moment = known[at] = microseconds(at)
+            found.append(moment)
+    return np.array(found, np.int64)
+
+
+def _shared(values: list[Any], sizes: list[int], kind: pa.DataType) -> pa.Array:
+    """A column of what the rows of a batch have in common."""
+    import numpy as np
+    import pyarrow as pa
+
+    if values.count(values[0]) == len(values):
+        return pa.repeat(pa.scalar(values[0], kind), sum(sizes))
+    return pa.array(values, kind).take(pa.array(np.repeat(np.arange(len(values)), sizes)))

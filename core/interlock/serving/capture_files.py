@@ -82,7 +82,7 @@ def write_file(folder: Path, table: pa.Table, latest: datetime) -> None:
     import pyarrow.parquet as pq
 
     folder.mkdir(parents=True, exist_ok=True)
-    name = f"{_PREFIX}{_microseconds(latest):0{_TIME_DIGITS}x}{os.urandom(8).hex()}{_SUFFIX}"
+    name = f"{_PREFIX}{microseconds(latest):0{_TIME_DIGITS}x}{os.urandom(8).hex()}{_SUFFIX}"
     temporary = folder / f".{name}.tmp"
     try:
         # Arrow's own file: into one of Python's it writes piece by piece, and waits for the
@@ -212,7 +212,7 @@ def _files(folder: Path, start: Instant | None) -> Iterator[Path]:
             latest = int(digits, 16)
         except ValueError as error:
             raise _corrupt(path, "its name says no time") from error
-        if start is None or latest >= _microseconds(start):
+        if start is None or latest >= microseconds(start):
             yield path
 
 
@@ -326,7 +326,8 @@ def _nothing() -> pa.Table:
     return pa.schema(list(zip(ABOUT, kinds, strict=True))).empty_table()
 
 
-def _microseconds(at: datetime) -> int:
+def microseconds(at: datetime) -> int:
+    """A moment as files have it: microseconds since 1970."""
     return (at - _EPOCH) // _MICROSECOND
 
 

@@ -119,12 +119,14 @@ def decide_numbers(scores: np.ndarray, signature: Signature, threshold: float) -
 
     if not signature.classes:
         return scores[:, 0]
+    classes = signature.classes
     if signature.kind == "binary":
-        positive = signature.classes.index(signature.positive)
-        chosen = np.where(scores[:, 0] >= threshold, positive, 1 - positive)
+        positive = classes.index(signature.positive)
+        classes = classes if positive else classes[::-1]
+        chosen = scores[:, 0] >= threshold
     else:
         chosen = np.argmax(scores, axis=1)
-    labels: np.ndarray = _class_array(*signature.classes)[chosen]
+    labels: np.ndarray = _class_array(*classes).take(chosen)
     return labels
 
 

@@ -49,8 +49,11 @@ class _Told(ABC):
         ]
 
     @cached_property
-    def contents(self) -> dict[int, bytes]:
-        """The values of an output as bytes, by its place; of those that somebody wanted so."""
+    def contents(self) -> dict[int, tuple[bytes, int]]:
+        """The values of an output as bytes, and how many one has, by its place.
+
+        Of those outputs that somebody wanted so.
+        """
         return {}
 
 
@@ -166,12 +169,11 @@ class Answer:
             place: its place among the outputs.
             dtype: numpy's name of how they are written; the same for each of a batch's.
         """
-        batch = self.batch
-        content = batch.contents.get(place)
-        if content is None:
-            content = batch.array(place).astype(dtype, copy=False).tobytes()
-            batch.contents[place] = content
-        size = np.dtype(dtype).itemsize
+        known = self.batch.contents.get(place)
+        if known is None:
+            written = self.batch.array(place).astype(dtype, copy=False)
+            known = self.batch.contents[place] = (written.tobytes(), written.itemsize)
+        content, size = known
         return content[self.start * size : (self.start + self.rows) * size]
 
     @property

@@ -14,6 +14,7 @@ from interlock_serving.binary import DTYPES
 from interlock_serving.matrix import Matrix, is_finite
 from interlock_serving.protocol import Envelope, Query
 
+_DOUBLE = np.dtype(DTYPES["FP64"])
 _MOST = 32
 _LONGEST = 2 * 1024
 """Forms that are remembered, and bytes of the JSON of one, at most."""
@@ -50,7 +51,7 @@ class Form:
             return None
         if signature is not self.signature and signature != self.signature:
             return None
-        values: np.ndarray = np.ndarray(self.shape, DTYPES["FP64"], behind)
+        values: np.ndarray = np.ndarray(self.shape, _DOUBLE, behind)
         return Query(request_id, rows, Matrix(self.names, values)) if is_finite(values) else None
 
 

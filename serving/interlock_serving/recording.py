@@ -26,8 +26,8 @@ Delivered = Sequence[tuple[Query, Answer]]
 
 SECONDS = 0.1
 """How long an answer waits for others, at most."""
-_ROWS = 4096
-"""How many rows wait, at most: as many cost by the row and no longer by the table."""
+_ROWS = 16_384
+"""How many rows wait, at most: a table of as many costs by the row, and is soon made."""
 _BATCHES = 256
 """How many batches wait, at most: the loop answers nobody while they are gone through."""
 _TABLE = 256

@@ -112,8 +112,9 @@ class Draws:
     """
 
     _router: Router | None = None
-    _model: Batcher | None = None
+    _model: Batcher
     _left = 0
+    _forgetting = False
 
     def next(self, router: Router) -> Batcher:
         """A model by weight.
@@ -121,18 +122,22 @@ class Draws:
         Raises:
             Unavailable: nothing is served.
         """
-        model = self._model
-        if model is None or router is not self._router or not self._left:
-            model = router.choose(random.random())  # noqa: S311  (a split, no secret)
-            self._router, self._model, self._left = router, model, _TOGETHER
+        if self._left and router is self._router:
+            self._left -= 1
+            return self._model
+        self._model = model = router.choose(random.random())  # noqa: S311  (a split, no secret)
+        self._router, self._left = router, _TOGETHER - 1
+        if not self._forgetting:
+            self._forgetting = True
             asyncio.get_running_loop().call_soon(self._forget)
-        self._left -= 1
         return model
 
     def _forget(self) -> None:
         # Not kept for the next tick: what is served no longer is to be freed.
-        self._router = self._model = None
+        self._router = None
+        del self._model
         self._left = 0
+        self._forgetting = False
 
 
 def route(

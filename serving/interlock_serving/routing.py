@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from interlock_serving.batching import Batcher
 
 
-_TOGETHER = 8
+_TOGETHER = 16
 """How many requests one draw decides about, at most.
 
 Of a burst that fails for its client's fault, fewer than a rollout takes for proof.

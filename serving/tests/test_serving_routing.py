@@ -65,23 +65,23 @@ def test_weights_split_the_requests(serving, target):
 
 
 def test_requests_that_come_together_go_together():
-    """Up to eight, so that few batches are divided; over many ticks each version has its share."""
+    """Up to sixteen, so that few batches are divided; over many ticks each has its share."""
     draws, chosen = Draws(), []
     router = Router(models=("rare", "usual"), bounds=(0.25, 1.0))
     random.seed(0)
 
     async def ask():
-        for come in (1, 8, 20) * 800:
+        for come in (1, 16, 40) * 800:
             chosen.append([draws.next(router) for _ in range(come)])
             await asyncio.sleep(0)
 
     asyncio.run(ask())
-    drawn = [models[at : at + 8] for models in chosen for at in range(0, len(models), 8)]
+    drawn = [models[at : at + 16] for models in chosen for at in range(0, len(models), 16)]
     assert {len(set(models)) for models in drawn} == {1}
     firsts = [models[0] for models in drawn]
     assert len(firsts) == 5 * 800
     assert 0.22 < firsts.count("rare") / len(firsts) < 0.28  # 4 standard deviations
-    both = [models for models in chosen if len(models) == 20 and len(set(models)) == 2]
+    both = [models for models in chosen if len(models) == 40 and len(set(models)) == 2]
     assert 0.5 < len(both) / 800 < 0.65  # of three draws not all are the same: 0.56
 
 

@@ -14,8 +14,9 @@ SURE = 0.999
 """The coverage of the intervals by which a breach is sure before a step has been watched for its
 window. It is looked at again and again, so 0.95 would break a good release by chance."""
 
-_LEAST = 10
-"""Rows or requests below which nothing is sure: one failure of one request says little."""
+_LEAST = 20
+"""Rows or requests below which nothing is sure: one failure of one request says little, and so does
+one burst of a client, of which a server may give all to one release."""
 
 
 @attrs.frozen(kw_only=True)

@@ -148,7 +148,9 @@ class App:
         self, request: Request, asked: tuple[str | None, str] | None
     ) -> tuple[int, bytes]:
         if asked is None and request.path not in _OF_SERVER:
-            raise NotFound("nothing is at this path: the protocol's paths begin with /v2")
+            raise NotFound(
+                "nothing is at this path: the protocol's begin with /v2, and /docs describes them"
+            )
         _require(request, "GET", "HEAD")
         status = _FOUND
         match asked or request.path:

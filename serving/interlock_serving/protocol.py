@@ -29,6 +29,7 @@ _DEPTH = 1024  # where orjson stops
 ID_PATTERN = r"[\x21-\x7e](?:[\x20-\x7e]{0,126}[\x21-\x7e])?"
 KEY_LENGTH = 256
 _ID = re.compile(ID_PATTERN)
+_NO_JSON = re.compile(r"-?(?:NaN|Infinity)")
 _SHOWN = 80
 
 
@@ -81,14 +82,26 @@ def read_envelope(body: bytes, behind: memoryview | None = None) -> Envelope:
     try:
         value = orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        if "depth" in error.msg:
-            raise InvalidInput(f"the body is nested deeper than {_DEPTH} levels") from error
-        raise InvalidInput(f"the body is not JSON: {error.msg}, at byte {error.pos}") from error
+        raise InvalidInput(_not_json(body, error)) from error
     if type(value) is not dict:
         raise InvalidInput('the body is no JSON object: send {"inputs": [...]}')
     if behind is not None:
         attach(value.get("inputs"), behind)
     return envelope_of(value)
+
+
+def _not_json(body: bytes, error: orjson.JSONDecodeError) -> str:
+    """Why a body cannot be read, and what to send in the place of what is often meant."""
+    if "depth" in error.msg:
+        return f"the body is nested deeper than {_DEPTH} levels"
+    try:
+        text = body.decode()
+    except UnicodeDecodeError as broken:
+        return f"the body is not JSON: no UTF-8, at byte {broken.start}"
+    # What it says of the place counts characters.
+    meant = _NO_JSON.match(text, max(error.pos - 1, 0)) or _NO_JSON.match(text, error.pos)
+    why = f"{meant[0]} is none of it, send null for a missing value" if meant else error.msg
+    return f"the body is not JSON: {why}, at byte {len(text[: error.pos].encode())}"
 
 
 def envelope_of(body: Mapping[str, Any]) -> Envelope:
@@ -264,7 +277,8 @@ def _tensor(tensor: object, position: int, max_rows: int) -> tuple[str, str, lis
     if type(datatype) is not str or datatype not in DATATYPES:
         raise InvalidInput(f"input {shown(name)}: the datatype is none of {', '.join(DATATYPES)}")
     if not _is_shape(shape):
-        raise InvalidInput(f"input {shown(name)}: the shape is neither [n] nor [n, k]")
+        what = "has no rows" if shape in ([0], [0, 1]) else "is neither [n] nor [n, k]"
+        raise InvalidInput(f"input {shown(name)}: the shape {what}")
     if shape[0] > max_rows:
         raise TooLarge(f"{shape[0]} rows: this server takes up to {max_rows} in a request")
     if type(data) is not list and not isinstance(data, np.ndarray):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from interlock_hookspecs import NotFound, OpenTarget, Unavailable, Unsupported
+from interlock_serving.protocol import shown
 
 if TYPE_CHECKING:
     from interlock_serving.batching import Batcher
@@ -99,7 +100,8 @@ class Router:
         """
         found = [model for model in self.models if name in (model.release.id, model.release.number)]
         if not found:
-            raise NotFound(f"the version is not served: {', '.join(self.versions) or 'none is'}")
+            here = ", ".join(self.versions) or "none"
+            raise NotFound(f"version {shown(name)} is not served; these are: {here}")
         return max(found, key=lambda model: model.release.at)
 
 

@@ -166,7 +166,7 @@ def raw_with(change):
     [
         (lambda: contents(0, int_contents=[1]), "'age': int_contents, and INT64 stands in int64"),
         (lambda: contents(0, int64_contents=[1, 2]), "'age': 2 values do not fill the shape [1]"),
-        (lambda: contents(0, shape=[0], int64_contents=[]), "'age': the shape is neither"),
+        (lambda: contents(0, shape=[0], int64_contents=[]), "'age': the shape has no rows"),
         (lambda: contents(0, shape=[-1]), "'age': the shape is neither"),
         (lambda: contents(0, datatype="BF16"), "'age': the datatype is none of"),
         (lambda: contents(1, datatype="FP16"), "'income': FP16 has no contents"),
@@ -187,7 +187,7 @@ def raw_with(change):
         (lambda: request(ROW, parameters={"timeout": "5"}), '"timeout" is no number of micro'),
         (lambda: request(*[ROW] * 51), "51 rows: this server takes up to 50"),
         (lambda: b"\xff\xff\xff", "the message is none of this call"),
-        (lambda: request(model_name="employment"), "'age': the shape is neither"),
+        (lambda: request(model_name="employment"), "'age': the shape has no rows"),
         (lambda: methods()["ModelInfer"].request(model_name="employment"), '"inputs" is missing'),
     ],
 )
@@ -203,7 +203,7 @@ def test_what_is_not_here_is_not_found(both):
     _, asked = both
     with refused("NOT_FOUND", "no model 'employmnt' here: did you mean 'employment'?"):
         asked.infer(ROW, model_name="employmnt")
-    with refused("NOT_FOUND", "the version is not served: release-1"):
+    with refused("NOT_FOUND", "version '7' is not served; these are: release-1"):
         asked.infer(ROW, model_version="7")
     with refused("NOT_FOUND"):
         asked.call("ModelReady", name="other")

@@ -86,6 +86,22 @@ def test_a_body_that_is_no_request_is_refused(shared, body):
     assert value["error"]
 
 
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [
+        ('{"ü": [NaN]}', "NaN is none of it, send null for a missing value, at byte 8"),
+        ("[-Infinity]", "-Infinity is none of it, send null for a missing value, at byte 2"),
+        ("[1, 02]", "number with leading zero is not allowed, at byte 4"),
+        (b'{"a": "\xff"}', "no UTF-8, at byte 7"),
+    ],
+)
+def test_a_body_that_is_no_json_is_told_where(shared, body, why):
+    """And what to send in the place of what is not in JSON."""
+    sent = body if isinstance(body, bytes) else body.encode()
+    status, _, value = shared.call("POST", INFER, sent)
+    assert (status, value["error"]) == (400, f"the body is not JSON: {why}")
+
+
 @pytest.mark.parametrize("body", [b"[" * 50_000, b'{"inputs":' * 5_000])
 def test_a_body_that_is_nested_too_deep_is_told_so(shared, body):
     """The answer names the limit."""

@@ -58,7 +58,7 @@ def bad(name, data, datatype=None, shape=None):
             "input 'age': shape [1, 2], expected [n] or [n, 1]",
         ),
         (bad("age", [1, 2], shape=[]), "input 'age': the shape is neither [n] nor [n, k]"),
-        (bad("age", [], shape=[0]), "input 'age': the shape is neither [n] nor [n, k]"),
+        (bad("age", [], shape=[0]), "input 'age': the shape has no rows"),
         (bad("age", [1, 2], shape=[-2]), "input 'age': the shape is neither [n] nor [n, k]"),
         (bad("age", [1, 2], shape=[True]), "input 'age': the shape is neither [n] nor [n, k]"),
         (bad("age", [1], shape=[1, 1, 1]), "input 'age': the shape is neither [n] nor [n, k]"),

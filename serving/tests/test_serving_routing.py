@@ -123,7 +123,7 @@ def test_a_version_can_be_addressed(serving, target):
         status, value = client.infer(ROW, version="9")
         assert (status, value["error"]) == (
             404,
-            "the version is not served: release-1, release-2",
+            "version '9' is not served; these are: release-1, release-2",
         )
 
 

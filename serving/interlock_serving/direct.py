@@ -182,14 +182,21 @@ class DirectCycle:
                 connection.transport.close()
             connection.on_response_complete()
         if direct.observers:
-            seen = Observation(
-                scope=self._head.scope,
-                route=route_of(self.request.path),
-                began=self._began,
-                seconds=time.perf_counter() - self._started,
-                status=status,
-                size=size,
-                request_id=self.request_id,
-            )
-            for observer in direct.observers:
-                observer(seen)
+            try:
+                self._note(status, size)
+            except Exception:  # answers of others may wait for this to return
+                direct.app.log.exception("request %s was not noted", self.request_id)
+
+    def _note(self, status: int, size: int) -> None:
+        """Tell all observers of the answer."""
+        seen = Observation(
+            scope=self._head.scope,
+            route=route_of(self.request.path),
+            began=self._began,
+            seconds=time.perf_counter() - self._started,
+            status=status,
+            size=size,
+            request_id=self.request_id,
+        )
+        for observer in self._direct.observers:
+            observer(seen)

@@ -257,6 +257,36 @@ def test_an_answer_that_cannot_be_written_spoils_no_other(
     assert [record.message for record in caplog.records] == ["request broken failed"]
 
 
+def test_an_observer_that_fails_keeps_no_answer_back(
+    serving, target, logistic, direct, caplog, monkeypatch, tmp_path
+):
+    """Of those that were scored together each is answered, and recorded."""
+
+    def failing(_):
+        if direct:
+            raise ZeroDivisionError
+
+    monkeypatch.setattr("interlock_serving.access_log.access_log", lambda *_: failing)
+    model = logistic(1.0)
+    with (
+        serving(target(1, model), access_log=tmp_path / "log") as client,
+        contextlib.ExitStack() as opened,
+    ):
+        links = [opened.enter_context(connected(client)) for _ in range(4)]
+        sent = request(INFER, body_of(ROW), {})
+        for link, stream in links:
+            link.sendall(sent)
+            read(stream)
+        model.may_answer.clear()
+        for link, _ in links:
+            link.sendall(sent)
+        wait_until(lambda: len(direct) == 4)
+        model.may_answer.set()
+        assert [read(stream)[0].split()[1] for _, stream in links] == [b"200"] * 4
+    assert len(client.captures.all) == 8
+    assert [record.message for record in caplog.records] == ["request call-1 was not noted"] * 4
+
+
 def test_mirrors_have_copies(serving, target, logistic, direct):
     """Also of what is answered directly, and they never answer."""
     with (

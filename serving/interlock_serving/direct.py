@@ -14,12 +14,10 @@ from typing import TYPE_CHECKING, Any
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from interlock_hookspecs import Unavailable
-from interlock_serving.access import admit
-from interlock_serving.asgi import BYTES, JSON
+from interlock_serving.asgi import BYTES, JSON, Scope
 from interlock_serving.cycle import head_of
 from interlock_serving.exchange import REQUEST_ID, HTTPError, headers_of, told
 from interlock_serving.ids import new_id
-from interlock_serving.observe import Observation, Observer, route_of
 from interlock_serving.request import BINARY, Request
 
 if TYPE_CHECKING:
@@ -28,6 +26,7 @@ if TYPE_CHECKING:
     from interlock_serving.app import App, Asked
     from interlock_serving.connection import Connection
     from interlock_serving.heads import Head
+    from interlock_serving.observe import Observer
 
 _FOUND = 200
 _ANSWER = b"%b%b: %b\r\n%b: %%b\r\n"
@@ -52,6 +51,18 @@ class Direct:
         self.app = app
         self.access = access
         self.observers = observers
+
+    def refusal(self, scope: Scope) -> HTTPError | None:
+        """Why whoever asks may not; None where they may."""
+        if self.access is None:
+            return None
+        # Not before: a server that lets everybody in begins without it.
+        from interlock_serving.access import admit
+
+        refusal = admit(self.access, scope, "infer")
+        if refusal is None:
+            return None
+        return HTTPError(refusal.status, refusal.why, *refusal.headers)
 
     def takes(self, request: Request) -> bool:
         """Whether requests with this header are such."""
@@ -119,10 +130,8 @@ class DirectCycle:
         direct = self._direct
         self._connection.tasks.add(self)  # type: ignore[arg-type]  # waited for at the end, and cancelled
         try:
-            if direct.access is not None:
-                refusal = admit(direct.access, self._head.scope, "infer")
-                if refusal is not None:
-                    raise HTTPError(refusal.status, refusal.why, *refusal.headers)  # noqa: TRY301  (told as others are)
+            if direct.access is not None and (refusal := direct.refusal(self._head.scope)):
+                raise refusal  # noqa: TRY301  (told as others are)
             self._asked = asked = direct.app.understand(self, body)
             self._timer = asked.model.put(asked.query, self, asked.seconds)
         except Exception as error:  # noqa: BLE001  (whatever it is, it is answered)
@@ -189,6 +198,8 @@ class DirectCycle:
 
     def _note(self, status: int, size: int) -> None:
         """Tell all observers of the answer."""
+        from interlock_serving.observe import Observation, route_of
+
         seen = Observation(
             scope=self._head.scope,
             route=route_of(self.request.path),

@@ -231,12 +231,15 @@ def _as_table(batches: list[CaptureBatch]) -> pa.Table:
     ids = [request_id for batch in batches for request_id in batch.request_ids]
     rows = sent.num_rows
     # By the row for what a request has for itself, by the batch for what it shares.
-    request = pa.array(np.repeat(np.arange(len(counts)), counts))
+    named = pa.array(ids, pa.string())
+    if len(ids) < rows:
+        named = named.take(pa.array(np.repeat(np.arange(len(ids)), counts)))
     sizes = [batch.rows.num_rows for batch in batches]
+    moments = np.repeat(_moments(batches), counts)
     about = {
-        "request_id": pa.array(ids, pa.string()).take(request),
+        "request_id": named,
         "row": pa.array(np.arange(rows) - np.repeat(np.cumsum(counts) - counts, counts)),
-        "at": pa.array(_moments(batches)).cast(pa.timestamp("us", "UTC")).take(request),
+        "at": pa.array(moments).view(pa.timestamp("us", "UTC")),
         "release": _shared([batch.release for batch in batches], sizes, pa.string()),
         "mirror": _shared([batch.mirror for batch in batches], sizes, pa.bool_()),
     }

@@ -88,7 +88,7 @@ def write_file(folder: Path, table: pa.Table, latest: datetime) -> None:
         # Arrow's own file: into one of Python's it writes piece by piece, and waits for the
         # interpreter's lock for each, as the loop that answers does after it.
         with pa.OSFile(os.fsencode(temporary), "wb") as file:
-            pq.write_table(table.cast(_tight(table)), file, **_encoding(table.schema))
+            pq.write_table(_tight(table), file, **_encoding(table.schema))
         sync(temporary)
         temporary.rename(folder / name)
     except BaseException:
@@ -122,12 +122,15 @@ def _encoding(schema: pa.Schema) -> dict[str, Any]:
     }
 
 
-def _tight(table: pa.Table) -> pa.Schema:
-    """The schema that says which columns have no gaps: these are written in half the time."""
+def _tight(table: pa.Table) -> pa.Table:
+    """The same, told which columns have no gaps: these are written in half the time."""
     import pyarrow as pa
 
-    fields = zip(table.schema, table.columns, strict=True)
-    return pa.schema([field.with_nullable(column.null_count > 0) for field, column in fields])
+    columns = table.columns
+    fields = zip(table.schema, columns, strict=True)
+    schema = pa.schema([field.with_nullable(column.null_count > 0) for field, column in fields])
+    # Not cast: that gives the interpreter's lock away, and waits for it again, column by column.
+    return pa.Table.from_arrays(columns, schema=schema)
 
 
 def read_captures(

@@ -84,17 +84,21 @@ class Traffic:
         return None
 
     def minus(self, before: Traffic | None) -> Traffic:
-        """What came since an earlier count of the same series; all of it where it is another."""
-        if before is None or before.since != self.since or before.requests > self.requests:
+        """What came since an earlier count of the same series; all of it where it is another.
+
+        Several processes that count for one endpoint tell each other late, and one that is killed
+        takes its last counts along: what is less than before is nothing new.
+        """
+        if before is None or before.since != self.since:
             return self
         told = bool(self.latencies and before.latencies)
         cells = zip(self.latencies, before.latencies, strict=True) if told else ()
         return attrs.evolve(
             self,
-            requests=self.requests - before.requests,
-            refused=self.refused - before.refused,
-            failed=self.failed - before.failed,
-            latencies=tuple(now - then for now, then in cells),
+            requests=max(0, self.requests - before.requests),
+            refused=max(0, self.refused - before.refused),
+            failed=max(0, self.failed - before.failed),
+            latencies=tuple(max(0, now - then) for now, then in cells),
         )
 
 

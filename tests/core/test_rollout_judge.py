@@ -1,6 +1,6 @@
 """From the evidence of a step to a decision: early where it is sure, by value when it is ripe."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import attrs
 import pytest
@@ -9,7 +9,7 @@ from interlock.lifecycle.rollouts.evidence import _counted
 from interlock.lifecycle.rollouts.judge import SURE, Evidence, Seen, judge, lines
 from interlock.lifecycle.rollouts.steps import Step, steps_of
 from interlock.stack.rollout import RolloutBound, RolloutPlan
-from interlock_hookspecs import Traffic
+from interlock_hookspecs import Traffic, latency_cells
 from interlock_hookspecs.measures import wilson
 
 ERRORS = RolloutBound(key="rollout.error_rate", op="<=", limit=0.01)
@@ -72,6 +72,27 @@ def test_latencies_that_are_not_told_are_no_evidence():
     assert evidence.reason == "its server does not tell how long each release takes"
     assert _counted("rollout.error_rate", told).value == 0.1
     assert told.minus(attrs.evolve(told, requests=10, refused=1, failed=0)).answered == 8
+
+
+def test_counts_that_go_back_are_nothing_new():
+    """A worker that is killed takes its last ones along, of one cell more than came since."""
+    before = Traffic(
+        release="r",
+        since=datetime.now(UTC),
+        requests=10,
+        refused=2,
+        failed=1,
+        latencies=latency_cells([0.0004, 0.0004, 5.5]),
+    )
+    now = attrs.evolve(
+        before, requests=12, refused=1, latencies=latency_cells([0.0004, 0.0004, 0.0004])
+    )
+    since = now.minus(before)
+    assert (since.requests, since.refused, since.failed, since.answered) == (2, 0, 0, 1)
+    assert since.latencies == latency_cells([0.0004])
+    assert attrs.evolve(now, requests=9).minus(before).requests == 0
+    later = attrs.evolve(now, since=before.since + timedelta(seconds=1))
+    assert later.minus(before) == later
 
 
 def test_a_good_release_is_not_broken_by_being_looked_at_often():

@@ -220,9 +220,9 @@ class Teller:
         at_once = file.read_text(encoding="utf-8")
         file.write_text(at_once + CANARY, encoding="utf-8")
         # One that is surely bad may be out again when the command ends that began it.
-        code = project("deploy", run, expect=None).code
-        assert code in (0, BACK)  # noqa: S101  (a test's own)
-        if code == 0:
+        done = project("deploy", run, expect=None)
+        assert done.code in (0, BACK), done  # noqa: S101  (a test's own)
+        if done.code == 0:
             project("rollout", "watch", "--every", 0.5, expect=BACK)
         self.story.shares += 2
         file.write_text(at_once, encoding="utf-8")

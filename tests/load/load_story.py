@@ -19,7 +19,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -87,14 +87,20 @@ def server_of(folder: Path) -> int:
     return int(json.loads(said.read_bytes())["process"]["pid"])
 
 
-def both(address: str) -> list[int]:
-    """The two workers of an endpoint, once each is ready and known to the one that was asked."""
+def both(address: str, gone: Collection[int] = ()) -> list[int]:
+    """The two workers of an endpoint, once each is ready and known to the one that was asked.
+
+    Args:
+        address: of the endpoint.
+        gone: workers that were killed: for a moment, who is asked may count them still.
+    """
     deadline = time.monotonic() + READY_SECONDS
     while time.monotonic() < deadline:
         with contextlib.suppress(OSError, http.client.HTTPException):
             said = readiness(address)
-            if said["ready"] and len(said["workers"]) == 2:  # noqa: PLR2004  (two were asked for)
-                return list(said["workers"])
+            workers = list(said["workers"])
+            if said["ready"] and len(workers) == 2 and not {*workers} & {*gone}:  # noqa: PLR2004  (two were asked for)
+                return workers
         time.sleep(0.1)
     msg = "there were never two workers again"
     raise TimeoutError(msg)
@@ -155,7 +161,7 @@ class Teller:
                 thread.join()
         if self._broken:
             raise self._broken[0]
-        both(self._address)
+        both(self._address, self.story.killed)
         return self.story
 
     def _guarded(self, act: Any) -> None:
@@ -238,7 +244,8 @@ class Teller:
 
     def _kill(self) -> None:
         while not self._ended.wait(self._kill_seconds):
-            younger = [pid for pid in both(self._address) if pid != self.story.elder]
+            workers = both(self._address, self.story.killed)
+            younger = [pid for pid in workers if pid != self.story.elder]
             os.kill(younger[0], signal.SIGKILL)
             self.story.killed.append(younger[0])
 

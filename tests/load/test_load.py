@@ -52,7 +52,7 @@ def load(served, tmp_path_factory):
     finally:
         asking.kill()
     address = project.endpoint["address"]
-    both(address)
+    both(address, run.story.killed)
     run.lost = readiness(address)["captures_lost"]
     project("undeploy")
     folder = project.folder / ".interlock" / "captures"

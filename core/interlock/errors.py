@@ -47,6 +47,10 @@ class StackError(UsageError):
         self.problems = problems
 
 
+class UnsetError(StackError):
+    """The environment lacks variables of the stack file, and nothing else is wrong."""
+
+
 class PluginLoadError(UsageError):
     """A plugin that the stack names cannot be loaded."""
 

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from interlock.errors import UsageError
-from interlock_hookspecs import reveal
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -82,6 +81,9 @@ class Session:
     Attributes:
         tells_always: whether the plugins are loaded to hear of an event where nothing else needs
             them.
+        asks_late: whether a plugin whose settings lack a variable of the environment is refused
+            only once it is asked. What works refuses before it begins; what reads, or serves, asks
+            some plugins, and needs no secret of the others.
     """
 
     def __init__(
@@ -99,6 +101,7 @@ class Session:
         self.watcher: Watcher | None = None
         self._patience: float | None = None
         self.tells_always = False
+        self.asks_late = False
 
     @functools.cached_property
     def actor(self) -> Actor:
@@ -134,7 +137,7 @@ class Session:
         from interlock.ids import follow
         from interlock.ledger import Ledger
 
-        ledger = Ledger.open(reveal(self.stack.ledger), actor=self.actor, observers=self._tell)
+        ledger = Ledger.open(self.stack.address("ledger"), actor=self.actor, observers=self._tell)
         if self._patience is not None:
             ledger.patience.seconds = self._patience
         for latest in ledger.reads.events(self.project, limit=1):
@@ -157,14 +160,14 @@ class Session:
     def _light(self) -> FileReads | None:
         from interlock.ledger.file_reads import FileReads
 
-        return FileReads.open(reveal(self.stack.ledger))
+        return FileReads.open(self.stack.address("ledger"))
 
     @functools.cached_property
     def funnel(self) -> Funnel:
         """The stack's plugins, loaded."""
         from interlock.plugins.load import load
 
-        funnel = load(self.stack, warn=self.reporter.warn)
+        funnel = load(self.stack, warn=self.reporter.warn, late=self.asks_late)
         funnel.watcher = self.watcher
         return funnel
 
@@ -173,8 +176,9 @@ class Session:
         """The artifact store."""
         from interlock.artifacts import open_store
 
-        address = str(reveal(self.stack.artifacts))
-        return open_store(address, self.home / "cache", limit=self.stack.artifacts_cache)
+        return open_store(
+            self.stack.address("artifacts"), self.home / "cache", limit=self.stack.artifacts_cache
+        )
 
     @functools.cached_property
     def redact(self) -> Redactor:

@@ -5,7 +5,7 @@ from pathlib import Path
 import attrs
 import pytest
 
-from interlock.errors import StackError
+from interlock.errors import StackError, UnsetError
 from interlock.stack import describe, init_template, load_stack
 from interlock.stack.fields import BOUND, MODEL, POLICY, TASK
 from interlock_hookspecs import Bound, ModelFacts, Policy, Secret, Task, reveal
@@ -229,11 +229,20 @@ def test_circle_of_extends(write):
 
 
 def test_environment(example):
-    """A variable that is missing is named with its key, and no value is."""
-    (problem,) = problems_of(example, name="prod", environ={"OTHER": "hunter2"})
+    """A variable that is missing is named with its key where it is used, and no value is."""
+    stack = load_stack(example, name="prod", environ={"OTHER": "hunter2"})
+    assert "hunter2" not in repr(stack)
+    assert stack.address("artifacts").endswith(".interlock/artifacts")
+    with pytest.raises(UnsetError) as caught:
+        stack.address("ledger")
+    (problem,) = caught.value.problems
+    assert problem.startswith("interlock.toml:")
     assert problem.endswith(
         "[stack.prod] ledger: needs the environment variable LEDGER_URL, which is not set"
     )
+    rows = {row.key: row for row in describe(stack)}
+    assert rows["stack.prod.ledger"].value == "***"
+    assert rows["stack.prod.ledger"].origin.endswith("${LEDGER_URL} (not set)")
 
 
 def test_defaults_and_escapes(write):
@@ -252,12 +261,13 @@ def test_broken_reference(write):
     assert all("write ${NAME}" in problem for problem in found)
 
 
-def test_unselected_settings_need_no_environment(write):
-    """Settings of a plugin that the stack does not select are inert."""
-    text = f"{SMALL}[stack.dev.registry-mlflow]\nurl = '${{MLFLOW}}'\n"
-    assert load_stack(write({"interlock.toml": text}), environ={}).plugin_names() == (
-        "train-sklearn",
-    )
+@pytest.mark.parametrize("plugin", ["registry-mlflow", "train-sklearn"])
+def test_settings_need_no_environment_to_be_read(write, plugin):
+    """Selected or not: who asks the plugin needs it, and not who reads the file."""
+    text = f"{SMALL}[stack.dev.{plugin}]\nurl = '${{MLFLOW}}'\n"
+    stack = load_stack(write({"interlock.toml": text}), environ={})
+    assert stack.plugin_names() == ("train-sklearn",)
+    assert [missing.variables for missing in stack.unset] == [("MLFLOW",)]
 
 
 def test_overrides(example):

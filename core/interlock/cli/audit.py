@@ -44,7 +44,7 @@ def verify(
     from interlock.errors import DONE, FAILED
     from interlock.lifecycle.audit import verify_everything
 
-    session = chosen.session()
+    session = chosen.reading()
     report = verify_everything(session, checkpoint=checkpoint, key=key, artifacts=artifacts)
     if as_json:
         print_json(report)
@@ -68,7 +68,7 @@ def head(chosen: Chosen, *, as_json: bool) -> int:
     from interlock.cli.render import print_json
     from interlock.lifecycle.audit import heads
 
-    found = heads(chosen.session())
+    found = heads(chosen.reading())
     if as_json:
         print_json(found["projects"])
         return 0
@@ -99,7 +99,7 @@ def log(
     from interlock.cli.run import find_run
     from interlock.ids import short
 
-    session = chosen.session()
+    session = chosen.reading()
     run = find_run(session, run_id)["id"] if run_id is not None else None
     events = session.ledger.reads.events(
         project=session.project, kind=kind, run=run, after=after, limit=limit

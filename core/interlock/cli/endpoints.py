@@ -115,11 +115,13 @@ def deployments(
     from interlock.lifecycle import endpoints
 
     if history:
-        return _history(chosen.session(), limit, as_json=as_json)
+        return _history(chosen.reading(), limit, as_json=as_json)
     with TerminalReporter() as reporter:
-        session = chosen.session(reporter)
         if start or restart:
+            session = chosen.session(reporter)
             endpoints.restart(session, anew=restart)
+        else:
+            session = chosen.reading(reporter)
     rows = [
         _with_status(session, row)
         for row in session.ledger.reads.deployments(
@@ -161,13 +163,18 @@ def _history(session: Session, limit: int, *, as_json: bool) -> int:
 
 def _with_status(session: Session, row: Any) -> dict[str, Any]:
     from interlock.codec import decode
+    from interlock.errors import UnsetError
     from interlock.lifecycle.endpoints import status_of
     from interlock_hookspecs import Deployment
 
     if row["status"] != "applied":
         detail = (row["message"] or "") if row["status"] == "failed" else ""
         return {**row, "now": row["status"], "detail": detail}
-    status = status_of(session, decode(Deployment, row["body"]))
+    try:
+        status = status_of(session, decode(Deployment, row["body"]))
+    except UnsetError as error:
+        # The rows that can be asked are shown all the same.
+        return {**row, "now": "unknown", "detail": str(error)}
     now = "answers" if status.ready else "live" if status.live else "dead"
     detail, grpc = status.detail, status.grpc or None
     if status.silent:

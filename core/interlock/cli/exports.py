@@ -34,7 +34,7 @@ def export(chosen: Chosen, *, release: str | None, word: str, folder: Path, as_j
     from interlock.lifecycle.export import export_release
 
     with TerminalReporter() as reporter:
-        made = export_release(chosen.session(reporter), release, word, folder)
+        made = export_release(chosen.reading(reporter), release, word, folder)
     if as_json:
         told = {"release": made.release.id, "format": word, "model": made.model.digest}
         checks = {check.label: check.value for check in made.checks}

@@ -64,7 +64,7 @@ def install(
     if not isolated:
         msg = "without --isolated, a plugin is installed as any package is"
         raise UsageError(msg, hint=f"pip install {requirement or f'interlock-{name}'}")
-    stack = chosen.session().stack
+    stack = chosen.opened().stack
     wanted = Wanted(
         name=name,
         folder=stack.root / HOME / name,

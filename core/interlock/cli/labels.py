@@ -23,7 +23,7 @@ def add(chosen: Chosen, *, source: str) -> int:
     from interlock.lifecycle.labels import add_labels
 
     with TerminalReporter() as reporter:
-        session = chosen.session(reporter)
+        session = chosen.reading(reporter)
         here = str(Path(source).absolute()) if "://" not in source else source
         added = add_labels(session, here, session.task)
     if added.known:
@@ -44,7 +44,7 @@ def list_labels(chosen: Chosen, *, as_json: bool, limit: int) -> int:
     from interlock.cli.render import digest, print_rows, when
     from interlock.ids import short
 
-    session = chosen.session()
+    session = chosen.reading()
     rows = session.ledger.reads.labels(project=session.project, limit=limit)
     columns = [
         ("labels", lambda row: short(row["id"])),

@@ -21,9 +21,8 @@ def upgrade(chosen: Chosen) -> int:
     under the others.
     """
     from interlock.ledger import upgrade as migrate
-    from interlock_hookspecs import reveal
 
-    before, now = migrate(reveal(chosen.session().stack.ledger))
+    before, now = migrate(chosen.reading().stack.address("ledger"))
     click.echo(f"{before} already: nothing to do." if before == now else f"{before} to {now}.")
     return 0
 
@@ -41,10 +40,9 @@ def grant(chosen: Chosen, *, role: str, erase: bool, as_sql: bool) -> int:
     """
     from interlock.ledger import roles
     from interlock.ledger.engine import parse_url, place
-    from interlock_hookspecs import reveal
 
-    session = chosen.session()
-    url = parse_url(reveal(session.stack.ledger))
+    session = chosen.reading()
+    url = parse_url(session.stack.address("ledger"))
     roles.refuse_file(place(url), url.get_backend_name())
     if as_sql:
         click.echo("".join(f"{line};\n" for line in roles.grants(role, erase=erase)), nl=False)

@@ -45,7 +45,7 @@ def runs(
     from interlock.ids import short
     from interlock.processes import was_killed
 
-    session = chosen.session()
+    session = chosen.reading()
     found = session.ledger.reads.runs(
         project=session.project,
         status=status,
@@ -110,7 +110,7 @@ def models(
     from interlock.codec import encode
     from interlock.ids import short
 
-    session = chosen.session()
+    session = chosen.reading()
     if from_registry:
         page = session.funnel.one("list_versions", name=session.project, cursor=None, limit=limit)
         rows = [

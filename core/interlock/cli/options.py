@@ -94,13 +94,9 @@ class Chosen:
         again.follow = self.follow
         return again.session(reporter)
 
-    def other(self, name: str, reporter: Reporter | None = None) -> Session:
-        """Another stack of the same file, opened; what ``--set`` says is of the chosen one.
-
-        Raises:
-            StackError: there is no such stack, or the file has mistakes.
-        """
-        return Chosen(name, self._file).session(reporter)
+    def other(self, name: str) -> Chosen:
+        """Another stack of the same file; what ``--set`` says is of the chosen one."""
+        return Chosen(name, self._file)
 
     def in_project(self) -> bool:
         """Whether there is a stack to open: one was asked for, or the folder is a project's."""
@@ -126,13 +122,39 @@ class Chosen:
         if not self.in_project():
             return {}
         try:
-            return self.session().stack.hosts
+            return self.opened().stack.hosts
         except StackError as error:
             click.echo(f"the stack file is left aside: {error.problems[0]}", err=True)
             return {}
 
     def session(self, reporter: Reporter | None = None) -> Session:
-        """The stack, opened; from here on its secrets are not printed.
+        """The stack, opened to work with: with a variable missing, nothing is begun.
+
+        Raises:
+            StackError: the stack file has mistakes.
+            UnsetError: the environment lacks variables of the stack.
+        """
+        from interlock.errors import UnsetError
+
+        session = self.opened(reporter)
+        if lacking := session.stack.lacking():
+            raise UnsetError(lacking)
+        return session
+
+    def reading(self, reporter: Reporter | None = None) -> Session:
+        """The stack, opened for who needs a part of it: the ledger, or one plugin.
+
+        What it asks needs its secrets, and nothing else does.
+
+        Raises:
+            StackError: the stack file has mistakes.
+        """
+        session = self.opened(reporter)
+        session.asks_late = True
+        return session
+
+    def opened(self, reporter: Reporter | None = None) -> Session:
+        """The stack as the file has it; from here on its secrets are not printed.
 
         Raises:
             StackError: the stack file has mistakes.

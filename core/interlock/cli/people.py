@@ -35,7 +35,7 @@ def _decide(chosen: Chosen, subject: str, decision: str, reason: str) -> int:
     from interlock.ids import short
     from interlock.lifecycle.people import decide
 
-    session = chosen.session()
+    session = chosen.reading()
     run = find_run(session, subject)
     approval = decide(session, run, decision=decision, reason=reason)
     done = {"approve": "approved", "reject": "rejected"}[decision]
@@ -61,7 +61,7 @@ def revoke(chosen: Chosen, *, release_id: str, reason: str) -> int:
     from interlock.ids import short
     from interlock.lifecycle.people import revoke as withdraw
 
-    session = chosen.session()
+    session = chosen.reading()
     table, row = session.ledger.reads.find(release_id, project=session.project)
     if table != "releases":
         msg = f"{release_id} is of {table}, not a release"

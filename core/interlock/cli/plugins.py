@@ -196,7 +196,7 @@ def hooks(chosen: Chosen, *, hook: str | None, as_json: bool) -> int:
     if hook is not None and hook not in contract():
         msg = f"the contract has no hook {hook!r}{nearest(hook, contract())}"
         raise UsageError(msg, hint="interlock plugins hooks")
-    funnel = chosen.session().funnel if chosen.in_project() else None
+    funnel = chosen.reading().funnel if chosen.in_project() else None
     rows = [
         describe_hook(spec)
         | {"implemented_by": [str(maker) for maker in funnel.makers(name)] if funnel else None}

@@ -25,7 +25,7 @@ def promote(chosen: Chosen, *, version: str, target: str, as_json: bool) -> int:
     from interlock.lifecycle.promote.arrive import promote as bring
 
     with TerminalReporter() as reporter:
-        made = bring(chosen.session(reporter), chosen.other(target, reporter), version)
+        made = bring(chosen.session(reporter), chosen.other(target).session(reporter), version)
     if as_json:
         print_json(encode(made))
         return 0

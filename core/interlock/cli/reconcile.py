@@ -30,7 +30,7 @@ def reconcile(chosen: Chosen, *, mend: bool, as_json: bool) -> int:
     from interlock.errors import DONE, FAILED
     from interlock.lifecycle import reconcile as work
 
-    session = chosen.session()
+    session = chosen.reading()
     found = work.find_differences(session)
     # Versions first: an alias may have to go back to one that is gone.
     for difference in sorted(found, key=lambda item: item.what != work.DELETED):

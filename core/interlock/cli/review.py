@@ -44,7 +44,7 @@ def _explain(chosen: Chosen, run_id: str | None, *, as_json: bool) -> int:
     from interlock.errors import UsageError
     from interlock.ids import short
 
-    session = chosen.session()
+    session = chosen.reading()
     run = find_run(session, run_id)
     held = session.ledger.reads.latest_review(run["id"])
     if held is None:

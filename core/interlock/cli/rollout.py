@@ -35,7 +35,7 @@ def status(chosen: Chosen, *, as_json: bool, limit: int) -> int:
     from interlock.ids import short
     from interlock.lifecycle.rollouts.state import rollout_of
 
-    session = chosen.session()
+    session = chosen.reading()
     stack = session.stack
     found = session.ledger.reads.rollouts(
         session.project, stack=stack.name, endpoint=stack.endpoint, limit=limit

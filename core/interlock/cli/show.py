@@ -28,7 +28,7 @@ def show(chosen: Chosen, *, identifier: str, card: bool, concerns: bool, as_json
     """
     from interlock.cli.render import print_json
 
-    session = chosen.session()
+    session = chosen.reading()
     table, row = session.ledger.reads.find(identifier, project=session.project)
     if card:
         return _show_card(session, row["id"] if table == "runs" else row.get("run"))

@@ -27,7 +27,7 @@ def show(chosen: Chosen, *, origin: bool, as_json: bool) -> int:
 
     rows = [
         {"key": row.key, "value": row.value, "origin": row.origin}
-        for row in describe(chosen.session().stack)
+        for row in describe(chosen.opened().stack)
     ]
     if as_json:
         print_json(rows)
@@ -43,7 +43,7 @@ def check(chosen: Chosen) -> int:
     """Load the stack and every plugin that it names; report every mistake at once."""
     from interlock.plugins.check import contract
 
-    session = chosen.session()
+    session = chosen.opened()
     funnel = session.funnel
     for member in funnel.members:
         click.echo(f"{click.style('✓', fg='green')} {member.maker}")
@@ -75,7 +75,7 @@ def diff(before: str, after: str, *, stack_file: Path | None, as_json: bool) -> 
     from interlock.cli.render import print_json
     from interlock.stack.diff import compare
 
-    sessions = [Chosen(name, stack_file).session() for name in (before, after)]
+    sessions = [Chosen(name, stack_file).opened() for name in (before, after)]
     found = compare(*(session.stack for session in sessions))
     if as_json:
         print_json([attrs.asdict(one) for one in found])
@@ -101,7 +101,7 @@ def lock(chosen: Chosen, *, only_check: bool) -> int:
     from interlock.plugins.pins import lock_differences, pins_here
     from interlock.stack.lock import read_lock, write_lock
 
-    opened = chosen.session().stack
+    opened = chosen.opened().stack
     here = pins_here(opened, {**offered(opened), **isolated_openers(opened)})
     path = opened.lock
     pins = read_lock(path)

@@ -21,7 +21,7 @@ def status(chosen: Chosen, *, as_json: bool) -> int:
     """The project on one screen: what is served, the latest run, what waits, what was found."""
     from interlock.cli.render import print_json
 
-    session = chosen.session()
+    session = chosen.reading()
     facts = gather(session)
     if as_json:
         print_json(facts)
@@ -32,13 +32,18 @@ def status(chosen: Chosen, *, as_json: bool) -> int:
 
 def gather(session: Session) -> dict[str, Any]:
     """What the screen shows, as JSON values."""
+    from interlock.errors import UnsetError
     from interlock.lifecycle.endpoints import current_deployment, status_of
     from interlock.lifecycle.rollouts.state import open_rollout
     from interlock.processes import was_killed
 
     reads = session.ledger.reads
     current = current_deployment(session)
-    now = status_of(session, current) if current else None
+    now, unknown = None, ""
+    try:
+        now = status_of(session, current) if current else None
+    except UnsetError as error:
+        unknown = str(error)
     latest = reads.runs(project=session.project, stack=session.stack.name, limit=1)
     waiting = reads.runs(
         project=session.project, stack=session.stack.name, status="waiting", limit=20
@@ -52,7 +57,7 @@ def gather(session: Session) -> dict[str, Any]:
         "endpoint": session.stack.endpoint,
         "address": current.address if current else None,
         "answers": bool(now and now.ready),
-        "detail": _detail(now),
+        "detail": unknown or _detail(now),
         "release": dict(champion) if champion else None,
         "rollout": {
             "id": rollout.id,

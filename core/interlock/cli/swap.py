@@ -33,7 +33,7 @@ def plan(chosen: Chosen, *, target: str, as_json: bool) -> int:
     from interlock.lifecycle.swap.apply import under_way
     from interlock.lifecycle.swap.plan import make_plan
 
-    source, other = chosen.session(), chosen.other(target)
+    source, other = chosen.reading(), chosen.other(target).reading()
     made = make_plan(source, other)
     if as_json:
         print_json({"digest": made.digest, **encode(made)})
@@ -68,7 +68,7 @@ def apply(chosen: Chosen, *, target: str, digest: str | None, as_json: bool) -> 
     from interlock.lifecycle.swap.apply import apply_plan
 
     with TerminalReporter() as reporter:
-        source, other = chosen.session(reporter), chosen.other(target, reporter)
+        source, other = chosen.session(reporter), chosen.other(target).session(reporter)
         done = apply_plan(source, other, digest=digest)
     if as_json:
         print_json({"swap": done.id, "digest": done.plan.digest, **encode(done.plan)})

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, get_args, get_origin
 import attrs
 import pluggy
 
-from interlock.errors import ArtifactError, HookFailed, UsageError
+from interlock.errors import ArtifactError, HookFailed, UnsetError, UsageError
 from interlock.plugins.check import contract
 from interlock.plugins.limits import HookTimeout, within
 from interlock.plugins.watch import UNANSWERED, Called, Watcher
@@ -36,6 +36,7 @@ class Member:
         roles: the roles that it serves in this stack.
         hook_timeout: seconds that a hook of it may take in this process; None for any time.
         left_out: the hooks that it does not answer as it is configured.
+        unset: what whoever asks it is told where the environment lacks variables of its settings.
     """
 
     maker: Maker
@@ -45,6 +46,7 @@ class Member:
     left_out: frozenset[str] = attrs.field(
         default=attrs.Factory(lambda self: left_out(self.plugin), takes_self=True)
     )
+    unset: UnsetError | None = None
 
 
 class _Call(NamedTuple):
@@ -229,6 +231,8 @@ class Funnel:
                 self._ask(hook, call, arguments)
             except HookFailed as error:
                 failed.append(error)
+            except UnsetError as error:
+                failed.append(self._failed(hook, call, error, str(error)))
         return tuple(failed)
 
     def _owner(self, owner: Maker | str) -> Member:
@@ -265,6 +269,8 @@ class Funnel:
         return stamped
 
     def _ask(self, hook: str, call: _Call, arguments: dict[str, Any]) -> Any:
+        if call.member.unset is not None:
+            raise call.member.unset
         answer, failure = UNANSWERED, None
         limit = None if hook in ENDLESS else call.member.hook_timeout
         started = perf_counter()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from interlock.errors import PluginLoadError, StackError
+from interlock.errors import PluginLoadError, StackError, UnsetError
 from interlock.plugins.check import breaches, deprecations, omissions
 from interlock.plugins.discover import Installed, installed, nearest
 from interlock.plugins.funnel import Funnel, Member
@@ -35,6 +35,7 @@ def load(
     *,
     warn: Callable[[str], None] | None = None,
     only: Collection[str] | None = None,
+    late: bool = False,
 ) -> Funnel:
     """The funnel over the plugins that a stack names, and the project's module last.
 
@@ -43,33 +44,29 @@ def load(
         warn: told of each use of what the contract will be without, plugin and hook named.
         only: the plugins that are imported of those that it names, without the project's module;
             None for all. The stack's lock is held against all of them either way.
+        late: whether one whose settings lack a variable of the environment is refused only once
+            it is asked, and not here.
 
     Raises:
         StackError: settings do not fit, all mistakes at once; or an unknown plugin is named.
         PluginLoadError: a plugin fails to import or breaks the contract's form.
     """
-    from interlock.stack import check_settings_names
-
     known = offered(stack)
-    problems = []
-    if stack.lock.exists():
-        from interlock.plugins.pins import lock_problems
-
-        problems += lock_problems(stack, known)
-    problems += [_unknown(name, known) for name in stack.plugin_names() if name not in known]
-    problems += check_settings_names(stack, {*known, *_hosted(stack)})
+    problems = _misnamed(stack, known)
+    if not late:
+        problems += stack.lacking()
     members = []
     for name in stack.plugin_names():
         if name not in known or not (only is None or name in only):
             continue
         try:
-            member = _member(known[name], stack)
+            member = _member(known[name], stack, late=late)
             problems += _unserved(member, stack)
             members.append(member)
         except StackError as error:
             problems += error.problems
     if problems:
-        raise StackError(tuple(problems))
+        raise StackError(tuple(dict.fromkeys(problems)))
     if stack.project.module is not None and only is None:
         members.append(_project_member(stack.project.module, stack.hook_timeout))
     if warn is not None:
@@ -117,27 +114,47 @@ def _taken_names(cls: type[Any]) -> list[str]:
     ]
 
 
-def _member(plugin: Installed, stack: Stack) -> Member:
+def _misnamed(stack: Stack, known: dict[str, Installed]) -> list[str]:
+    """What the stack file and the lock name that is not installed, each in a line."""
+    from interlock.stack import check_settings_names
+
+    problems = []
+    if stack.lock.exists():
+        from interlock.plugins.pins import lock_problems
+
+        problems += lock_problems(stack, known)
+    problems += [_unknown(name, known) for name in stack.plugin_names() if name not in known]
+    problems += check_settings_names(stack, {*known, *_hosted(stack)})
+    return problems
+
+
+def _member(plugin: Installed, stack: Stack, *, late: bool = False) -> Member:
     from interlock.stack import structure_settings
 
     cls = load_class(plugin)
-    instance = structure_settings(
-        cls,
-        stack.settings.get(plugin.name, {}),
-        where=f"stack.{stack.name}.{plugin.name}",
-        origins=stack.origins,
-        root=stack.root,
-    )
-    maker = Maker(
-        plugin=plugin.name, version=plugin.version, settings=stack.settings_text(plugin.name)
-    )
-    _refuse_omissions(instance, plugin)
-    return Member(
-        maker=maker,
-        plugin=instance,
+    member = functools.partial(
+        Member,
+        maker=Maker(
+            plugin=plugin.name, version=plugin.version, settings=stack.settings_text(plugin.name)
+        ),
         roles=(plugin.role,),
         hook_timeout=_limit(plugin, stack.hosting(plugin.name)),
     )
+    try:
+        instance = structure_settings(
+            cls,
+            stack.settings.get(plugin.name, {}),
+            where=f"stack.{stack.name}.{plugin.name}",
+            origins=stack.origins,
+            root=stack.root,
+        )
+    except UnsetError as error:
+        if not late:
+            raise
+        # It is there to be found, and never runs: no setting of it has a value.
+        return member(plugin=object.__new__(cls), left_out=frozenset(), unset=error)
+    _refuse_omissions(instance, plugin)
+    return member(plugin=instance)
 
 
 def _refuse_omissions(instance: Any, plugin: Installed) -> None:

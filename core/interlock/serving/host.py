@@ -63,7 +63,7 @@ def serve(
         raise UsageError(msg)
     # Who serves, and no other plugin of the stack: they are loaded to hear of what is recorded.
     funnel = load(session.stack, only=(maker.plugin,))
-    session.tells_always = True
+    session.tells_always = session.asks_late = True
     captures = CaptureWriter(captures_folder(session, endpoint))
     with session.workspace(deployment_id, funnel=funnel) as workspace:
         feed = LedgerFeed(session, deployment, workspace, listening)

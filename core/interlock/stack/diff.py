@@ -109,6 +109,7 @@ def _key(key: str, before: Stack, after: Stack) -> Iterator[Difference]:
 def _revealed(stack: Stack, key: str) -> Any:
     from interlock_hookspecs import reveal
 
+    # Where the environment lacks it, as it is written.
     return reveal(getattr(stack, key))
 
 

@@ -24,11 +24,18 @@ class BadReferenceError(ValueError):
 class Unset:
     """A value whose variables the environment lacks.
 
-    It stands in the settings of a plugin that the stack does not select, and turns into an error
-    only where that plugin is used.
+    It turns into an error only where it is used: who reads the ledger needs no key of a server.
+
+    Attributes:
+        variables: which.
+        written: the value as the file has it.
     """
 
     variables: tuple[str, ...]
+    written: str = attrs.field(repr=False)
+
+    def __str__(self) -> str:
+        return "***"
 
     @property
     def problem(self) -> str:
@@ -84,7 +91,9 @@ def environment_secrets(value: Any, environ: Mapping[str, str]) -> Iterator[Secr
                 yield whole
 
 
-def store_secrets(address: str | Secret[str], environ: Mapping[str, str]) -> Iterator[Secret[str]]:
+def store_secrets(
+    address: str | Secret[str] | Unset, environ: Mapping[str, str]
+) -> Iterator[Secret[str]]:
     """What an S3 store's driver takes from the environment by itself: its secrets, and its host."""
     if not str(reveal(address)).startswith(("s3://", "s3a://")):
         return
@@ -146,5 +155,5 @@ def _expand_text(text: str, environ: Mapping[str, str]) -> Any:
 
     expanded = _REFERENCE.sub(replace, text)
     if missing:
-        return Unset(tuple(dict.fromkeys(missing)))
+        return Unset(tuple(dict.fromkeys(missing)), text)
     return Secret(expanded) if secret else expanded

@@ -10,10 +10,10 @@ from typing import Any
 
 from interlock.stack.environment import (
     BadReferenceError,
+    Unset,
     environment_secrets,
     expand,
     store_secrets,
-    unset,
     variables,
 )
 from interlock.stack.fields import MODEL, PROJECT, TASK, read_table, stack_keys
@@ -42,7 +42,8 @@ def load_stack(
     """Read the stack file of a project, and select one of its stacks.
 
     No plugin is looked for and none is imported: `check_settings_names` and `structure_settings`
-    judge settings once plugins are known.
+    judge settings once plugins are known. A variable that is missing is no mistake yet: who uses
+    what it stands in is told.
 
     Args:
         start: where to look for ``interlock.toml``, then in each folder above it.
@@ -204,7 +205,6 @@ class _Reading:
                 words = keys[role].kind.read(table.keys[role].value)
                 if words:
                     roles[role] = words
-        selected = {f"{role}-{word}" for role, words in roles.items() for word in words}
         settings, written, hosting = {}, {}, {}
         for plugin, cells in table.settings.items():
             self.origins[f"{where}.{plugin}"] = table.settings_places[plugin].origin()
@@ -212,7 +212,7 @@ class _Reading:
             written[plugin] = {key: cell.value for key, cell in cells.items()}
             hosting[plugin] = hosting_of(cells)
             settings[plugin] = {
-                key: self._expanded(cell, needed=plugin in selected)
+                key: expand(cell.value, self.environ)
                 for key, cell in cells.items()
                 if key not in HOSTING
             }
@@ -238,13 +238,6 @@ class _Reading:
             "secrets": tuple(dict.fromkeys([*secrets, *store_secrets(artifacts, self.environ)])),
         }
 
-    def _expanded(self, cell: Cell, *, needed: bool) -> Any:
-        value = expand(cell.value, self.environ)
-        if needed:
-            for missing in unset(value):
-                self.problems.add(cell.place, missing.problem)
-        return value
-
     def _address(
         self,
         where: str,
@@ -252,16 +245,18 @@ class _Reading:
         key: str,
         default: str,
         read: Callable[[str, Path], str | None],
-    ) -> str | Secret[str]:
+    ) -> str | Secret[str] | Unset:
         cell = table.keys.get(key)
         if cell is None:
             self.origins[f"{where}.{key}"] = _DEFAULT
             return read(default, self.main.folder) or default
         try:
-            value = self._expanded(cell, needed=True)
+            value = expand(cell.value, self.environ)
         except BadReferenceError as error:
             self.problems.add(cell.place, str(error))
             return default
+        if isinstance(value, Unset):
+            return value
         if not isinstance(value, str | Secret):
             return default
         text = str(reveal(value))

@@ -9,10 +9,12 @@ from typing import Any
 
 import attrs
 
+from interlock.errors import UnsetError
+from interlock.stack.environment import Unset, unset
 from interlock.stack.hosting import Hosting
 from interlock.stack.problems import Origin
 from interlock.stack.rollout import RolloutPlan
-from interlock_hookspecs import ROLES, ModelFacts, Policy, Secret, Task
+from interlock_hookspecs import ROLES, ModelFacts, Policy, Secret, Task, reveal
 
 DEFAULT_LEDGER = "sqlite:///.interlock/ledger.db"
 DEFAULT_ARTIFACTS = ".interlock/artifacts"
@@ -56,13 +58,14 @@ class Stack:
         roles: the words of the plugins by role, in the order written; a role that the stack
             lacks is absent.
         settings: the values said for each plugin by its name, a `Secret` for each text with
-            ``${NAME}``. Those of plugins that the stack does not select are here too, with an
-            `Unset` for each text whose variable is missing.
+            ``${NAME}``, or an `Unset` where the environment lacks that. Those of plugins that the
+            stack does not select are here too.
         written: the same with ``${NAME}`` unexpanded and the keys of its hosting, as the ledger
             keeps them.
         hosts: how core runs each plugin that has a table; `hosting` gives it for any.
         hook_timeout: seconds that a hook may take where its plugin's table says nothing else.
-        ledger: a database URL, relative SQLite paths made absolute.
+        ledger: a database URL, relative SQLite paths made absolute; `address` gives it to who
+            opens it, and so the next.
         artifacts: an absolute folder, or an fsspec address.
         artifacts_cache: bytes that are kept of an address on this machine; None for any.
         endpoint: the name of the endpoint.
@@ -86,8 +89,8 @@ class Stack:
     roles: Mapping[str, tuple[str, ...]] = attrs.field(converter=_read_only)
     settings: Mapping[str, Mapping[str, Any]] = attrs.field(converter=_read_only_tables)
     written: Mapping[str, Mapping[str, Any]] = attrs.field(converter=_read_only_tables, repr=False)
-    ledger: str | Secret[str]
-    artifacts: str | Secret[str]
+    ledger: str | Secret[str] | Unset
+    artifacts: str | Secret[str] | Unset
     endpoint: str
     origins: Mapping[str, Origin] = attrs.field(converter=_read_only, repr=False)
     names: tuple[str, ...]
@@ -105,6 +108,11 @@ class Stack:
         """The file with the pins of its plugins: where nothing is pinned, there is none."""
         return self.root / LOCK
 
+    @property
+    def unset(self) -> tuple[Unset, ...]:
+        """Every value that the environment lacks, used or not."""
+        return tuple(unset([dict(self.settings), self.ledger, self.artifacts]))
+
     def selected(self, role: str) -> tuple[str, ...]:
         """The words that the stack names for a role, in order; none where it lacks the role."""
         return self.roles.get(role, ())
@@ -112,6 +120,34 @@ class Stack:
     def plugin_names(self) -> tuple[str, ...]:
         """The names of the stack's plugins, ``<role>-<word>``, in the order of roles and words."""
         return tuple(f"{role}-{word}" for role in ROLES for word in self.selected(role))
+
+    def address(self, key: str) -> str:
+        """The ``ledger`` or the ``artifacts``, for who opens it.
+
+        Raises:
+            UnsetError: the environment lacks a variable of it.
+        """
+        value = reveal(getattr(self, key))
+        if isinstance(value, Unset):
+            raise UnsetError((self._lacking(f"stack.{self.name}", key, value),))
+        return str(value)
+
+    def lacking(self) -> tuple[str, ...]:
+        """What the environment lacks of its addresses and its plugins' settings, each in a line."""
+        here = f"stack.{self.name}"
+        values = [(here, key, getattr(self, key)) for key in ("ledger", "artifacts")]
+        values += [
+            (f"{here}.{plugin}", key, value)
+            for plugin in self.plugin_names()
+            for key, value in self.settings.get(plugin, {}).items()
+        ]
+        found = [
+            self._lacking(where, key, one) for where, key, value in values for one in unset(value)
+        ]
+        return tuple(dict.fromkeys(found))
+
+    def _lacking(self, where: str, key: str, value: Unset) -> str:
+        return f"{self.origins[f'{where}.{key}']}: [{where}] {key}: {value.problem}"
 
     def hosting(self, plugin: str) -> Hosting:
         """How core runs a plugin, by its name."""

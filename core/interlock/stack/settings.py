@@ -9,7 +9,7 @@ from typing import Any, TypeVar, cast
 
 import attrs
 
-from interlock.errors import StackError
+from interlock.errors import StackError, UnsetError
 from interlock.stack.environment import expand, unset
 from interlock.stack.hosting import HOSTING
 from interlock.stack.model import Stack
@@ -65,6 +65,7 @@ def structure_settings(
         root: the project's folder; without one, paths stay as they are.
 
     Raises:
+        UnsetError: the environment lacks variables of settings that fit otherwise.
         StackError: all misfits at once. No message shows a value that came from the environment.
     """
     reading = _Reading(cls, where, origins, root)
@@ -91,6 +92,7 @@ class _Reading:
         self.said: dict[str, Any] = {}
         self.values: dict[str, Any] = {}
         self.problems: dict[str, None] = {}
+        self.unset: set[str] = set()
 
     def take(self, key: str, value: Any) -> None:
         """Read a value that the stack file says."""
@@ -101,8 +103,9 @@ class _Reading:
             known = f"; settings: {names}" if names else "; it has no settings"
             self._add(key, f"unknown setting{nearest(key, [*self.fields, *HOSTING]) or known}")
             return
-        for missing in unset(value):
-            self._add(key, missing.problem)
+        missing = tuple(unset(value))
+        self.unset.update(self._add(key, one.problem) for one in missing)
+        if missing:
             return
         try:
             fitted = structure(self.hints.get(field.name, Any), value)
@@ -138,7 +141,8 @@ class _Reading:
             except Exception as error:  # noqa: BLE001  (a plugin's validator may raise anything)
                 self._add("", complaint(error, self.said))
         if made is None:
-            raise StackError(tuple(self.problems))
+            only_unset = self.problems.keys() == self.unset
+            raise (UnsetError if only_unset else StackError)(tuple(self.problems))
         return made
 
     def _roots(self) -> dict[str, Path]:
@@ -147,14 +151,16 @@ class _Reading:
             return {}
         return {field.alias: self.root for field in attrs.fields(self.cls) if is_root(field)}
 
-    def _add(self, key: str, message: str) -> None:
+    def _add(self, key: str, message: str) -> str:
         words = f"[{self.where}] {key}".rstrip()
         path = f"{self.where}.{key}"
         # A setting that is not said has the line of its table, or of the stack.
         while path and path not in self.origins:
             path = path.rpartition(".")[0]
         place = f"{self.origins[path]}: {words}" if path else words
-        self.problems[f"{place}: {message}"] = None
+        problem = f"{place}: {message}"
+        self.problems[problem] = None
+        return problem
 
 
 def recorded_settings(text: str, environ: Mapping[str, str] = os.environ) -> dict[str, Any]:

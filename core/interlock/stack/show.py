@@ -23,7 +23,8 @@ class Row:
     Attributes:
         key: dotted, as the stack file nests it.
         value: as TOML would write it; ``***`` where the environment gave it.
-        origin: file and line, how it came here, and which variables it names.
+        origin: file and line, how it came here, which variables it names, and whether the
+            environment lacks them.
     """
 
     key: str
@@ -111,7 +112,8 @@ def _origin_text(stack: Stack, key: str) -> str:
     parts = [str(origin)]
     if origin.via not in ("file", "default", "override"):
         parts.append(f"by {origin.via}")
-    parts += [f"${{{name}}}" for name in origin.variables]
+    missing = {name for lacks in stack.unset for name in lacks.variables}
+    parts += [f"${{{name}}}{' (not set)' if name in missing else ''}" for name in origin.variables]
     table = key.split(".")
     settings = len(table) > 3 and table[0] == "stack" and table[2] != "rollout"  # noqa: PLR2004  (stack.NAME.PLUGIN.key)
     if settings and table[2] not in stack.plugin_names():

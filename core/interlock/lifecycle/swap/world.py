@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from interlock.codec import digest_of
 from interlock.errors import InterlockError, UsageError
 from interlock.lifecycle.audit import recorded_artifacts
-from interlock_hookspecs import Artifact, ModelVersion, reveal
+from interlock_hookspecs import Artifact, ModelVersion
 
 if TYPE_CHECKING:
     from interlock.session import Session
@@ -54,7 +54,7 @@ def pages(count: int) -> int:
 
 def same_store(source: Session, target: Session) -> bool:
     """Whether two stacks keep their artifacts in one place."""
-    return bool(reveal(source.stack.artifacts) == reveal(target.stack.artifacts))
+    return source.stack.address("artifacts") == target.stack.address("artifacts")
 
 
 def artifacts_of(session: Session, versions: tuple[ModelVersion, ...]) -> Iterator[Artifact]:

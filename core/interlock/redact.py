@@ -210,15 +210,27 @@ def _forms(text: str) -> Iterator[str]:
     yield from (coded.decode().rstrip("=") for coded in (b64encode(data), urlsafe_b64encode(data)))
 
 
+class _OutputRedactor(Redactor):
+    """One that output passes, from its first secret on."""
+
+    _stands = False
+
+    def add(self, secrets: Iterable[Secret[Any]]) -> None:
+        """Know more secrets."""
+        known = tuple(secrets)
+        super().add(known)
+        if known and not self._stands:
+            self._stands = True
+            sys.stdout = RedactingStream(sys.stdout, self)
+            sys.stderr = RedactingStream(sys.stderr, self)
+            for handler in logging.getLogger().handlers:
+                handler.addFilter(RedactingFilter(self))
+
+
 def redact_output(stack: Stack) -> Redactor:
     """From here on, what this process prints or logs is without the stack's secrets.
 
-    Tracebacks of uncaught exceptions go through the replaced ``sys.stderr``, too.
+    Tracebacks of uncaught exceptions go through the replaced ``sys.stderr``, too. Secrets that it
+    is told of later are out of what is printed from then on.
     """
-    redactor = Redactor(collect_secrets(stack))
-    if stack.secrets:
-        sys.stdout = RedactingStream(sys.stdout, redactor)
-        sys.stderr = RedactingStream(sys.stderr, redactor)
-        for handler in logging.getLogger().handlers:
-            handler.addFilter(RedactingFilter(redactor))
-    return redactor
+    return _OutputRedactor(collect_secrets(stack))

@@ -167,7 +167,9 @@ class Session:
         """The stack's plugins, loaded."""
         from interlock.plugins.load import load
 
-        funnel = load(self.stack, warn=self.reporter.warn, late=self.asks_late)
+        funnel = load(
+            self.stack, warn=self.reporter.warn, late=self.asks_late, learn=self.redact.add
+        )
         funnel.watcher = self.watcher
         return funnel
 

@@ -3,6 +3,7 @@
 import io
 import json
 import logging
+import sys
 from base64 import b64encode, urlsafe_b64encode
 from urllib.parse import quote, quote_plus
 
@@ -15,9 +16,11 @@ from interlock.redact import (
     RedactingStream,
     Redactor,
     collect_secrets,
+    redact_output,
 )
+from interlock.session import Session
 from interlock.stack import load_stack
-from interlock_hookspecs import Secret
+from interlock_hookspecs import Maker, Secret
 
 TEXT = "hunter2 p@ss/wörd"
 
@@ -141,3 +144,21 @@ def test_secrets_that_a_store_takes_by_itself(tmp_path):
     assert redact(text) == "http://***/b *** *** http://127.0.0.1:8080"
     plain = load_stack(tmp_path, name="plain", environ=environ)
     assert Redactor(collect_secrets(plain))(text) == text
+
+
+def test_settings_on_record(tmp_path, monkeypatch):
+    """What settings of a plugin that the stack names no more take from the environment, too."""
+    (tmp_path / "interlock.toml").write_text('[project]\nname = "p"\n[stack.dev]\n')
+    monkeypatch.setenv("OLD", "old-mark-51aa")
+    out = io.StringIO()
+    monkeypatch.setattr(sys, "stdout", out)
+    monkeypatch.setattr(sys, "stderr", out)
+    session = Session(load_stack(tmp_path))
+    session.redact = redact_output(session.stack)
+    assert sys.stdout is out
+    settings = '{"url":"sqlite:////${OLD}/${OLDER:-x}.db"}'
+    session.funnel.member(Maker(plugin="registry-sql", version="0.1.0", settings=settings))
+    print("no such file: /old-mark-51aa/x.db")
+    sys.stdout.flush()
+    assert out.getvalue() == "no such file: ***\n"
+    assert session.redact("old-mark-51aa") == "***"

@@ -164,8 +164,8 @@ class Chosen:
         from interlock.stack import load_stack
 
         stack = load_stack(Path.cwd(), file=self._file, name=self._name, overrides=self._overrides)
-        redact_output(stack)
         session = Session(stack, reporter=reporter, overrides=self._overrides)
+        session.redact = redact_output(stack)
         if self.follow is not None:
             self.follow(session)
         return session

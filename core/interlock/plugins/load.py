@@ -7,7 +7,7 @@ import importlib
 import importlib.machinery
 import importlib.util
 import sys
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from types import CodeType, ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from interlock.stack import Stack
+    from interlock_hookspecs import Secret
 
 PROJECT_PLUGIN = "project"
 """The name that the project's own module goes by."""
@@ -36,6 +37,7 @@ def load(
     warn: Callable[[str], None] | None = None,
     only: Collection[str] | None = None,
     late: bool = False,
+    learn: Callable[[Iterable[Secret[str]]], None] | None = None,
 ) -> Funnel:
     """The funnel over the plugins that a stack names, and the project's module last.
 
@@ -46,6 +48,8 @@ def load(
             None for all. The stack's lock is held against all of them either way.
         late: whether one whose settings lack a variable of the environment is refused only once
             it is asked, and not here.
+        learn: told of the secrets in settings on record, which the stack may not name any more,
+            before they are used.
 
     Raises:
         StackError: settings do not fit, all mistakes at once; or an unknown plugin is named.
@@ -75,7 +79,7 @@ def load(
             form = member.plugin if isinstance(member.plugin, ModuleType) else type(member.plugin)
             for text in deprecations(form):
                 warn(f"plugin {member.maker}: {text}")
-    return Funnel(members, find_owner=lambda owner: _absent_member(owner, stack))
+    return Funnel(members, find_owner=lambda owner: _absent_member(owner, stack, learn))
 
 
 def load_class(plugin: Installed) -> type[Any]:
@@ -174,7 +178,9 @@ def _limit(plugin: Installed, hosting: Hosting) -> float | None:
     return None if plugin.worker is not None else hosting.hook_timeout
 
 
-def _absent_member(owner: Maker | str, stack: Stack) -> Member:
+def _absent_member(
+    owner: Maker | str, stack: Stack, learn: Callable[[Iterable[Secret[str]]], None] | None
+) -> Member:
     """A plugin that the stack does not name: an opener, or the maker of a record of old."""
     known = dict(installed())
     name = owner if isinstance(owner, str) else owner.plugin
@@ -193,7 +199,10 @@ def _absent_member(owner: Maker | str, stack: Stack) -> Member:
     if isinstance(owner, str):
         return _member(known[name], stack)
     from interlock.stack import recorded_settings, structure_settings
+    from interlock.stack.settings import recorded_secrets
 
+    if learn is not None:
+        learn(recorded_secrets(owner.settings))
     instance = structure_settings(
         load_class(known[name]),
         recorded_settings(owner.settings),

@@ -34,8 +34,9 @@ def main(arguments: Sequence[str]) -> int:
     path = Path(file)
     try:
         stack = load_stack(path.parent, file=path, name=name)
-        redact_output(stack)
-        serve(Session(stack), deployment)
+        session = Session(stack)
+        session.redact = redact_output(stack)
+        serve(session, deployment)
     except InterlockError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_code

@@ -62,7 +62,7 @@ def serve(
         msg = f"{deployment_id} names no plugin that serves it"
         raise UsageError(msg)
     # Who serves, and no other plugin of the stack: they are loaded to hear of what is recorded.
-    funnel = load(session.stack, only=(maker.plugin,))
+    funnel = load(session.stack, only=(maker.plugin,), learn=session.redact.add)
     session.tells_always = session.asks_late = True
     captures = CaptureWriter(captures_folder(session, endpoint))
     with session.workspace(deployment_id, funnel=funnel) as workspace:

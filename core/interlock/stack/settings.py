@@ -10,7 +10,7 @@ from typing import Any, TypeVar, cast
 import attrs
 
 from interlock.errors import StackError, UnsetError
-from interlock.stack.environment import expand, unset
+from interlock.stack.environment import environment_secrets, expand, unset
 from interlock.stack.hosting import HOSTING
 from interlock.stack.model import Stack
 from interlock.stack.paths import absolute, absolute_sqlite
@@ -176,6 +176,13 @@ def recorded_settings(text: str, environ: Mapping[str, str] = os.environ) -> dic
 
     settings: dict[str, Any] = expand(json.loads(text), environ)
     return {name: value for name, value in settings.items() if name not in HOSTING}
+
+
+def recorded_secrets(text: str, environ: Mapping[str, str] = os.environ) -> tuple[Secret[str], ...]:
+    """What `recorded_settings` takes from the environment."""
+    import json
+
+    return tuple(environment_secrets(json.loads(text), environ))
 
 
 def _resolved(value: Any, folder: Path | None) -> Any:

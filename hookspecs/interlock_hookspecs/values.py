@@ -10,7 +10,6 @@ from typing import Any, Generic, TypeVar, overload
 import attrs
 
 T = TypeVar("T")
-C = TypeVar("C", bound=type)
 
 Scalar = str | int | float | bool | None
 """What an open map may hold: plain Python scalars, floats finite."""

@@ -74,7 +74,7 @@ class Cycle(RequestResponseCycle):
 
     body: Any = b""
     more_body = True
-    disconnected = response_started = response_complete = False
+    disconnected = response_complete = False
     _awaited: Any = None
     _waiter: asyncio.Future[None] | None = None
     _given = False
@@ -192,7 +192,7 @@ class Cycle(RequestResponseCycle):
         if self.response_complete:
             raise RuntimeError("a request is answered twice")
         head = head_of(status, headers, len(body), keep_alive=self.keep_alive)
-        self.response_started = self.response_complete = True
+        self.response_complete = True
         self.waiting_for_100_continue = False
         connection = self._connection
         sent = b"" if self.scope["method"] == "HEAD" else body

@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import logging
 import socket
 import threading
 
@@ -9,6 +10,7 @@ import grpc
 import pytest
 import rpc_frames
 from asking import ROW
+from grpc._cython import cygrpc
 from rpc_client import channel, request
 
 from interlock_serving.rpc.taking import close_connection
@@ -123,3 +125,24 @@ def test_one_connection_is_closed_and_no_other():
         # As it is called where it comes through a socket of IPv6.
         assert close_connection((f"::ffff:{mine[0]}", mine[1]), ports[1])
         assert clients[1].recv(1) == b""
+
+
+def test_faults_in_the_words_of_a_client_that_is_gone_are_told(serving, target, caplog):
+    """By the error's kind and where it comes from: another one, or from elsewhere, is told."""
+    words = "ExecuteBatchError raised in core by servicer method [/inference.X/ModelInfer]"
+    errors = (
+        None,
+        ValueError('Failed "execute_batch": ()'),
+        cygrpc.ExecuteBatchError('Failed "execute_batch": ()'),
+        cygrpc.ExecuteBatchError("Failed grpc_call_start_batch: 8"),
+    )
+    with serving(target(1), grpc_port=0):
+        told = logging.getLogger("grpc._cython.cygrpc")
+        for error in errors:
+            try:
+                if error is not None:
+                    raise error
+                told.error(words)
+            except (ValueError, cygrpc.ExecuteBatchError):
+                told.exception(words)
+    assert caplog.messages.count(words) == len(errors)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import traceback
 from typing import TYPE_CHECKING, Any
 
 from interlock_hookspecs import Unavailable
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from interlock_serving.rpc.calls import Calls
     from interlock_serving.settings import ServerSettings
 
+_GRPC = "grpc._cython.cygrpc"
+_ANSWERING = ("_finish_handler_with_unary_response", "_send_error_status_from_server")
+"""The functions of gRPC that send an answer or a refusal, as a traceback names them."""
 _STREAMS = 128
 """Calls of one connection at a time, at most; its client keeps the others back."""
 
@@ -53,7 +57,7 @@ class Front:
     ) -> None:
         # Each broken handshake would write a line to the process's own log.
         os.environ.setdefault("GRPC_VERBOSITY", "NONE")
-        logging.getLogger("grpc._cython.cygrpc").addFilter(_worth_a_line)
+        logging.getLogger(_GRPC).addFilter(_worth_a_line)
         try:
             import grpc.aio
 
@@ -113,9 +117,19 @@ class Front:
 def _worth_a_line(record: logging.LogRecord) -> bool:
     """Whether gRPC tells of a fault, and not, with a traceback, that a client went away unanswered.
 
-    It takes the one for the other where it hears of the answer first.
+    It takes the one for the other where it hears of the answer first. Its words are the same for
+    whatever else goes wrong between a call and its answer: only where the error comes from tells.
     """
-    return not str(record.msg).startswith("ExecuteBatchError raised in core")
+    _, error, trace = record.exc_info or (None, None, None)
+    codes = [frame.f_code for frame, _ in traceback.walk_tb(trace)][-2:]
+    return not (
+        type(error).__name__ == "ExecuteBatchError"
+        and type(error).__module__ == record.name == _GRPC
+        # It was sent off, and did not arrive. What could not be sent off has other words.
+        and str(error).startswith('Failed "execute_batch"')
+        and [code.co_name in _ANSWERING for code in codes] == [True, False]
+        and all(code.co_filename.endswith(".pyx.pxi") for code in codes)
+    )
 
 
 def _options(settings: ServerSettings, guard: Guard) -> list[tuple[str, int]]:

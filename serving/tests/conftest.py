@@ -12,11 +12,10 @@ from urllib.parse import urlsplit
 import numpy as np
 import pyarrow as pa
 import pytest
-from asking import tensors
+from asking import ENDPOINT, tensors
 
 from interlock_hookspecs import (
     Artifact,
-    Endpoint,
     Field,
     InvalidInput,
     Model,
@@ -27,7 +26,6 @@ from interlock_hookspecs import (
 )
 from interlock_serving import ServerSettings
 
-ENDPOINT = Endpoint(name="employment", project="labour", stack="dev")
 DIGEST = "sha256:" + "0" * 64
 SIGNATURE = Signature(
     kind="binary",
@@ -240,6 +238,19 @@ def _target():
 @pytest.fixture(name="logistic")
 def _logistic():
     return Logistic
+
+
+@pytest.fixture
+def wider():
+    """A model that wants a feature which the others have not."""
+    signature = Signature(
+        kind="binary",
+        inputs=(Field(name="age", type="double"), Field(name="height", type="double")),
+        outputs=(Field(name="score", type="double"),),
+        classes=(0, 1),
+        positive=1,
+    )
+    return Logistic(signature=signature)
 
 
 @pytest.fixture(name="tensors")

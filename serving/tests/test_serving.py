@@ -1,6 +1,5 @@
 """The local server: what it answers, what is captured, how it starts and ends."""
 
-import concurrent.futures
 import http.client
 import logging
 import os
@@ -14,7 +13,7 @@ from types import SimpleNamespace
 
 import attrs
 import pytest
-from asking import INFER, ROW, outputs, wait_until
+from asking import INFER, ROW, held, outputs, wait_until
 
 from interlock_hookspecs import (
     Deployment,
@@ -232,11 +231,7 @@ def test_everything_answered_is_captured(client):
 def test_stopping_answers_what_is_in_flight(serving, target, logistic):
     """Told to stop, the server takes no connection and answers the request that it has."""
     model = logistic(1.0)
-    model.may_answer.clear()
-    with serving(target(1, model)) as client, concurrent.futures.ThreadPoolExecutor(1) as pool:
-        call = pool.submit(client.infer, ROW)
-        wait_until(lambda: model.batches)
-        client.running.stop()
+    with serving(target(1, model)) as client:
 
         def refused():
             try:
@@ -244,9 +239,9 @@ def test_stopping_answers_what_is_in_flight(serving, target, logistic):
             except (ConnectionError, http.client.HTTPException):
                 return True
 
-        wait_until(refused)
-        model.may_answer.set()
-        assert call.result()[0] == 200
+        with held(client, model):
+            client.running.stop()
+            wait_until(refused)
         client.thread.join(10)
     assert len(client.captures.all) == 1
 

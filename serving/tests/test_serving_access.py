@@ -3,6 +3,7 @@
 import logging
 
 import pytest
+from asking import INFER, MODEL, ROW
 
 from interlock_hookspecs import InvalidInput, Secret
 from interlock_serving import ServerSettings, serve_endpoint
@@ -10,9 +11,6 @@ from interlock_serving.rates import Rates
 
 MOBILE, BATCH, PROBE = ("mobile-0123456789", "batch-0123456789ab", "probe-0123456789ab")
 KEYS = {"mobile": Secret(MOBILE), "batch": Secret(BATCH), "probe": Secret(PROBE)}
-INFER = "/v2/models/employment/infer"
-MODEL = "/v2/models/employment"
-ROW = {"age": 40, "income": 30_000.0, "city": "Lowell"}
 
 
 @pytest.fixture(scope="module")

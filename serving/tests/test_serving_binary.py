@@ -8,6 +8,7 @@ import orjson
 import pyarrow as pa
 import pytest
 import tritonclient.http as triton
+from asking import INFER
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -16,7 +17,6 @@ from interlock_serving.binary import split, wanted
 from interlock_serving.columns import Columns
 from interlock_serving.protocol import read_columns, read_envelope
 
-INFER = "/v2/models/employment/infer"
 TYPES = {
     "BOOL": (pa.bool_(), "?"),
     "INT8": (pa.int8(), "<i1"),

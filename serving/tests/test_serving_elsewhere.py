@@ -4,13 +4,11 @@ import threading
 import time
 
 import pytest
+from asking import INFER, ROW
 
 from interlock_hookspecs import Unavailable
 
 pytestmark = pytest.mark.real_backend
-
-ROW = {"age": 40, "income": 30_000.0, "city": "Lowell"}
-INFER = "/v2/models/employment/infer"
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import numpy as np
 import orjson
 import pyarrow as pa
 import pytest
+from asking import INFER
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -15,7 +16,6 @@ from interlock_serving.columns import Columns
 from interlock_serving.forms import Forms
 from interlock_serving.protocol import Query, read_columns, read_envelope
 
-INFER = "/v2/models/employment/infer"
 NUMBERS = itertools.count()
 
 

@@ -1,7 +1,6 @@
 """gRPC: the same keys, limits, counts and end as over HTTP."""
 
 import concurrent.futures
-import contextlib
 import json
 import logging
 import re
@@ -14,10 +13,10 @@ import grpc
 import psutil
 import pytest
 import rpc_frames
-from asking import ROW
+from asking import ENDPOINT, INFER, ROW, held
 from rpc_client import SERVICE, channel, refused, request
 
-from interlock_hookspecs import Endpoint, Unavailable
+from interlock_hookspecs import Unavailable
 from interlock_serving import ServerSettings
 from interlock_serving.rpc.front import Front
 from interlock_serving.rpc.scope import client_of
@@ -25,8 +24,6 @@ from interlock_serving.server import EndpointServer
 
 pytestmark = pytest.mark.real_backend
 
-ENDPOINT = Endpoint(name="employment", project="labour", stack="dev")
-INFER = "/v2/models/employment/infer"
 MOBILE, PROBE = "mobile-0123456789", "probe-0123456789"
 
 
@@ -77,21 +74,6 @@ def test_a_model_that_fails_is_internal(serving, target, logistic):
         refused("INTERNAL", "the model failed: ZeroDivisionError"),
     ):
         asked.infer({"age": 0, "income": 0.0, "city": ""})
-
-
-@contextlib.contextmanager
-def held(client, model):
-    """A request that the model works on until the block is left; its answer."""
-    model.may_answer.clear()
-    batches = len(model.batches)
-    with concurrent.futures.ThreadPoolExecutor(1) as pool:
-        answer = pool.submit(client.infer, ROW)
-        try:
-            client.until(lambda: len(model.batches) > batches)
-            yield answer
-        finally:
-            model.may_answer.set()
-        assert answer.result(60)[0] == 200
 
 
 def said_of(client):

@@ -9,6 +9,7 @@ from functools import partial
 
 import attrs
 import pytest
+from asking import INFER, ROW
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -18,8 +19,6 @@ from interlock_serving.request import request_of
 
 pytestmark = pytest.mark.real_backend
 
-PATH = "/v2/models/employment/infer"
-ROW = {"age": 40, "income": 30_000.0, "city": "Lowell"}
 PLAIN = b"POST /a HTTP/1.1\r\nhost: x\r\ncontent-length: 3\r\n\r\n"
 HEADERS = [(b"host", b"x"), (b"content-length", b"3")]
 
@@ -178,7 +177,7 @@ def test_a_key_is_asked_for_each_time(serving, target, tensors):
         body = {"inputs": tensors(ROW)}
         for key, expected in (("k" * 32, 200), ("x" * 32, 401)) * 4:
             named = {"authorization": f"Bearer {key}"}
-            assert client.call("POST", PATH, body, connection, **named)[0] == expected
+            assert client.call("POST", INFER, body, connection, **named)[0] == expected
 
 
 @given(
@@ -234,7 +233,7 @@ def request(age):
         for name, value in {**ROW, "age": age}.items()
     ]
     body = json.dumps({"inputs": inputs}).encode()
-    head = f"POST {PATH} HTTP/1.1\r\nhost: x\r\ncontent-length: {len(body)}\r\n\r\n"
+    head = f"POST {INFER} HTTP/1.1\r\nhost: x\r\ncontent-length: {len(body)}\r\n\r\n"
     return head.encode() + body
 
 

@@ -7,11 +7,9 @@ import socket
 import time
 
 import pytest
+from asking import INFER, ROW
 
 pytestmark = pytest.mark.real_backend
-
-INFER = "/v2/models/employment/infer"
-ROW = {"age": 40, "income": 30_000.0, "city": "Lowell"}
 
 
 @pytest.fixture(autouse=True)

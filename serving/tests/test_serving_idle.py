@@ -5,11 +5,11 @@ import resource
 import socket
 
 import pytest
+from asking import ROW
 
 pytestmark = pytest.mark.real_backend
 
 IDLE = 2_100
-ROW = {"age": 40, "income": 30_000.0, "city": "Lowell"}
 
 
 def is_open(link):

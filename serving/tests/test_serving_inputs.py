@@ -4,10 +4,9 @@ import json
 import time
 
 import pytest
+from asking import INFER
 
 pytestmark = pytest.mark.real_backend
-
-INFER = "/v2/models/employment/infer"
 
 
 def bad(name, data, datatype=None, shape=None):

@@ -9,10 +9,10 @@ import numpy as np
 import orjson
 import pyarrow as pa
 import pytest
+from asking import ROW
 
 from interlock_hookspecs import Field, Signature
 
-ROW = {"age": 40, "income": 30_000.0, "city": "Lowell"}
 BATCH = "/v2/models/employment/batch"
 EVERY_TYPE = Signature(
     kind="binary",

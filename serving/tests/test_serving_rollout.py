@@ -1,22 +1,12 @@
 """What a rollout relies on: clients that stay with their version, and counts of each release."""
 
 import pytest
+from asking import ENDPOINT, INFER, ROW
 
-from interlock_hookspecs import Deployment, Endpoint, Field, Signature, Unavailable
+from interlock_hookspecs import Deployment, Unavailable
 from interlock_serving import ServerSettings, read_traffic
 
 pytestmark = pytest.mark.real_backend
-
-ROW = {"age": 40, "income": 30_000.0, "city": "Lowell"}
-INFER = "/v2/models/employment/infer"
-ENDPOINT = Endpoint(name="employment", project="labour", stack="dev")
-WIDER = Signature(
-    kind="binary",
-    inputs=(Field(name="age", type="double"), Field(name="height", type="double")),
-    outputs=(Field(name="score", type="double"),),
-    classes=(0, 1),
-    positive=1,
-)
 
 
 def test_a_header_keeps_a_client_on_its_version(serving, target, tensors):
@@ -39,9 +29,9 @@ def test_a_header_keeps_a_client_on_its_version(serving, target, tensors):
             assert went("another", parameters={"sticky_key": key}) == by_parameter
 
 
-def test_each_release_is_counted_for_itself(serving, target, logistic):
+def test_each_release_is_counted_for_itself(serving, target, wider):
     """Answers with their times, refusals and failures, of the release and of its mirror."""
-    mirror = target(2, logistic(signature=WIDER), mirror=True)
+    mirror = target(2, wider, mirror=True)
     with serving(target(1), mirror) as client:
         statuses = [
             client.infer({"age": age, "income": None, "city": None})[0] for age in (10, 20, 1600)

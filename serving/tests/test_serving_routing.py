@@ -7,12 +7,8 @@ import threading
 import time
 
 import pytest
-from asking import INFER, ROW, model_threads, outputs, wait_until
+from asking import INFER, ROW, held, model_threads, outputs, wait_until
 
-from interlock_hookspecs import (
-    Field,
-    Signature,
-)
 from interlock_serving.routing import Draws, Router
 
 pytestmark = pytest.mark.real_backend
@@ -140,16 +136,9 @@ def test_mirrors_are_captured_and_never_answer(serving, target):
     assert {capture.request_id for capture in mirrored} == {f"call-{i}" for i in range(5)}
 
 
-def test_a_mirror_with_other_features_reads_the_request_for_itself(serving, target, logistic):
+def test_a_mirror_with_other_features_reads_the_request_for_itself(serving, target, wider):
     """A mirror that misses a feature is skipped and counted; the answer does not suffer."""
-    wider = Signature(
-        kind="binary",
-        inputs=(Field(name="age", type="double"), Field(name="height", type="double")),
-        outputs=(Field(name="score", type="double"),),
-        classes=(0, 1),
-        positive=1,
-    )
-    mirror = target(2, logistic(signature=wider), mirror=True)
+    mirror = target(2, wider, mirror=True)
     with serving(target(1), mirror) as client:
         assert client.infer(ROW)[0] == 200
         assert client.get("/v2/health/ready")[1]["mirrors_skipped"] == 1
@@ -208,26 +197,16 @@ def test_swapping_under_load_fails_no_request(serving, target, logistic):
 def test_only_weights_changing_keeps_the_queue(serving, target, logistic):
     """A change of weights keeps each model's queue and what waits in it."""
     model = logistic(1.0)
-    model.may_answer.clear()
-    with serving(target(1, model)) as client, concurrent.futures.ThreadPoolExecutor(1) as pool:
-        call = pool.submit(client.infer, ROW)
-        wait_until(lambda: model.batches)
+    with serving(target(1, model)) as client, held(client, model):
         client.feed.change(target(1, model, weight=0.5), target(2, weight=0.5))
-        model.may_answer.set()
-        assert call.result()[0] == 200
 
 
 def test_taking_everything_away_answers_what_waits(serving, target, logistic):
     """A release that is revoked answers the request in flight, and no other."""
     model = logistic(1.0)
-    model.may_answer.clear()
-    with serving(target(1, model)) as client, concurrent.futures.ThreadPoolExecutor(1) as pool:
-        call = pool.submit(client.infer, ROW)
-        wait_until(lambda: model.batches)
+    with serving(target(1, model)) as client, held(client, model):
         client.feed.change()
         wait_until(lambda: client.get("/v2/health/ready")[0] == 503)
-        model.may_answer.set()
-        assert call.result()[0] == 200
         assert client.infer(ROW)[0] == 503
 
 

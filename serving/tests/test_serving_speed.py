@@ -23,7 +23,6 @@ from interlock_serving.writing import write_answer
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
-ROW = {"age": 40, "income": 30_000.0, "city": "Lowell"}
 KINDS = {"a": "double", "b": "double", "n": "int32", "s": "string", "t": "bool"}
 DATATYPES = {"double": "FP64", "int32": "INT32", "string": "BYTES", "bool": "BOOL"}
 ODD = (None, True, 0, 1, -1, 2**31, 2**63, 0.5, 3.0, 1e308, -1e308, "x", "", [], [1.0], {})

@@ -9,20 +9,18 @@ from types import SimpleNamespace
 
 import grpc
 import pytest
-from asking import ROW
+from asking import ENDPOINT, MODEL, ROW
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from rpc_client import channel, refused
 
-from interlock_hookspecs import Deployment, Endpoint, InvalidInput, Secret, Unavailable
+from interlock_hookspecs import Deployment, InvalidInput, Secret, Unavailable
 from interlock_serving import ServerSettings, endpoint_status, serve_endpoint
 
 pytestmark = pytest.mark.real_backend
 
-ENDPOINT = Endpoint(name="employment", project="labour", stack="dev")
-MODEL = "/v2/models/employment"
 KEY = "mobile-0123456789"
 PASSWORD = b"a password of the key"
 

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 import pyarrow as pa
 import pytest
+from asking import INFER, MODEL, ROW
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from prometheus_client.parser import text_string_to_metric_families
 from rpc_client import channel, refused
@@ -20,9 +21,6 @@ from interlock_serving.observe import route_of
 from interlock_serving.peers import Peers
 from interlock_serving.private import PrivateCaptures, private
 
-MODEL = "/v2/models/employment"
-INFER = f"{MODEL}/infer"
-ROW = {"age": 40, "income": 30_000.0, "city": "Lowell"}
 KEY = "mobile-0123456789"
 
 
@@ -135,6 +133,17 @@ def test_an_access_log_that_cannot_be_is_told_at_once(client, tmp_path):
         layered(settings, client.running._app, Peers())
 
 
+def spans_of(kept):
+    """The spans of what a collector was sent."""
+    return [
+        span
+        for request in kept
+        for each in request.resource_spans
+        for scope in each.scope_spans
+        for span in scope.spans
+    ]
+
+
 @contextlib.contextmanager
 def collector():
     """A collector of traces on loopback: takes OTLP over HTTP, keeps the spans."""
@@ -177,13 +186,7 @@ def test_a_request_is_a_span_of_its_callers_trace(serving, target, tensors):
             client.call("POST", INFER, body, traceparent=f"00-{trace}-{parent}-01")
             client.call("GET", "/v2/health/live")
         (resource,) = kept[0].resource_spans
-        spans = [
-            span
-            for request in kept
-            for each in request.resource_spans
-            for scope in each.scope_spans
-            for span in scope.spans
-        ]
+        spans = spans_of(kept)
     named = {each.key: each.value.string_value for each in resource.resource.attributes}
     assert named["service.name"] == "employment"
     inferred = next(span for span in spans if span.name == "POST /v2/models/{model}/infer")
@@ -205,15 +208,9 @@ def test_a_call_is_a_span_of_its_callers_trace(serving, target):
             asked.infer(ROW, metadata=[("traceparent", f"00-{trace}-{parent}-01")])
             with refused("NOT_FOUND"):
                 asked.infer(ROW, model_version="7")
-        spans = [
-            span
-            for request in kept
-            for each in request.resource_spans
-            for scope in each.scope_spans
-            for span in scope.spans
-            if span.name == "inference.GRPCInferenceService/ModelInfer"
-        ]
-    good, bad = spans
+        spans = spans_of(kept)
+    calls = "inference.GRPCInferenceService/ModelInfer"
+    good, bad = (span for span in spans if span.name == calls)
     assert (good.trace_id.hex(), good.parent_span_id.hex()) == (trace, parent)
     for span, code in ((good, "OK"), (bad, "NOT_FOUND")):
         said = {each.key: each.value.string_value for each in span.attributes}

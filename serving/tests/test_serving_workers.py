@@ -5,7 +5,6 @@ import logging
 import os
 import signal
 import socket
-import threading
 from types import SimpleNamespace
 
 import pytest
@@ -73,20 +72,10 @@ def test_what_is_in_flight_is_answered_before_the_end(tmp_path):
     """After SIGTERM a request that a model works on is answered, and no process is left."""
     with endpoint(tmp_path, workers=2, held=True) as running:
         workers = running.workers
-        answers = []
-
-        def ask():
-            with running.connect() as link:
-                answers.append(running.infer(link)[0])
-
-        client = threading.Thread(target=ask)
-        client.start()
-        running.until((tmp_path / "working").exists)
-        running.process.terminate()
-        # The address is gone when the supervisor has heard it.
-        running.until(lambda: not listens(running.address))
-        (tmp_path / "go").touch()
-        client.join(120)
+        with running.slow() as answers:
+            running.process.terminate()
+            # The address is gone when the supervisor has heard it.
+            running.until(lambda: not listens(running.address))
         assert running.process.wait(120) == 0
     assert answers == [200]
     assert not any(map(alive, workers))

@@ -99,19 +99,9 @@ def test_a_worker_that_is_slow_is_left_alone(tmp_path):
     """A model at work for longer than a worker may be silent is no reason: the worker answers."""
     with endpoint(tmp_path, workers=2, held=True, silent_seconds=5) as running:
         before = running.workers
-        answers = []
-
-        def ask():
-            with running.connect() as link:
-                answers.append(running.infer(link)[0])
-
-        client = threading.Thread(target=ask)
-        client.start()
-        running.until((tmp_path / "working").exists)
-        time.sleep(7)
-        assert running.workers == before
-        (tmp_path / "go").touch()
-        client.join(120)
+        with running.slow() as answers:
+            time.sleep(7)
+            assert running.workers == before
     assert answers == [200]
 
 

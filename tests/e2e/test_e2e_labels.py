@@ -4,6 +4,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from interlock.errors import UsageError
+from interlock.lifecycle.classes import refuse_unknown
 from interlock.lifecycle.labels import with_labels
 from interlock_hookspecs import Task
 
@@ -41,6 +43,26 @@ def test_labels_that_are_no_targets_are_refused(served, labels):
     assert served.listed("labels", "list") == []
 
 
+def test_labels_that_are_no_classes_are_refused(served):
+    """With their rows, and the classes that there are; what is none of them is not told."""
+    said = deliver(served, [0, 1, 2, 3], [1, 77, None, 78], expect=2)
+    assert "labels.parquet: 'y' is no class in rows 2, 4; classes: 0, 1\n" in said.err
+    assert "a new class is known once interlock run has trained on it" in said.err
+    assert "77" not in said.err
+    assert served.listed("labels", "list") == []
+    assert served.window()["labelled"] == 0
+    deliver(served, [0, 1, 2, 3], [1, 0, None, 0])
+    assert served.window()["labelled"] == 3
+
+
+def test_many_labels_that_are_no_classes_are_counted():
+    """The first rows are named; a regression has no classes, and any number is a label."""
+    labels = pa.chunked_array([["a", "b"], ["c"] * 1500])
+    with pytest.raises(UsageError, match=r"rows 3, 4, 5, 6, 7 and 1,495 more; classes: 'a', 'b'"):
+        refuse_unknown(labels, ("a", "b"), "f: 'y'")
+    refuse_unknown(labels, (), "f: 'y'")
+
+
 @pytest.mark.parametrize("labels", [["1", "0"], [1.0, 0.0], [True, False]])
 def test_labels_that_say_the_same_in_another_type_are_kept(served, labels):
     """A spreadsheet writes 1.0 or "1" for what the rows have as 1."""
@@ -62,6 +84,7 @@ def test_a_delivery_that_was_kept_before_and_does_not_fit_is_left_aside(served):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(labels, "_target_type", lambda *_: None)
+        patch.setattr(labels, "known_classes", lambda *_: ())
         deliver(served, [2, 3], ["yes", "no"])
     assert served.window()["labelled"] == 2
     said = served("monitor", "--from", "2000-01-01", expect=None)

@@ -11,6 +11,7 @@ from interlock.codec import decode, encode
 from interlock.errors import UsageError
 from interlock.ids import new_id, short
 from interlock.ledger import Entry
+from interlock.lifecycle.classes import known_classes, refuse_unknown
 from interlock.lifecycle.context import read_rows
 from interlock_hookspecs import Dataset, Task
 
@@ -46,7 +47,7 @@ def add_labels(session: Session, source: str, task: Task) -> LabelsAdded:
 
     Raises:
         UsageError: the task names no id or target, the source lacks them, or its labels are of
-            another type than the target of the project's rows.
+            another type than the target of the project's rows, or no classes of its models.
     """
     import pyarrow.parquet as pq
 
@@ -63,6 +64,8 @@ def add_labels(session: Session, source: str, task: Task) -> LabelsAdded:
                 raise UsageError(msg)
         narrow = rows.select([task.id, task.target])
         narrow = _as_targets(narrow, task.target, _target_type(session, task.target), source)
+        known = known_classes(session, task)
+        refuse_unknown(narrow[task.target], known, f"{source}: {task.target!r}")
         path = workspace.scratch() / "labels.parquet"
         pq.write_table(narrow, path)
         kept = workspace.keep(path)

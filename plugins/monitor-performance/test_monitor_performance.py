@@ -243,6 +243,16 @@ def test_a_bound_on_what_the_kind_does_not_have_is_refused():
         measured(Performance(bounds={"mae": "<= 1"}), window(binary()))
 
 
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("acuracy", "no measure; did you mean 'accuracy'"), ("price", "no measure: there are accur")],
+)
+def test_a_bound_on_no_measure_at_all_is_refused_when_the_stack_loads(name, said):
+    """A slip is told before a window comes."""
+    with pytest.raises(ValueError, match=said):
+        Performance(bounds={name: ">= 0.5"})
+
+
 def test_an_unknown_kind_is_said():
     """A kind of task that is not served is one unmeasured finding."""
     found = measured(Performance(), window(binary(), kind="ranking"), "ranking")

@@ -40,7 +40,11 @@ def show(chosen: Chosen, *, origin: bool, as_json: bool) -> int:
 @stack.command()
 @stack_options
 def check(chosen: Chosen) -> int:
-    """Load the stack and every plugin that it names; report every mistake at once."""
+    """Load the stack and every plugin that it names; report every mistake at once.
+
+    It warns of bounds on what nobody measures, as far as plugins' words and the latest runs tell.
+    """
+    from interlock.lifecycle.bounds import unmeasured
     from interlock.plugins.check import contract
 
     session = chosen.opened()
@@ -60,6 +64,8 @@ def check(chosen: Chosen) -> int:
             f"{click.style('!', fg='yellow')} the policy has no bounds: nothing will be released",
             err=True,
         )
+    for line in unmeasured(session):
+        click.echo(f"{click.style('!', fg='yellow')} {line}", err=True)
     return 0
 
 

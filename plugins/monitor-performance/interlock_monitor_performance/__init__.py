@@ -23,14 +23,19 @@ from interlock_hookspecs import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
 COVERAGE = "labelled"
 """The finding that says how much of a window has labels."""
 
 
 def _bounds(_instance: object, _attribute: attrs.Attribute[Any], value: Mapping[str, str]) -> None:
+    from interlock_monitor_performance.measured import LARGER_IS_BETTER
+
     for metric, text in value.items():
+        if metric not in LARGER_IS_BETTER:
+            msg = f"{metric!r} is no measure{_nearest(metric, LARGER_IS_BETTER)}"
+            raise ValueError(msg)
         try:
             op, _ = parse_bound(text)
         except ValueError as error:
@@ -39,6 +44,13 @@ def _bounds(_instance: object, _attribute: attrs.Attribute[Any], value: Mapping[
         if op == "==":
             msg = f"{metric}: a measure is bounded from one side, never by =="
             raise ValueError(msg)
+
+
+def _nearest(name: str, known: Collection[str]) -> str:
+    from difflib import get_close_matches
+
+    close = get_close_matches(name, list(known), n=1)
+    return f"; did you mean {close[0]!r}?" if close else f": there are {', '.join(known)}"
 
 
 def _delay(_instance: object, _attribute: attrs.Attribute[Any], value: int | str) -> None:

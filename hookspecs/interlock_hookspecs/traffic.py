@@ -86,8 +86,8 @@ class Traffic:
     def minus(self, before: Traffic | None) -> Traffic:
         """What came since an earlier count of the same series; all of it where it is another.
 
-        Several processes that count for one endpoint tell each other late, and one that is killed
-        takes its last counts along: what is less than before is nothing new.
+        Where several processes count for one endpoint, one that is killed may take its last counts
+        along: what is less than before is nothing new.
         """
         if before is None or before.since != self.since:
             return self

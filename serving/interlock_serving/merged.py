@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from interlock_serving.totals import Total
 
 Plain = dict[str, Any]
 
 
-def readiness(own: Plain, others: Sequence[Plain], past: Plain, starting: int) -> Plain:
+def readiness(own: Plain, others: Sequence[Plain], total: Total, starting: int) -> Plain:
     """The readiness of an endpoint out of its workers'.
 
     It is ready where every worker that answers is; it serves what all of them serve.
@@ -16,8 +19,7 @@ def readiness(own: Plain, others: Sequence[Plain], past: Plain, starting: int) -
     Args:
         own: of the worker that is asked, now.
         others: of its peers, as they last said.
-        past: what workers counted that are gone: ``traffic``, captures ``lost`` that none who is
-            here counts, and mirrors ``skipped``.
+        total: what the endpoint counted.
         starting: how many workers are not there yet, or again.
     """
     all_ = [own, *others]
@@ -31,25 +33,31 @@ def readiness(own: Plain, others: Sequence[Plain], past: Plain, starting: int) -
     ]
     return {
         **own,
+        **counted(total, all_),
         "ready": all(each["ready"] for each in all_),
         "serving": serving,
         "problem": "; ".join(problems),
-        "captures_lost": past["lost"] + sum(each["captures_lost"] for each in all_),
-        "mirrors_skipped": past["skipped"] + sum(each["mirrors_skipped"] for each in all_),
-        "traffic": traffic([*(each["traffic"] for each in all_), past["traffic"]]),
         "workers": sorted(each["pid"] for each in all_),
     }
 
 
-def traffic(counts: Iterable[Sequence[Plain]]) -> list[Plain]:
-    """The counts of each release, added up; its weight is as the first says."""
-    found: dict[tuple[str, bool], Plain] = {}
-    for said in counts:
-        for each in said:
-            key = each["release"], each["mirror"]
-            before = found.get(key)
-            found[key] = dict(each) if before is None else _added(before, each)
-    return list(found.values())
+def counted(total: Total, states: Sequence[Plain]) -> Plain:
+    """What readiness says of an endpoint's counts.
+
+    Args:
+        total: these counts.
+        states: the readiness of each worker.
+    """
+    return {
+        "captures_lost": total.lost,
+        "mirrors_skipped": total.skipped,
+        "traffic": total.traffic(states),
+    }
+
+
+def key_of(row: Plain) -> str:
+    """What a row of traffic is of: a release, as a model or as a mirror."""
+    return f"{row['release']} {row['mirror']:d}"
 
 
 def added(one: Any, other: Any) -> Any:
@@ -66,7 +74,14 @@ def added(one: Any, other: Any) -> Any:
     return one + other
 
 
-def _added(one: Plain, other: Plain) -> Plain:
-    counts = ("requests", "refused", "failed", "latencies")
-    summed = {name: added(one[name], other[name]) for name in counts}
-    return {**one, "since": min(one["since"], other["since"]), **summed}
+def is_less(one: Any, other: Any) -> bool:
+    """Whether one of these counts is less than it is in others of the same shape.
+
+    >>> is_less({"a": 9, "b": [1, 2]}, {"a": 1, "b": [1, 3]})
+    True
+    """
+    if isinstance(other, dict):
+        return any(name not in one or is_less(one[name], other[name]) for name in other)
+    if isinstance(other, list):
+        return any(is_less(*pair) for pair in zip(one, other, strict=True))
+    return bool(one < other)

@@ -1,7 +1,8 @@
 """A worker's side of an endpoint of several processes: it says how it is, and hears of the others.
 
 Over a socket that it shares with the supervisor, a line of JSON each: it tells its own state, and
-is told the others'. When that socket ends, the supervisor is gone, and the worker stops.
+is told the others'. When that socket ends, the supervisor is gone, and the worker stops. What was
+counted goes another way, which a kill does not cut: see `interlock_serving.totals`.
 """
 
 from __future__ import annotations
@@ -17,10 +18,12 @@ import attrs
 import orjson
 
 from interlock_serving import merged
+from interlock_serving.slots import Slot
+from interlock_serving.totals import Total, Totals
 
 ENVIRONMENT = "INTERLOCK_DEPLOY_LOCAL_WORKER"
 """Tells a process that it is a worker: which one, the port of gRPC, 0 without one, and the numbers
-of its control socket and of the sockets on which it and the others listen."""
+of its control socket, of the sockets on which it and the others listen, and of their slots."""
 
 TELL_SECONDS = 0.2
 _LINE = 16 * 1024 * 1024
@@ -31,37 +34,57 @@ class Peers:
     """What the other workers of an endpoint say; nothing where there are none.
 
     Attributes:
+        readiness: gives this worker's.
+        totals: what all of them counted; None where this process is the endpoint.
         counted: gives this worker's counts for metrics, where they are wanted.
         others: the state of each other worker, as it last said.
-        past: what workers counted that are gone, in the shape of a state.
         starting: how many workers are not there.
         alone: whether none has been heard of yet.
     """
 
+    readiness: Callable[[], dict[str, Any]] = dict
+    totals: Totals | None = None
     counted: Callable[[], dict[str, Any]] | None = None
     others: list[dict[str, Any]] = attrs.field(factory=list)
-    past: dict[str, Any] = attrs.field(factory=dict)
     starting: int = 0
     alone: bool = True
 
     def combined(self, own: dict[str, Any]) -> dict[str, Any]:
         """The endpoint's readiness out of this worker's."""
+        if self.totals is None:
+            return own
+        total = self._total(self.totals, own, self._counted())
         if self.alone:
-            return {**own, "ready": False, "problem": "this worker has just begun", "workers": []}
+            begun = {"ready": False, "problem": "this worker has just begun", "workers": []}
+            return {**own, **begun, **merged.counted(total, [own])}
         said = [state["readiness"] for state in self.others]
-        return merged.readiness(own, said, self.past, self.starting)
+        return merged.readiness(own, said, total, self.starting)
 
     def metrics(self) -> dict[str, Any]:
         """The endpoint's counts, this worker's with the others'."""
-        said = [state["metrics"] for state in self.others if state["metrics"]]
-        if self.past:
-            said.append({**self.past["metrics"], "lost": self.past["lost"]})
-        own = self.counted() if self.counted else {}
-        return functools.reduce(merged.added, said, own)
+        own = self._counted()
+        if self.totals is None:
+            return own
+        total = self._total(self.totals, self.readiness(), own)
+        late = functools.reduce(merged.added, (state["late"] for state in self.others), own["late"])
+        return {**total.counts, "late": late, "lost": total.lost, "skipped": total.skipped}
 
-    def state(self, own: dict[str, Any]) -> dict[str, Any]:
-        """What this worker tells the others."""
-        return {"readiness": own, "metrics": self.counted() if self.counted else None}
+    def state(self) -> dict[str, Any]:
+        """What this worker tells the others, once it stands in its slot what it counted."""
+        own, counted = self.readiness(), self._counted()
+        if self.totals is not None:
+            self._total(self.totals, own, counted)
+        return {"readiness": own, "late": counted.get("late", {})}
+
+    def _counted(self) -> dict[str, Any]:
+        return self.counted() if self.counted else {}
+
+    def _total(self, totals: Totals, own: dict[str, Any], counted: dict[str, Any]) -> Total:
+        # How these are is told, or stands in readiness.
+        apart = ("late", "lost", "skipped")
+        counts = {name: series for name, series in counted.items() if name not in apart}
+        others = None if self.alone else [state["readiness"] for state in self.others]
+        return totals.tell(own, counts, others)
 
 
 @attrs.frozen(eq=False)
@@ -72,12 +95,14 @@ class Worker:
         number: which worker of the endpoint.
         control: the socket to the supervisor.
         listeners: where each worker's connections come, this one's among them.
+        slots: where each says what it counted.
         grpc_port: where its gRPC calls come, as the others'.
     """
 
     number: int
     control: socket.socket
     listeners: tuple[socket.socket, ...]
+    slots: tuple[Slot, ...]
     grpc_port: int = 0
 
     @classmethod
@@ -86,9 +111,11 @@ class Worker:
         numbers = os.environ.pop(ENVIRONMENT, None)
         if numbers is None:
             return None
-        number, grpc_port, *handles = map(int, numbers.split(","))
-        control, *listeners = (socket.socket(fileno=handle) for handle in handles)
-        return cls(number, control, tuple(listeners), grpc_port)
+        number, grpc_port, control, *handles = map(int, numbers.split(","))
+        places = len(handles) // 2
+        listeners = tuple(socket.socket(fileno=handle) for handle in handles[:places])
+        slots = tuple(map(Slot, handles[places:]))
+        return cls(number, socket.socket(fileno=control), listeners, slots, grpc_port)
 
     @property
     def listener(self) -> socket.socket:
@@ -98,25 +125,23 @@ class Worker:
     async def talk(
         self,
         peers: Peers,
-        readiness: Callable[[], dict[str, Any]],
         cover: Callable[[frozenset[int]], Awaitable[None]],
         stop: Callable[[], None],
     ) -> None:
         """Tell and hear, until the supervisor is gone; then stop.
 
         Args:
-            peers: takes what is heard.
-            readiness: gives what is told.
+            peers: gives what is told, takes what is heard.
             cover: takes the connections of these workers, and of no others, beside the own.
             stop: ends this worker.
         """
         reader, writer = await asyncio.open_connection(sock=self.control, limit=_LINE)
-        telling = asyncio.create_task(_tell(writer, peers, readiness))
+        telling = asyncio.create_task(_tell(writer, peers))
         try:
             while line := await reader.readline():
                 heard = orjson.loads(line)
-                peers.others, peers.past = heard["others"], heard["past"]
-                peers.starting, peers.alone = heard["starting"], False
+                peers.others, peers.starting = heard["others"], heard["starting"]
+                peers.alone = False
                 await cover(frozenset(heard["vacant"]) - {self.number})
         except OSError:
             pass
@@ -125,10 +150,8 @@ class Worker:
             stop()
 
 
-async def _tell(
-    writer: asyncio.StreamWriter, peers: Peers, readiness: Callable[[], dict[str, Any]]
-) -> None:
+async def _tell(writer: asyncio.StreamWriter, peers: Peers) -> None:
     while True:
-        writer.write(orjson.dumps(peers.state(readiness()), option=orjson.OPT_APPEND_NEWLINE))
+        writer.write(orjson.dumps(peers.state(), option=orjson.OPT_APPEND_NEWLINE))
         await writer.drain()
         await asyncio.sleep(TELL_SECONDS)

@@ -25,6 +25,7 @@ from interlock_serving.private import private
 from interlock_serving.routing import Router, dropped, route
 from interlock_serving.signals import heard
 from interlock_serving.tls import renew, server_context
+from interlock_serving.totals import Totals
 
 if TYPE_CHECKING:
     import logging
@@ -76,7 +77,9 @@ class EndpointServer:
         )
         # A feed whose models are scored elsewhere says so while nobody is there.
         self._app.answers = lambda: getattr(feed, "answers", True)
+        self._peers.readiness = self._app.readiness
         if worker is not None:
+            self._peers.totals = Totals(worker.slots, worker.number)
             self._app.combined = self._peers.combined
         self._retired: list[Batcher] = []
         self._tls = server_context(settings)
@@ -181,9 +184,7 @@ class EndpointServer:
         if self._worker is None:
             self._feed.started(address_of(listener, tls=self._tls is not None))
         else:
-            talk = self._worker.talk(
-                self._peers, self._app.readiness, self._server.cover, self.stop
-            )
+            talk = self._worker.talk(self._peers, self._server.cover, self.stop)
             self._talking = asyncio.create_task(talk)
         # To be ready needs no Arrow; most answers do, and so does the record. Whoever asks sooner
         # than this has it imported then.

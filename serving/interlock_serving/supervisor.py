@@ -2,7 +2,8 @@
 
 Each worker has a socket of its own that listens, and the system deals out connections among them.
 The supervisor holds these sockets and answers nothing. While a worker is away, or says nothing, the
-others take who waits on its socket: only the requests that it had are lost.
+others take who waits on its socket: only the requests that it had are lost. What they count stands
+in slots, which the supervisor holds and does not read.
 """
 
 from __future__ import annotations
@@ -19,11 +20,11 @@ import attrs
 import orjson
 
 from interlock_hookspecs import Unavailable
-from interlock_serving import merged
 from interlock_serving.access import access_of
 from interlock_serving.listening import address_of, claim, listen, port_taken_over, reserve
 from interlock_serving.peers import ENVIRONMENT, TELL_SECONDS
 from interlock_serving.signals import heard
+from interlock_serving.slots import Slot
 from interlock_serving.tls import server_context
 
 if TYPE_CHECKING:
@@ -49,11 +50,11 @@ class _Place:
     Attributes:
         number: which place.
         listener: where its connections come.
+        slot: what was counted in it.
         process: the worker, None while there is none.
         control: the socket to it.
         state: as it last said; None before it listens.
         heard: when that was, by the monotonic clock.
-        lost: captures that were lost with who was here before, until the next one counts them.
         due: when the next is started.
         deaths: how many died young, one after the other.
         ends: when one that has said goodbye is killed, should it not end.
@@ -61,13 +62,13 @@ class _Place:
 
     number: int
     listener: socket.socket
+    slot: Slot = attrs.field(factory=Slot.made)
     process: subprocess.Popen[bytes] | None = None
     control: socket.socket | None = None
     state: dict[str, Any] | None = None
     came: bytearray = attrs.field(factory=bytearray)
     goes: bytearray = attrs.field(factory=bytearray)
     heard: float = 0.0
-    lost: int = 0
     began: float = 0.0
     due: float = 0.0
     deaths: int = 0
@@ -108,7 +109,6 @@ class Supervisor:
         self._command = command
         self._log = log
         self._places: list[_Place] = []
-        self._past: dict[str, Any] = {"traffic": [], "metrics": {}, "skipped": 0}
         self._selector = selectors.DefaultSelector()
         self._grpc_port = 0
         self._listening = False
@@ -164,7 +164,8 @@ class Supervisor:
         ours, theirs = socket.socketpair()
         with theirs:
             listeners = [each.listener.fileno() for each in self._places]
-            handles = (theirs.fileno(), *listeners)
+            slots = [each.slot.handle for each in self._places]
+            handles = (theirs.fileno(), *listeners, *slots)
             told = (place.number, self._grpc_port, *handles)
             place.process = subprocess.Popen(
                 self._command,
@@ -201,7 +202,6 @@ class Supervisor:
         if lines:
             place.state = orjson.loads(lines[-1])
             place.heard = time.monotonic()
-            place.lost = 0
 
     def _end_silent(self) -> None:
         """End workers that say nothing: what hangs hears no signal but the one that kills."""
@@ -225,9 +225,6 @@ class Supervisor:
         place.deaths = place.deaths + 1 if lived < _YOUNG else 0
         delay = _DELAYS[min(place.deaths, len(_DELAYS) - 1)]
         place.due = time.monotonic() + delay
-        if place.state is not None:
-            self._remember(place.state)
-            place.lost = place.state["readiness"]["captures_lost"]
         place.process = place.state = None
         place.came.clear()
         place.goes.clear()
@@ -236,25 +233,7 @@ class Supervisor:
         words = "worker %s ended with code %s: the next starts in %g s"
         self._log.warning(words, process.pid, code, delay)
 
-    def _remember(self, state: dict[str, Any]) -> None:
-        """Keep what a worker counted, so that the endpoint's counts do not go back."""
-        gone = state["readiness"]
-        self._past["traffic"] = merged.traffic([self._past["traffic"], gone["traffic"]])
-        self._past["skipped"] += gone["mirrors_skipped"]
-        counted = dict(state["metrics"] or {})
-        counted.pop("late", None)
-        # The next one in this place finds on disk what was lost, and counts it as its own.
-        counted.pop("lost", None)
-        self._past["metrics"] = merged.added(self._past["metrics"], counted)
-
     def _tell(self) -> None:
-        states = [place.state for place in self._places if place.state is not None]
-        if states:
-            # A release that nobody serves any more is counted anew when it comes back.
-            served = {each["release"] for state in states for each in state["readiness"]["traffic"]}
-            self._past["traffic"] = [
-                each for each in self._past["traffic"] if each["release"] in served
-            ]
         for place in self._places:
             self._say(place)
 
@@ -268,7 +247,6 @@ class Supervisor:
             starting = len(self._places) - len(others) - 1
             said = {
                 "others": others,
-                "past": {**self._past, "lost": sum(each.lost for each in self._places)},
                 "starting": starting,
                 "vacant": [each.number for each in self._places if each.vacant],
             }
@@ -298,3 +276,4 @@ class Supervisor:
         for place in self._places:
             if place.control is not None:
                 place.control.close()
+            place.slot.close()

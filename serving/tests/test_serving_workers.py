@@ -13,7 +13,7 @@ from many_workers import alive, endpoint
 from rpc_client import channel
 
 from interlock_hookspecs import Unsupported
-from interlock_serving import ServerSettings, merged, serve_endpoint
+from interlock_serving import ServerSettings, serve_endpoint
 
 pytestmark = pytest.mark.real_backend
 
@@ -116,27 +116,3 @@ def test_a_feed_that_cannot_be_repeated_has_one_worker(client):
             client.captures,
             workspace,
         )
-
-
-def test_what_workers_say_is_added_up():
-    """Served is what all serve; counts are sums, those of the dead included; one problem each."""
-    counts = {"requests": 2, "refused": 1, "failed": 0, "latencies": [1, 0]}
-    one = {"release": "a", "mirror": False, "weight": 1.0, "since": "2026-01-02", **counts}
-    own = {
-        "ready": True,
-        "serving": ["a", "b"],
-        "problem": "late",
-        "captures_lost": 1,
-        "mirrors_skipped": 0,
-        "traffic": [one],
-        "pid": 7,
-    }
-    other = {**own, "serving": ["a"], "pid": 5, "ready": False}
-    past = {"traffic": [{**one, "since": "2026-01-01"}], "lost": 4, "skipped": 3}
-    said = merged.readiness(own, [other], past, 1)
-    assert (said["ready"], said["serving"], said["workers"]) == (False, ["a"], [5, 7])
-    assert said["problem"] == "late; workers that are being started: 1 of 3"
-    assert (said["captures_lost"], said["mirrors_skipped"]) == (6, 3)
-    (traffic,) = said["traffic"]
-    assert traffic["since"] == "2026-01-01"
-    assert (traffic["requests"], traffic["refused"], traffic["latencies"]) == (6, 3, [3, 0])

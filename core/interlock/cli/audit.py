@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from interlock.cli import completing
 from interlock.cli.options import Chosen, json_option, page_options, stack_options
 
 if TYPE_CHECKING:
@@ -80,7 +81,13 @@ def head(chosen: Chosen, *, as_json: bool) -> int:
 
 @audit.command()
 @click.option("--kind", help="Only events of this kind, for example release.made.")
-@click.option("--run", "run_id", metavar="RUN", help="Only events of this run.")
+@click.option(
+    "--run",
+    "run_id",
+    metavar="RUN",
+    help="Only events of this run.",
+    shell_complete=completing.runs,
+)
 @click.option("--after", type=int, default=None, help="Only events after this sequence.")
 @json_option
 @page_options

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import click
 
+from interlock.cli import completing
 from interlock.cli.options import Chosen, file_option, json_option
 
 
 @click.command("check")
-@click.argument("name")
+@click.argument("name", shell_complete=completing.plugins)
 @click.option(
     "--set",
     "settings",
@@ -19,7 +20,13 @@ from interlock.cli.options import Chosen, file_option, json_option
     help="A setting of the plugin; ${NAME} comes from the environment; may be given again.",
 )
 @click.option("--only", metavar="TEST", multiple=True, help="Only this test; may be given again.")
-@click.option("--stack", "stack_name", metavar="NAME", help="Which stack; default: the first.")
+@click.option(
+    "--stack",
+    "stack_name",
+    metavar="NAME",
+    help="Which stack; default: the first.",
+    shell_complete=completing.stacks,
+)
 @file_option
 @json_option
 def check(

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import click
 
+from interlock.cli import completing
 from interlock.cli.options import Chosen, json_option, stack_options
 
 
 @click.command("export")
-@click.argument("release", metavar="[RELEASE]", required=False)
+@click.argument("release", metavar="[RELEASE]", required=False, shell_complete=completing.releases)
 @click.option("--as", "word", metavar="FORMAT", required=True, help="The format: edge, onnx, ...")
 @click.option(
     "--to",

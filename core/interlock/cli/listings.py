@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from interlock.cli import completing
 from interlock.cli.exports import export
 from interlock.cli.imports import import_model
 from interlock.cli.options import Chosen, json_option, page_options, stack_options
@@ -20,9 +21,16 @@ if TYPE_CHECKING:
 @click.command()
 @click.option("--status", type=click.Choice(["running", "done", "refused", "waiting", "failed"]))
 @click.option("--actor", help="Who started it.")
-@click.option("--model", metavar="DIGEST", help="The model it made.")
+@click.option(
+    "--model", metavar="DIGEST", help="The model it made.", shell_complete=completing.models
+)
 @click.option("--since", type=click.DateTime(), help="Not before this time, UTC.")
-@click.option("--before", metavar="RUN", help="Older than this run: the next page.")
+@click.option(
+    "--before",
+    metavar="RUN",
+    help="Older than this run: the next page.",
+    shell_complete=completing.runs,
+)
 @click.option("--every-stack", is_flag=True, help="Of all stacks, not the chosen one.")
 @json_option
 @page_options
@@ -86,8 +94,19 @@ def _message(run: Mapping[str, Any]) -> str:
 
 @click.group(invoke_without_command=True)
 @click.option("--from-registry", is_flag=True, help="Ask the registry, not the ledger.")
-@click.option("--model", metavar="DIGEST", help="Only versions of this model.")
-@click.option("--run", "run_id", metavar="RUN", help="Only versions that this run registered.")
+@click.option(
+    "--model",
+    metavar="DIGEST",
+    help="Only versions of this model.",
+    shell_complete=completing.models,
+)
+@click.option(
+    "--run",
+    "run_id",
+    metavar="RUN",
+    help="Only versions that this run registered.",
+    shell_complete=completing.runs,
+)
 @json_option
 @page_options
 @stack_options

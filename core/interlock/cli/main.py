@@ -12,9 +12,12 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
@@ -101,6 +104,16 @@ class LazyGroup(click.Group):
         command: click.Command = getattr(importlib.import_module(f"interlock.cli.{module}"), name)
         return command
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        # As for --help: no command is imported to be named.
+        from click.shell_completion import CompletionItem
+
+        return [
+            CompletionItem(name, help=text)
+            for name, (_, text) in COMMANDS.items()
+            if name.startswith(incomplete)
+        ] + click.Command.shell_complete(self, ctx, incomplete)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
@@ -109,7 +122,9 @@ class LazyGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name = args[0] if args else ""
-        if not name.startswith("-") and self.get_command(ctx, name) is None:
+        unknown = not name.startswith("-") and self.get_command(ctx, name) is None
+        # A shell that completes behind an unknown command gets nothing.
+        if unknown and not ctx.resilient_parsing:
             import difflib
 
             close = difflib.get_close_matches(name, COMMANDS, n=1)

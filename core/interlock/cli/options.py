@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from interlock.cli import completing
+
 if TYPE_CHECKING:
     from interlock.session import Reporter, Session
     from interlock.stack.hosting import Hosting
@@ -19,7 +21,13 @@ F = TypeVar("F", bound=Callable[..., Any])
 def stack_options(function: F) -> F:
     """``--stack``, ``--file`` and ``--set``, given to the command as one ``chosen``."""
 
-    @click.option("--stack", "stack_name", metavar="NAME", help="Which stack; default: the first.")
+    @click.option(
+        "--stack",
+        "stack_name",
+        metavar="NAME",
+        help="Which stack; default: the first.",
+        shell_complete=completing.stacks,
+    )
     @file_option
     @click.option(
         "--set",

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import click
 
+from interlock.cli import completing
 from interlock.cli.options import Chosen, stack_options
 
 _REASON = click.option("--reason", required=True, help="In your words; it stays on record.")
 
 
 @click.command()
-@click.argument("subject", metavar="RUN|VERSION")
+@click.argument("subject", metavar="RUN|VERSION", shell_complete=completing.subjects)
 @_REASON
 @stack_options
 def approve(chosen: Chosen, *, subject: str, reason: str) -> int:
@@ -22,7 +23,7 @@ def approve(chosen: Chosen, *, subject: str, reason: str) -> int:
 
 
 @click.command()
-@click.argument("subject", metavar="RUN|VERSION")
+@click.argument("subject", metavar="RUN|VERSION", shell_complete=completing.subjects)
 @_REASON
 @stack_options
 def reject(chosen: Chosen, *, subject: str, reason: str) -> int:
@@ -52,7 +53,7 @@ def _decide(chosen: Chosen, subject: str, decision: str, reason: str) -> int:
 
 
 @click.command()
-@click.argument("release_id", metavar="RELEASE")
+@click.argument("release_id", metavar="RELEASE", shell_complete=completing.releases)
 @_REASON
 @stack_options
 def revoke(chosen: Chosen, *, release_id: str, reason: str) -> int:

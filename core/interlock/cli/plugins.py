@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from interlock.cli import completing
 from interlock.cli.check import check
 from interlock.cli.install import install
 from interlock.cli.options import Chosen, json_option, stack_options
@@ -108,7 +109,7 @@ def _python(plugin: Installed | None) -> str | None:
 
 
 @plugins.command("show")
-@click.argument("name")
+@click.argument("name", shell_complete=completing.plugins)
 @json_option
 @stack_options
 def show_plugin(chosen: Chosen, *, name: str, as_json: bool) -> int:

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import click
 
+from interlock.cli import completing
 from interlock.cli.options import Chosen, json_option, stack_options
 
 
 @click.command()
-@click.argument("version", metavar="VERSION")
-@click.option("--to", "target", metavar="NAME", required=True, help="The stack that it comes to.")
+@click.argument("version", metavar="VERSION", shell_complete=completing.versions)
+@click.option(
+    "--to",
+    "target",
+    metavar="NAME",
+    required=True,
+    help="The stack that it comes to.",
+    shell_complete=completing.stacks,
+)
 @json_option
 @stack_options
 def promote(chosen: Chosen, *, version: str, target: str, as_json: bool) -> int:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from interlock.cli import completing
 from interlock.cli.options import Chosen, json_option, stack_options
 from interlock.cli.watching import trace_option, watching
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("run_id", metavar="[RUN]", required=False)
+@click.argument("run_id", metavar="[RUN]", required=False, shell_complete=completing.runs)
 @click.option(
     "--explain", is_flag=True, help="Show each bound with its numbers, and change nothing."
 )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from interlock.cli import completing
 from interlock.cli.options import Chosen, json_option, stack_options
 from interlock.cli.report import TerminalReporter
 from interlock.cli.watching import trace_option, watching
@@ -23,7 +24,9 @@ STAGES = ("data", "train", "validate", "register", "review", "deploy", "monitor"
 
 @click.command()
 @click.option("--until", type=click.Choice(STAGES), default=None, help="The last stage to do.")
-@click.option("--resume", "resumed", metavar="RUN", help="Go on with a run.")
+@click.option(
+    "--resume", "resumed", metavar="RUN", help="Go on with a run.", shell_complete=completing.runs
+)
 @click.option("--again", is_flag=True, help="Do stages again whose inputs have not changed.")
 @click.option("--explain", metavar="HOOK", help="Say who was asked HOOK, and why.")
 @trace_option
@@ -64,7 +67,7 @@ def _stage_command(stage: str, summary: str) -> click.Command:
     """A command that takes a run up to one stage; train begins one."""
 
     @click.command(name=stage, help=summary)
-    @click.argument("run_id", metavar="[RUN]", required=False)
+    @click.argument("run_id", metavar="[RUN]", required=False, shell_complete=completing.runs)
     @click.option("--again", is_flag=True, help="Do it again though its inputs have not changed.")
     @trace_option
     @json_option

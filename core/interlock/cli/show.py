@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from interlock.cli import completing
 from interlock.cli.options import Chosen, json_option, stack_options
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("identifier", metavar="ID")
+@click.argument("identifier", metavar="ID", shell_complete=completing.everything)
 @click.option(
     "--card", "card", is_flag=True, help="Lay out the model card of a run, and print where."
 )

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from interlock.cli import swap
+from interlock.cli import completing, swap
 from interlock.cli.options import Chosen, file_option, json_option, stack_options
 
 
@@ -70,8 +70,8 @@ def check(chosen: Chosen) -> int:
 
 
 @stack.command()
-@click.argument("before", metavar="A")
-@click.argument("after", metavar="B")
+@click.argument("before", metavar="A", shell_complete=completing.stacks)
+@click.argument("after", metavar="B", shell_complete=completing.stacks)
 @file_option
 @json_option
 def diff(before: str, after: str, *, stack_file: Path | None, as_json: bool) -> int:

@@ -7,13 +7,19 @@ from typing import TYPE_CHECKING
 
 import click
 
+from interlock.cli import completing
 from interlock.cli.options import Chosen, json_option, stack_options
 
 if TYPE_CHECKING:
     from interlock.lifecycle.swap.values import Plan
 
 _TO = click.option(
-    "--to", "target", metavar="NAME", required=True, help="The stack that takes over."
+    "--to",
+    "target",
+    metavar="NAME",
+    required=True,
+    help="The stack that takes over.",
+    shell_complete=completing.stacks,
 )
 
 

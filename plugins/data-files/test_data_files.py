@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -186,6 +187,16 @@ def test_credentials_of_an_address_are_not_shown() -> None:
 def test_another_plugins_source_is_passed_on(source: str) -> None:
     """What is no file of ours is answered with None."""
     assert Files().load_dataset(source, TASK) is None
+
+
+@pytest.mark.parametrize("source", ["caf\udce9/a.csv", "caf\udce9", "*/a.csv", "."])
+def test_a_name_that_is_not_utf8_is_refused(source: str, tmp_path: Path) -> None:
+    """What is read and recorded has names in UTF-8; the message shows the bytes, and what to do."""
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    folder.mkdir()
+    (folder / "a.csv").write_text("id\n1\n")
+    with pytest.raises(InvalidInput, match=r"caf\\xe9.*: the name is not UTF-8: rename what has"):
+        load(tmp_path / source)
 
 
 def test_a_delta_table_is_passed_on(tmp_path: Path) -> None:

@@ -210,6 +210,16 @@ def test_undecodable_file(write):
     assert "is not UTF-8 at byte 5" in problems_of(folder)[0]
 
 
+def test_a_folder_that_is_not_named_in_utf8(write):
+    """It is refused before anything is recorded in it, with its bytes and what to do."""
+    folder = write({"caf\udce9/interlock.toml": SMALL}) / "caf\udce9"
+    with pytest.raises(StackError) as caught:
+        load_stack(folder)
+    (problem,) = caught.value.problems
+    assert "caf\\xe9/interlock.toml: the name is not UTF-8" in problem
+    assert caught.value.hint.startswith("rename what has \\x in it")
+
+
 def test_nesting_without_end(write):
     """A file nested beyond reason is refused as one."""
     (problem,) = problems_of(write({"interlock.toml": f"a = {'[' * 5000}{']' * 5000}"}))

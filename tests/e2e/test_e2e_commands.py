@@ -313,6 +313,14 @@ def test_init_writes_a_project_that_checks(start):
     assert "next: interlock stack check" in made("init").out
 
 
+def test_init_refuses_a_folder_that_is_not_named_in_utf8(start):
+    """Nothing could be recorded of it; and nothing is written."""
+    made = start()
+    said = made("init", "caf\udce9", expect=2)
+    assert "caf\\xe9: the name is not UTF-8" in said.err
+    assert list(made.folder.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("folder", "name"),
     [("Öl und Wasser", "Ol-und-Wasser"), ("日本", "project"), ("_a", "a"), ("v1.2", "v1.2")],

@@ -23,11 +23,13 @@ def init(folder: Path, *, name: str | None, dataset: str, target: str, kind: str
     from interlock.errors import UsageError
     from interlock.stack import init_template
     from interlock.stack.fields import NAME, TEXT
+    from interlock.stack.sources import named
 
     path = folder / "interlock.toml"
     if path.exists():
         msg = f"{path} exists already"
         raise UsageError(msg, hint="edit it, or name another folder")
+    named(folder.absolute())
     called = _project_name(folder) if name is None else name
     for option, value, kind_of in (
         ("name", called, NAME),

@@ -83,18 +83,35 @@ def find_file(start: Path, file: Path | None) -> Path:
     """The stack file: the one given, else the nearest in a folder or above it.
 
     Raises:
-        StackError: there is none.
+        StackError: there is none, or it stands where no name can be recorded.
     """
     if file is not None:
         if not file.is_file():
             raise StackError((f"{file}: no such stack file",), hint="interlock init")
-        return file.absolute()
+        return named(file.absolute())
     start = start.absolute()
     for folder in (start, *start.parents):
         if (folder / FILE_NAME).is_file():
-            return folder / FILE_NAME
+            return named(folder / FILE_NAME)
     problem = f"{FILE_NAME}: not found in {start} or in any folder above it: run `interlock init`"
     raise StackError((problem,), hint="interlock init")
+
+
+def named(path: Path) -> Path:
+    """A path whose folders and file are named in UTF-8, as all that reads and records files asks.
+
+    Raises:
+        StackError: it is another.
+    """
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        shown = os.fsencode(path).decode("utf-8", "backslashreplace")
+        problem = f"{shown}: the name is not UTF-8, and what is read and recorded here names it"
+        raise StackError(
+            (problem,), hint="rename what has \\x in it, for example with mv"
+        ) from None
+    return path
 
 
 def read_sources(file: Path) -> Source:

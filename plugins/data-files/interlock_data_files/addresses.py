@@ -9,6 +9,7 @@ Parquet files are not its rows.
 from __future__ import annotations
 
 import glob
+import os
 import re
 import shutil
 from collections.abc import Iterator, Mapping
@@ -147,6 +148,8 @@ def on_disk(file: Located, folder: Path) -> Iterator[Path]:
 
 def _local(source: str) -> tuple[bool, list[Located]] | None:
     path = Path(source)
+    if path.exists():
+        _refuse_other_names(source)
     if path.is_file():
         return True, [_on_this_disk(source)]
     if path.is_dir():
@@ -173,9 +176,20 @@ def _matches(pattern: str) -> list[str]:
 
 
 def _on_this_disk(path: str) -> Located:
+    _refuse_other_names(path)
     state = Path(path).stat()
     stamp = f"{state.st_mtime_ns}-{state.st_ino}"
     return Located(path=path, shown=path, size=state.st_size, stamp=stamp, store=None)
+
+
+def _refuse_other_names(path: str) -> None:
+    """Rows are read and recorded by the names of their files, which are UTF-8 there."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        told = os.fsencode(path).decode("utf-8", "backslashreplace")
+        msg = f"{told}: the name is not UTF-8: rename what has \\x in it, for example with mv"
+        raise InvalidInput(msg) from None
 
 
 def _remote(

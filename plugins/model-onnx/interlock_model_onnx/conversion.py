@@ -15,6 +15,7 @@ from typing import Any
 
 from interlock_hookspecs import Signature, Unsupported, is_number
 from interlock_model_onnx.boosting import ML_OPSET, OPERATOR, converters, is_boosting
+from interlock_model_onnx.folding import folded
 from interlock_model_onnx.inputs import NULL
 
 OPSET = 21
@@ -68,7 +69,7 @@ def _converted(fitted: Any, signature: Signature) -> bytes:
     options = {"zipmap": False} if signature.kind != "regression" else None
     with _quietly():
         model = convert_sklearn(
-            _over_columns(fitted, len(inputs)),
+            _over_columns(folded(fitted), len(inputs)),
             name="interlock",
             initial_types=inputs,
             target_opset={"": OPSET, "ai.onnx.ml": SKL2ONNX_ML_OPSET},

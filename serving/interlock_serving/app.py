@@ -12,7 +12,7 @@ import orjson
 
 from interlock_hookspecs import Endpoint, InvalidInput, NotFound, PluginError, Unavailable
 from interlock_serving.answers import Answer
-from interlock_serving.asgi import Receive, Scope, Send
+from interlock_serving.asgi import Body, Receive, Scope, Send
 from interlock_serving.batching import Batcher
 from interlock_serving.binary import split, wanted
 from interlock_serving.exchange import Exchange, HTTPError
@@ -202,7 +202,7 @@ class App:
             return False
         return asked is not None and asked[1] in _SCORING
 
-    def understand(self, asking: Asking, body: bytes) -> Asked:
+    def understand(self, asking: Asking, body: Body) -> Asked:
         """A request for scores, up to where its model answers it.
 
         Args:
@@ -216,11 +216,12 @@ class App:
         version, word = _asked_of(request.path, self.endpoint.name) or (None, "")
         records = word == _BATCH
         behind = None
+        json = body
         if request.json:
-            body, behind = split(body, request.json)
-            if not records and (known := self._known(asking, version, body, behind)):
+            json, behind = split(body, request.json)
+            if not records and (known := self._known(asking, version, json, behind)):
                 return known
-        envelope = read_envelope(body, behind)
+        envelope = read_envelope(json, behind)
         if envelope.id is not None:
             asking.request_id = envelope.id
         # From here to the queue nothing waits, so that a swap cannot come between.
@@ -232,7 +233,7 @@ class App:
         selected = read_outputs(envelope, model.signature)
         binary = wanted(envelope.body, model.outputs)
         if behind is not None:
-            self._forms.learn(body, envelope, query, model.signature, selected, binary)
+            self._forms.learn(bytes(json), envelope, query, model.signature, selected, binary)
         return Asked(model, query, envelope, selected, binary)
 
     def _known(

@@ -10,6 +10,8 @@ from typing import Any
 
 Scope = dict[str, Any]
 Header = tuple[bytes, bytes]
+Body = bytes | memoryview
+"""What a request holds: a view of what arrived, where that is all of it."""
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[int, Sequence[Header], bytes], Awaitable[None]]
 """Sends an answer: its status, its headers without the body's length, and its body."""

@@ -17,6 +17,7 @@ import numpy as np
 
 from interlock_hookspecs import InvalidInput
 from interlock_serving.answers import Answer
+from interlock_serving.asgi import Body
 
 DTYPES: Mapping[str, str] = {
     "BOOL": "?",
@@ -28,7 +29,7 @@ DTYPES: Mapping[str, str] = {
 _LENGTH = struct.Struct("<I")
 
 
-def split(body: bytes, header: bytes) -> tuple[bytes, memoryview]:
+def split(body: Body, header: bytes) -> tuple[bytes, memoryview]:
     """The JSON of a body, and the bytes behind it.
 
     Args:
@@ -43,8 +44,8 @@ def split(body: bytes, header: bytes) -> tuple[bytes, memoryview]:
             f"inference-header-content-length is no number of bytes up to the body's {len(body)}"
         )
     length = int(header)
-    # A copy, which begins where numbers may: they are looked through faster than it was made.
-    return body[:length], memoryview(body[length:])
+    whole = memoryview(body)
+    return bytes(whole[:length]), whole[length:]
 
 
 def attach(inputs: object, behind: memoryview) -> None:

@@ -15,7 +15,7 @@ import httptools
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from interlock_serving.asgi import BODY
+from interlock_serving.asgi import BODY, Body
 from interlock_serving.cycle import Cycle
 from interlock_serving.direct import Direct, DirectCycle
 from interlock_serving.heads import Head, Heads
@@ -84,7 +84,7 @@ class Connection(HttpToolsProtocol):
         self.reached += 1
         self._waits = False
         self.expect_100_continue = False
-        body = data[len(head.content) :]
+        body = memoryview(data)[len(head.content) :]
         if len(body) < head.length:
             # It is small, and begun when it is there: an answer that waits for it costs more.
             self.cycle = Cycle(head.scope.copy(), self, keep_alive=True)
@@ -105,7 +105,7 @@ class Connection(HttpToolsProtocol):
             self._begin(self._head, bytes(cycle.body), cycle)
         return data[len(part) :]
 
-    def _begin(self, head: Head, body: bytes, cycle: Cycle | None) -> None:
+    def _begin(self, head: Head, body: Body, cycle: Cycle | None) -> None:
         """All of a request is there whose header was known.
 
         Args:
@@ -123,7 +123,7 @@ class Connection(HttpToolsProtocol):
         if cycle is None:
             self.cycle = cycle = Cycle(head.scope.copy(), self, keep_alive=True)
         scope: Any = cycle.scope
-        cycle.body = scope[BODY] = body
+        cycle.body = scope[BODY] = bytes(body)
         cycle.more_body = False
         self._next = cycle
 

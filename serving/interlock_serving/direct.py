@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from interlock_hookspecs import Unavailable
-from interlock_serving.asgi import BYTES, JSON, Scope
+from interlock_serving.asgi import BYTES, JSON, Body, Scope
 from interlock_serving.cycle import head_of
 from interlock_serving.exchange import REQUEST_ID, HTTPError, headers_of, told
 from interlock_serving.ids import new_id
@@ -23,7 +23,7 @@ from interlock_serving.request import BINARY, Request
 if TYPE_CHECKING:
     from interlock_serving.access import Access
     from interlock_serving.answers import Answer
-    from interlock_serving.app import App, Asked
+    from interlock_serving.app import App
     from interlock_serving.connection import Connection
     from interlock_serving.heads import Head
     from interlock_serving.observe import Observer
@@ -99,7 +99,6 @@ class DirectCycle:
         "request_id",
         "response_complete",
     )
-    _asked: Asked
     _began: int
     _started: float
 
@@ -109,6 +108,7 @@ class DirectCycle:
         self._direct = direct
         self._connection = connection
         self._head = head
+        self._asked: Any = None
         self._done = self.response_complete = self.disconnected = False
         self._timer: asyncio.TimerHandle | None = None
         self.keep_alive = keep_alive
@@ -125,7 +125,7 @@ class DirectCycle:
     def set(self) -> None:
         """The connection is gone: there is nobody to tell."""
 
-    def begin(self, body: bytes) -> None:
+    def begin(self, body: Body) -> None:
         """Put the request into its model's queue; one that cannot be is refused."""
         direct = self._direct
         self._connection.tasks.add(self)  # type: ignore[arg-type]  # waited for at the end, and cancelled
@@ -155,9 +155,9 @@ class DirectCycle:
 
     def set_result(self, answer: Answer) -> None:
         """Send what the model said."""
-        direct = self._direct
+        asked, self._asked = self._asked, None  # its rows' memory is the next request's
         try:
-            json_bytes, content = direct.app.said(self._asked, answer)
+            json_bytes, content = self._direct.app.said(asked, answer)
         except Exception as error:  # noqa: BLE001  (a fault of ours is answered, and others go on)
             self.set_exception(error)
             return

@@ -21,6 +21,7 @@ import numpy as np
 import orjson
 
 from interlock_hookspecs import PREDICTION, InvalidInput, Signature
+from interlock_serving.asgi import Body
 from interlock_serving.binary import attach
 from interlock_serving.columns import DATATYPES, EXACT, Column, Columns, datatype_of
 from interlock_serving.matrix import Values, is_finite
@@ -69,7 +70,7 @@ class Query:
     values: Values
 
 
-def read_envelope(body: bytes, behind: memoryview | None = None) -> Envelope:
+def read_envelope(body: Body, behind: memoryview | None = None) -> Envelope:
     """Read a body as far as it does not depend on a model.
 
     Args:
@@ -90,12 +91,12 @@ def read_envelope(body: bytes, behind: memoryview | None = None) -> Envelope:
     return envelope_of(value)
 
 
-def _not_json(body: bytes, error: orjson.JSONDecodeError) -> str:
+def _not_json(body: Body, error: orjson.JSONDecodeError) -> str:
     """Why a body cannot be read, and what to send in the place of what is often meant."""
     if "depth" in error.msg:
         return f"the body is nested deeper than {_DEPTH} levels"
     try:
-        text = body.decode()
+        text = str(body, "utf-8")
     except UnicodeDecodeError as broken:
         return f"the body is not JSON: no UTF-8, at byte {broken.start}"
     # What it says of the place counts characters.

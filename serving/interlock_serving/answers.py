@@ -103,6 +103,7 @@ class Numbers(_Told):
         requests: how many they are of.
         outputs: of ``predictions``.
         schemas: what both are as tables.
+        gaps: whether a value is missing.
     """
 
     rows: np.ndarray
@@ -110,6 +111,7 @@ class Numbers(_Told):
     requests: int
     outputs: Outputs
     schemas: tuple[pa.Schema, pa.Schema]
+    gaps: bool
 
     @cached_property
     def values(self) -> list[list[Any]]:
@@ -140,7 +142,8 @@ def joined(batches: Sequence[Numbers]) -> tuple[pa.Table, pa.Table]:
     given, answered = batches[0].schemas
     outputs = zip(*[batch.predictions for batch in batches], answered.types, strict=True)
     said = [pa.array(np.concatenate(parts), kind) for *parts, kind in outputs]
-    rows = as_table([batch.rows for batch in batches], given)
+    gaps = any(batch.gaps for batch in batches)
+    rows = as_table([batch.rows for batch in batches], given, gaps)
     return rows, pa.Table.from_arrays(said, schema=answered)
 
 

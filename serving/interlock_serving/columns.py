@@ -26,7 +26,7 @@ import attrs
 import numpy as np
 
 from interlock_hookspecs import Field, InvalidInput, Signature, Unsupported, logical_type
-from interlock_serving.matrix import Matrix, Values, as_table, joined, names_of
+from interlock_serving.matrix import Matrix, Values, is_finite, names_of
 from interlock_serving.usual import Usual
 
 if TYPE_CHECKING:
@@ -239,14 +239,26 @@ class Columns:
         """Of a table of the features alone."""
         return self._layout(self.usual.names).schema
 
+    def looked_at(self, values: Values) -> Values:
+        """The values of a request, of which those that came as bytes were not looked at.
+
+        Raises:
+            InvalidInput: one is infinite, or missing where that is not taken.
+        """
+        if not isinstance(values, Matrix) or isinstance(values.values, list):
+            return values
+        if is_finite(values.values):
+            return values
+        return {
+            column.name: column.read(numbers, column.datatype)
+            for column, numbers in zip(self.features, values.values.T, strict=True)
+        }
+
     def table(self, requests: Sequence[Values]) -> pa.Table:
         """The rows of requests of the same columns, one after the other."""
         import pyarrow as pa
 
         layout = self._layout(names_of(requests[0]))
-        numbers = joined(requests)
-        if numbers is not None:
-            return as_table([numbers], layout.schema)
         sent = [each.columns() if isinstance(each, Matrix) else each for each in requests]
         columns = [*zip(*[request.values() for request in sent], strict=True)]
         if set(map(type, chain.from_iterable(columns))) != {list}:

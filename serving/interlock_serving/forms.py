@@ -11,7 +11,7 @@ import numpy as np
 
 from interlock_hookspecs import Signature
 from interlock_serving.binary import DTYPES
-from interlock_serving.matrix import Matrix, is_finite
+from interlock_serving.matrix import Matrix
 from interlock_serving.protocol import Envelope, Query
 
 _DOUBLE = np.dtype(DTYPES["FP64"])
@@ -52,7 +52,7 @@ class Form:
         if signature is not self.signature and signature != self.signature:
             return None
         values: np.ndarray = np.ndarray(self.shape, _DOUBLE, behind)
-        return Query(request_id, rows, Matrix(self.names, values)) if is_finite(values) else None
+        return Query(request_id, rows, Matrix(self.names, values))
 
 
 class Forms:

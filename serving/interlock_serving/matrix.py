@@ -22,8 +22,8 @@ class Matrix:
 
     Attributes:
         names: the columns', in the model's order.
-        values: finite numbers: a list, row by row, None where one is missing; or an array
-            [rows, columns], where that is NaN.
+        values: finite numbers, a list, row by row, None where one is missing; or an array
+            [rows, columns] of any, which are looked at where requests are joined.
     """
 
     names: tuple[str, ...]
@@ -78,12 +78,13 @@ def is_finite(values: np.ndarray) -> bool:
     return b"\0" not in np.isfinite(values).tobytes()
 
 
-def as_table(parts: Sequence[np.ndarray], schema: pa.Schema) -> pa.Table:
+def as_table(parts: Sequence[np.ndarray], schema: pa.Schema, gaps: bool) -> pa.Table:
     """Numbers as a table, NaN as missing.
 
     Args:
         parts: [rows, columns] each, which follow one another.
         schema: of the columns, all of doubles.
+        gaps: whether a value is missing: Arrow looks for them for longer than all else takes.
     """
     import pyarrow as pa
 
@@ -95,7 +96,6 @@ def as_table(parts: Sequence[np.ndarray], schema: pa.Schema) -> pa.Table:
     for rows in parts:
         values[:, start : start + len(rows)] = rows.T
         start += len(rows)
-    gaps = bool(np.isnan(values).any())  # Arrow looks for them one by one, for longer than all else
     together = pa.array(values.reshape(-1), from_pandas=gaps)
     arrays = [together.slice(place * count, count) for place in range(len(schema))]
     return pa.Table.from_arrays(arrays, schema=schema)

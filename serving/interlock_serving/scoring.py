@@ -19,7 +19,7 @@ from interlock_hookspecs import (
 )
 from interlock_serving.answers import Answer, Batch, Numbers, Outputs, Tables
 from interlock_serving.columns import Columns, output_datatypes
-from interlock_serving.matrix import Values, is_finite, joined
+from interlock_serving.matrix import as_table, is_finite, joined
 from interlock_serving.protocol import Query, output_names
 
 if TYPE_CHECKING:
@@ -62,31 +62,36 @@ class Scorer:
         """The answers to requests of the same columns, in their order.
 
         Raises:
+            InvalidInput: a request has numbers that do not fit.
             ModelFailed: the model gave something else than an answer to each row.
             Exception: whatever the model raises.
         """
         values = [query.values for query in queries]
-        predict = self._predict_numbers
-        rows = None if predict is None else joined(values)
-        if predict is None or rows is None:
-            batch = self._by_table(values)
+        rows = joined(values)
+        gaps = rows is not None and not is_finite(rows)
+        if gaps:
+            values = [*map(self.columns.looked_at, values)]
+            rows = joined(values)
+        if rows is None:
+            batch = self._by_table(self.columns.table(values), len(values))
+        elif self._predict_numbers is None:
+            batch = self._by_table(as_table([rows], self.columns.schema, gaps), len(values))
         else:
-            batch = self._by_numbers(rows, predict(rows), len(values))
+            batch = self._by_numbers(rows, self._predict_numbers(rows), len(values), gaps)
         counts = [query.rows for query in queries]
         starts = itertools.accumulate(counts, initial=0)
         return [Answer(batch, start, count) for start, count in zip(starts, counts, strict=False)]
 
-    def _by_table(self, values: Sequence[Values]) -> Batch:
-        rows = self.columns.table(values)
+    def _by_table(self, rows: pa.Table, requests: int) -> Batch:
         given = self.predictor.predict(rows)
         if given.num_rows != rows.num_rows:
             raise ModelFailed(f"{given.num_rows} answers to {rows.num_rows} rows")
         # Before deciding: a NaN would quietly become the negative class.
         _check_finite(given)
         predictions = decide(given, self.signature, self._threshold).select(self.outputs)
-        return Tables(rows, predictions, len(values), self._outputs(predictions.schema))
+        return Tables(rows, predictions, requests, self._outputs(predictions.schema))
 
-    def _by_numbers(self, rows: np.ndarray, given: np.ndarray, requests: int) -> Batch:
+    def _by_numbers(self, rows: np.ndarray, given: np.ndarray, requests: int, gaps: bool) -> Batch:
         wanted = (len(rows), len(self.signature.outputs))
         if given.shape != wanted:
             raise ModelFailed(f"answers of the shape {given.shape}, where {wanted} is promised")
@@ -101,7 +106,8 @@ class Scorer:
             kinds = [pa.array(column).type for column in said]
             answered = pa.schema([*zip(self.outputs, kinds, strict=True)])
             self._schemas = (self.columns.schema, answered)
-        return Numbers(rows, said, requests, self._outputs(self._schemas[1]), self._schemas)
+        outputs = self._outputs(self._schemas[1])
+        return Numbers(rows, said, requests, outputs, self._schemas, gaps)
 
     def _outputs(self, schema: pa.Schema) -> Outputs:
         known = self._known

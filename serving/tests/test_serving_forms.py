@@ -2,6 +2,7 @@
 
 import http.client
 import itertools
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import orjson
@@ -129,6 +130,30 @@ def test_requests_of_one_form_are_answered_each_for_itself(serving, target, foun
     assert found == [False] + [True] * 19
     kept = {each.request_id: each.rows.to_pydict() for each in client.captures.all}
     assert kept == {f"call-{n}": {"a": [float(n)], "b": [0.5]} for n in range(20)}
+
+
+@pytest.mark.real_backend
+def test_requests_of_one_batch_are_looked_through_together(serving, target):
+    """What is wrong in one is told to who sent it, what is missing in one is in its capture."""
+    about = {"name": "m", "datatype": "FP64", "shape": [1, 2]}
+    body = {"inputs": [{**about, "parameters": {"binary_data_size": 16}}]}
+    numbers = [0.5, np.nan, np.inf, -np.inf] * 8
+
+    def ask(number):
+        return asked(client, body, np.array([1.0, number]).tobytes())
+
+    with serving(target(1, Sums())) as client:
+        ask(0.0)
+        with ThreadPoolExecutor(len(numbers)) as pool:
+            found = [*pool.map(ask, numbers)]
+        client.until(lambda: len(client.captures.all) == 17)
+    told = [
+        said["error"] if status != 200 else said["outputs"][0]["data"] for status, said, _ in found
+    ]
+    refused = "input 'b', row 0: a number out of the range of FP64"
+    assert told == [[1.5], [1.0], refused, refused] * 8
+    kept = [each.rows["b"].to_pylist()[0] for each in client.captures.all]
+    assert sorted(kept, key=str) == [0.0] + [0.5] * 8 + [None] * 8
 
 
 @pytest.mark.real_backend

@@ -34,7 +34,7 @@ def batches(draw):
         predictions = pa.table([pa.array(column) for column in columns], names)
         return Tables(predictions, predictions, len(counts), outputs), counts
     arrays = [np.array(column) for column in columns]
-    return Numbers(np.zeros((total, 1)), arrays, len(counts), outputs, ()), counts
+    return Numbers(np.zeros((total, 1)), arrays, len(counts), outputs, (), gaps=False), counts
 
 
 @pytest.fixture

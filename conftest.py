@@ -1,6 +1,8 @@
 """What every test run of this repository shares: where examples run, and what is counted."""
 
+import contextlib
 import gc
+import logging
 import signal
 from pathlib import Path
 
@@ -107,6 +109,34 @@ def pytest_collection_modifyitems(items):
         item.user_properties += [
             ("counted", name) for name in COUNTED if item.get_closest_marker(name)
         ]
+
+
+@contextlib.contextmanager
+def _filters_as_they_were():
+    """Leave no test the filters that a command of another put on what is logged.
+
+    Pytest's handlers are the same for all tests of a process; which these are, chance decides.
+    """
+    before = {handler: [*handler.filters] for handler in logging.getLogger().handlers}
+    try:
+        yield
+    finally:
+        for handler, filters in before.items():
+            handler.filters[:] = filters
+
+
+@pytest.hookimpl(wrapper=True, trylast=True)
+def pytest_runtest_setup():
+    """Set up; a fixture may run a command in this process, whose secrets are redacted."""
+    with _filters_as_they_were():
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True, trylast=True)
+def pytest_runtest_call():
+    """Test likewise."""
+    with _filters_as_they_were():
+        return (yield)
 
 
 def pytest_collection_finish():

@@ -26,6 +26,7 @@ from interlock_hookspecs.conformance.workspace import LocalWorkspace
 
 README = Path(__file__).with_name("README.md")
 OPTIONS = CoreV2(storage="s3://models/seldon", memory="200Mi")
+DRAWN = "5f0c2a9b7d31"
 LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 
 
@@ -38,9 +39,9 @@ def split(*weights, mirror=False):
 
 
 def rendered(targets, options=OPTIONS, endpoint=ENDPOINT):
+    names = [model_name(endpoint, each) for each in targets]
     stored = {
-        each.model.digest: Stored(uri=f"s3://models/seldon/{each.release.id}", requirement="onnx")
-        for each in targets
+        name: Stored(uri=f"s3://models/seldon/{name}-{DRAWN}", requirement="onnx") for name in names
     }
     return render(endpoint, targets, stored, options)
 
@@ -100,7 +101,7 @@ def test_settings_reach_the_model():
     """Server, memory, replicas, secret; what is not set is left to the cluster."""
     options = attrs.evolve(OPTIONS, on_server="triton", replicas=2, storage_secret="s3-keys")
     assert rendered(split(1.0), options).models[0]["spec"] == {
-        "storageUri": "s3://models/seldon/release-1",
+        "storageUri": f"s3://models/seldon/{model_name(ENDPOINT, split(1.0)[0])}-{DRAWN}",
         "requirements": ["onnx"],
         "secretName": "s3-keys",
         "server": "triton",

@@ -54,7 +54,7 @@ def test_a_store_that_cannot_be_written_changes_nothing(
 
 @pytest.mark.real_backend
 def test_models_go_to_a_bucket(s3_server, monkeypatch, core_v2, seldon_cluster, apply, released):
-    """A store that speaks S3 has the folder, whole; its keys are of the environment."""
+    """A store that speaks S3 has the folder, whole, and lets it go; keys are of the environment."""
     for name, value in s3_server.environ.items():
         monkeypatch.setenv(name, value)
     apply(released(1), plugin=core_v2(storage="s3://models/seldon-core-v2"))
@@ -62,7 +62,12 @@ def test_models_go_to_a_bucket(s3_server, monkeypatch, core_v2, seldon_cluster, 
     folder = model["spec"]["storageUri"].removeprefix("s3://")
     found = s3_server.objects("seldon-core-v2")
     assert found == [f"{folder}.json", f"{folder}/1/model.onnx", f"{folder}/config.pbtxt"]
+    apply(released(2), plugin=core_v2(storage="s3://models/seldon-core-v2"))
+    (model,) = seldon_cluster.of("Model").values()
+    folder = model["spec"]["storageUri"].removeprefix("s3://")
+    found = s3_server.objects("seldon-core-v2")
+    assert found == [f"{folder}.json", f"{folder}/1/model.onnx", f"{folder}/config.pbtxt"]
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
     with pytest.raises(Unavailable, match="the store answered with PermissionError") as caught:
-        apply(released(2), plugin=core_v2(storage="s3://models/seldon-core-v2"))
+        apply(released(3), plugin=core_v2(storage="s3://models/seldon-core-v2"))
     assert "wrong" not in str(caught.value)

@@ -103,7 +103,7 @@ class SeldonServer(interlock_serving.ServerSettings, CoreV2Settings):
     @hookimpl
     def remove_endpoint(self, deployment: Deployment) -> None:
         """Delete the objects of an endpoint."""
-        from interlock_deploy_seldon.core_v2.applying import remove
+        from interlock_deploy_seldon.core_v2.ending import remove
 
         if deployment.address:
             remove(deployment.endpoint, self.core_v2())

@@ -152,6 +152,11 @@ def merged(found: Manifest, manifest: Manifest) -> Manifest:
     return wanted
 
 
+def is_as_written(found: Manifest, manifest: Manifest) -> bool:
+    """Whether an object is what a manifest says it is to be."""
+    return merged(found, manifest) == found
+
+
 def refuse_foreign(found: Manifest, manifest: Manifest) -> None:
     """Leave alone what another has made under the same name.
 

@@ -9,6 +9,9 @@ from pathlib import Path
 import yaml
 
 from interlock_deploy_seldon.core_v2.manifests import ENDPOINT_LABEL, MANAGED_BY, Manifest
+from interlock_deploy_seldon.core_v2.names import endpoint_name
+from interlock_deploy_seldon.core_v2.options import CoreV2
+from interlock_hookspecs import Endpoint
 
 
 class Folder:
@@ -21,7 +24,6 @@ class Folder:
 
     def __init__(self, root: Path, label: str) -> None:
         self.path = root / label
-        self._label = label
 
     def put(self, manifest: Manifest) -> bool:
         """Write an object's file; gives whether it was another before."""
@@ -41,13 +43,13 @@ class Folder:
         written.replace(path)
         return True
 
-    def of_endpoint(self, kind: str) -> list[Manifest]:
-        """The objects of a kind whose files are here."""
+    def of_endpoint(self, kind: str, label: str) -> list[Manifest]:
+        """The objects of a kind and an endpoint whose files are here."""
         found = []
         for path in sorted(self.path.glob(f"{kind.lower()}-*.yaml")):
             manifest = yaml.safe_load(path.read_text(encoding="utf-8"))
             labels = manifest["metadata"]["labels"]
-            if MANAGED_BY in labels and labels.get(ENDPOINT_LABEL) == self._label:
+            if MANAGED_BY in labels and labels.get(ENDPOINT_LABEL) == label:
                 found.append(manifest)
         return found
 
@@ -57,6 +59,17 @@ class Folder:
 
     def _path(self, kind: str, name: str) -> Path:
         return self.path / f"{kind.lower()}-{name}.yaml"
+
+
+def folder_of(endpoint: Endpoint, options: CoreV2) -> Folder:
+    """The folder that an endpoint's manifests are written to.
+
+    Raises:
+        ValueError: none is named.
+    """
+    if options.render_to is None:
+        raise ValueError("there is no folder to render to")
+    return Folder(options.root / options.render_to, endpoint_name(endpoint))
 
 
 def as_text(manifest: Manifest) -> str:

@@ -59,6 +59,11 @@ class Rendered:
         """All of them, in the order in which they may be made."""
         return (*self.models, *self.pipelines, self.experiment)
 
+    def names(self, kind: str) -> set[str]:
+        """The names of its Models, or of its Pipelines."""
+        group = self.pipelines if kind == "Pipeline" else self.models
+        return {each["metadata"]["name"] for each in group}
+
 
 def refuse_unsplittable(targets: Sequence[Target]) -> None:
     """Refuse targets that an Experiment cannot have, before anything is done for them.
@@ -91,7 +96,7 @@ def render(
     Args:
         endpoint: which endpoint.
         targets: what it is to serve.
-        stored: where the cluster reads each model, by digest.
+        stored: where the cluster reads each model, by the name of its Model.
         options: how they run.
 
     Raises:
@@ -101,7 +106,7 @@ def render(
     models, pipelines = [], []
     for target in targets:
         name = model_name(endpoint, target)
-        spec = _model(stored[target.model.digest], options)
+        spec = _model(stored[name], options)
         models.append(checked(_object("Model", name, endpoint, options, spec, target)))
         if options.pipeline:
             whole = _object("Pipeline", name + PIPELINE, endpoint, options, _pipeline(name), target)

@@ -145,6 +145,13 @@ def test_a_reader_that_went_away_is_no_failure(words, tmp_path):
     assert process.wait() == 0
 
 
+@pytest.mark.parametrize("words", [["show"], ["runs"], ["audit", "log"]])
+def test_a_reader_of_a_project_may_go_away(lived, words):
+    """From tables, too."""
+    words = [*words, lived.run["id"]] if words == ["show"] else words
+    test_a_reader_that_went_away_is_no_failure(words, lived.folder)
+
+
 def test_a_run_that_loses_its_terminal_is_no_success(project):
     """Where nobody hears how work goes on, the run stops, is on record as failed, and resumes."""
     made = project()
@@ -153,6 +160,21 @@ def test_a_run_that_loses_its_terminal_is_no_success(project):
     )
     process.stderr.close()
     assert process.wait() == 1
+    assert made.run["status"] == "failed"
+    made("run", "--resume", made.run["id"], "--until", "review")
+
+
+def test_a_run_whose_whole_output_is_lost_is_no_success(project):
+    """As in `2>&1 | head`, where one pipe takes both: it stops and resumes like the other."""
+    made = project()
+    reader, writer = os.pipe()
+    os.close(reader)
+    words = [SCRIPT, "run", "--until", "review"]
+    done = subprocess.run(
+        words, cwd=made.folder, stdout=writer, stderr=writer, timeout=120, check=False
+    )
+    os.close(writer)
+    assert done.returncode == 1
     assert made.run["status"] == "failed"
     made("run", "--resume", made.run["id"], "--until", "review")
 

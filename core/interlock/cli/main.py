@@ -64,9 +64,10 @@ def _a_reader_may_leave() -> Iterator[None]:
     """Where the reader of our results has gone, as `| head` does: that is no failure of ours."""
     try:
         yield
-    except BrokenPipeError:
-        if not _is_unread(sys.stdout):
-            # It was another pipe: work that was under way did not end.
+    except BrokenPipeError as error:
+        # It was another pipe, or one for both, as in `2>&1 | head`: an error that says how to go on
+        # broke off work that was under way.
+        if getattr(error, "__notes__", ()) or not _is_unread(sys.stdout):
             raise
         # The interpreter flushes on its way out, too, and would complain.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -91,7 +91,6 @@ def print_table(headings: Sequence[str], lines: Sequence[Sequence[Any]]) -> None
     """
     from rich import box
     from rich.cells import cell_len
-    from rich.console import Console
     from rich.table import Table
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
@@ -108,11 +107,23 @@ def print_table(headings: Sequence[str], lines: Sequence[Sequence[Any]]) -> None
     for row in rows:
         table.add_row(*row)
     # Output that goes to a file or a pipe is not folded to the width of a terminal.
-    console = Console(width=None if sys.stdout.isatty() else max(width, _WIDE))
+    console = _console(None if sys.stdout.isatty() else max(width, _WIDE))
     if width <= console.width:
         console.print(table)
     else:
         _print_apart(console, headings, rows)
+
+
+def _console(width: int | None) -> Console:
+    from rich.console import Console
+
+    class Leaving(Console):
+        """rich would end the process with 1 where a reader left: that is `main`'s to say."""
+
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError
+
+    return Leaving(width=width)
 
 
 def _print_apart(console: Console, headings: Sequence[str], rows: Sequence[Sequence[Text]]) -> None:

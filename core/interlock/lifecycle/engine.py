@@ -370,7 +370,7 @@ def _ending(error: BaseException) -> tuple[str, int]:
 def _say_how_to_go_on(error: BaseException, run_id: str) -> None:
     """Name the run in what is told of its end, where nothing is said of what to do."""
     again = f"interlock run --resume {short(run_id)}"
-    if isinstance(error, KeyboardInterrupt):
+    if isinstance(error, KeyboardInterrupt | BrokenPipeError):
         error.add_note(again)
     elif isinstance(error, HookFailed) and not error.hint:
         error.hint = f"mend it, then {again}"

@@ -1,13 +1,16 @@
 """Every command as a person and as a program uses it: exit codes, listings, ids, words."""
 
+import ast
 import json
 import re
 import sqlite3
 from contextlib import closing
+from pathlib import Path
 
 import click
 import pytest
 
+import interlock as core
 from interlock.cli.main import COMMANDS, cli, main
 from interlock.plugins.discover import installed
 
@@ -237,6 +240,8 @@ def test_an_ambiguous_id_names_what_it_may_be(lived):
         (["run", "--set", "task.sed=1"], "did you mean 'seed'?"),
         (["run", "--set", "train-sklearn"], "write --set key=value"),
         (["plugins", "list", "--role", "trane"], "there is no role 'trane'; did you mean 'train'?"),
+        (["plugins", "show", "sql"], "is installed; did you mean 'registry-sql'?"),
+        (["plugins", "check", "registry-sq"], "is installed; did you mean 'registry-sql'?"),
         (["rollback"], "nothing is deployed at small"),
         (["serve"], "nothing is deployed at small"),
         (["deployments", "--start"], "nothing is deployed at small"),
@@ -311,6 +316,26 @@ def test_init_writes_a_project_that_checks(start):
     assert ".interlock/" in (made.folder / ".gitignore").read_text(encoding="utf-8")
     (made.folder / "interlock.toml").unlink()
     assert "next: interlock stack check" in made("init").out
+
+
+def test_help_is_plain_and_whole():
+    """No mark-up of docstrings, and no line of a group that breaks off."""
+    for words, command in walk(cli):
+        text = command.get_help(click.Context(command, info_name=" ".join(words)))
+        assert "``" not in text, words
+        assert "..." not in text.partition("Commands:")[2], words
+
+
+def test_every_hint_is_a_command_that_there_is():
+    """What an error says to type can be typed."""
+    known = {words for words, _ in walk(cli)}
+    groups = {words[:1] for words in known if len(words) > 1}
+    for path in Path(core.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.keyword) and node.arg == "hint":
+                for found in re.finditer(r"\binterlock ([a-z]+)(?: ([a-z]+))?", ast.unparse(node)):
+                    words = found.groups() if found.groups()[:1] in groups else (found[1],)
+                    assert tuple(filter(None, words)) in known, f"{path}: {found[0]}"
 
 
 def test_init_refuses_a_folder_that_is_not_named_in_utf8(start):

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import click
 
 from interlock.cli import completing
-from interlock.cli.options import Chosen, json_option, page_options, stack_options
+from interlock.cli.options import Chosen, WholeLines, json_option, page_options, stack_options
 
 if TYPE_CHECKING:
     from interlock.session import Session
 
 
-@click.group()
+@click.group(cls=WholeLines)
 def audit() -> None:
     """Verify and read the ledger."""
 

@@ -46,11 +46,16 @@ def check(
     """
     import subprocess
 
-    from interlock.errors import FAILED
+    from interlock.errors import FAILED, UsageError
+    from interlock.plugins.discover import installed, nearest_plugin
     from interlock.plugins.promises import Checking
 
     hosting = Chosen(stack_name, stack_file).hosts().get(name)
     python = hosting.python if hosting is not None else None
+    if python is None and name not in installed():
+        # Before what the suites need is asked for.
+        msg = f"no plugin {name!r} is installed{nearest_plugin(name, installed())}"
+        raise UsageError(msg, hint="interlock plugins list")
     if python is not None:
         click.echo(f"{name} runs in an environment of its own: {python}", err=True)
     checking = Checking(name=name, settings=settings, only=only, python=python, as_json=as_json)

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import click
 
-from interlock.cli.options import Chosen, json_option, page_options, stack_options
+from interlock.cli.options import Chosen, WholeLines, json_option, page_options, stack_options
 
 
-@click.group()
+@click.group(cls=WholeLines)
 def labels() -> None:
     """Bring the truths that arrive later, and list what came."""
 

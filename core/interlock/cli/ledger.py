@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
-from interlock.cli.options import Chosen, stack_options
+from interlock.cli.options import Chosen, WholeLines, stack_options
 
 
-@click.group()
+@click.group(cls=WholeLines)
 def ledger() -> None:
     """Look after the ledger's database."""
 

@@ -11,7 +11,7 @@ import click
 from interlock.cli import completing
 from interlock.cli.exports import export
 from interlock.cli.imports import import_model
-from interlock.cli.options import Chosen, json_option, page_options, stack_options
+from interlock.cli.options import Chosen, WholeLines, json_option, page_options, stack_options
 from interlock.cli.reconcile import reconcile
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def _message(run: Mapping[str, Any]) -> str:
     return (run["message"] or "").partition("\n")[0][:60]
 
 
-@click.group(invoke_without_command=True)
+@click.group(cls=WholeLines, invoke_without_command=True)
 @click.option("--from-registry", is_flag=True, help="Ask the registry, not the ledger.")
 @click.option(
     "--model",

@@ -15,7 +15,22 @@ if TYPE_CHECKING:
     from interlock.session import Reporter, Session
     from interlock.stack.hosting import Hosting
 
+_WHOLE = 1000
+"""Longer than any first sentence."""
+
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+class WholeLines(click.Group):
+    """A group that lists its commands with all of their first sentence, as the root does."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list; lines that are too long are folded."""
+        commands = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
+        with formatter.section("Commands"):
+            formatter.write_dl(
+                [(name, found.get_short_help_str(_WHOLE)) for name, found in commands if found]
+            )
 
 
 def stack_options(function: F) -> F:

@@ -17,7 +17,7 @@ _REASON = click.option("--reason", required=True, help="In your words; it stays 
 def approve(chosen: Chosen, *, subject: str, reason: str) -> int:
     """Say yes to the dossier of a run, or of the run that a version came from.
 
-    Nothing is released by it alone: ``interlock run --resume RUN`` reviews again.
+    Nothing is released by it alone: `interlock run --resume RUN` reviews again.
     """
     return _decide(chosen, subject, "approve", reason)
 

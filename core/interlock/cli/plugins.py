@@ -11,13 +11,13 @@ import click
 from interlock.cli import completing
 from interlock.cli.check import check
 from interlock.cli.install import install
-from interlock.cli.options import Chosen, json_option, stack_options
+from interlock.cli.options import Chosen, WholeLines, json_option, stack_options
 
 if TYPE_CHECKING:
     from interlock.plugins.discover import Installed
 
 
-@click.group()
+@click.group(cls=WholeLines)
 def plugins() -> None:
     """List, explain, check, install and write plugins."""
 
@@ -119,12 +119,12 @@ def show_plugin(chosen: Chosen, *, name: str, as_json: bool) -> int:
     """
     from interlock.cli.render import print_json
     from interlock.errors import DONE, FAILED, UsageError
-    from interlock.plugins.discover import nearest
+    from interlock.plugins.discover import nearest_plugin
     from interlock.plugins.reference import describe_plugin
 
     known = _known(chosen)
     if name not in known:
-        msg = f"no plugin {name!r} is installed{nearest(name, known)}"
+        msg = f"no plugin {name!r} is installed{nearest_plugin(name, known)}"
         raise UsageError(msg, hint="interlock plugins list")
     found = describe_plugin(known[name]())
     if as_json:

@@ -24,7 +24,7 @@ def promote(chosen: Chosen, *, version: str, target: str, as_json: bool) -> int:
     """Bring VERSION to another stack, with its artifacts, its dossier and its history.
 
     The same digest, under the same id. Approvals and releases stay behind: it is reviewed again
-    under the policy there, when ``interlock run --resume`` goes on with it.
+    under the policy there, when `interlock run --resume` goes on with it.
     """
     from interlock.cli.render import digest, print_json
     from interlock.cli.report import TerminalReporter

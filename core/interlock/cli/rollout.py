@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from interlock.cli.options import Chosen, json_option, page_options, stack_options
+from interlock.cli.options import Chosen, WholeLines, json_option, page_options, stack_options
 
 if TYPE_CHECKING:
     from interlock.lifecycle.rollouts.control import Look
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _reason = click.option("--reason", required=True, help="Why; it is recorded.")
 
 
-@click.group()
+@click.group(cls=WholeLines)
 def rollout() -> None:
     """Look after a rollout: `interlock run` and `interlock deploy` begin one.
 

@@ -8,10 +8,10 @@ from typing import Any
 import click
 
 from interlock.cli import completing, swap
-from interlock.cli.options import Chosen, file_option, json_option, stack_options
+from interlock.cli.options import Chosen, WholeLines, file_option, json_option, stack_options
 
 
-@click.group()
+@click.group(cls=WholeLines)
 def stack() -> None:
     """Look at, check and describe stacks."""
 

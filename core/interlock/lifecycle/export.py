@@ -107,7 +107,8 @@ def _named(session: Session, text: str | None) -> str:
     for found in reads.releases(session.project, run=run, limit=1) if run else ():
         return str(found["id"])
     msg = f"{short(str(row['id']))} led to no release"
-    raise UsageError(msg, hint="interlock releases")
+    why = f"interlock review --explain {short(str(run))} says why"
+    raise UsageError(msg, hint=why if run else "interlock runs")
 
 
 def _heldout(session: Session, release: Release) -> pa.Table:

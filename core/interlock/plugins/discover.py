@@ -45,6 +45,13 @@ def installed() -> dict[str, Installed]:
     return dict(sorted(found.items(), key=lambda item: (order[item[1].role], item[1].word)))
 
 
+def nearest_plugin(name: str, known: Iterable[str]) -> str:
+    """As `nearest`, also for who typed a plugin's word alone."""
+    names = tuple(known)
+    of_word = [plugin for plugin in names if plugin.partition("-")[2] == name]
+    return f"; did you mean {of_word[0]!r}?" if of_word else nearest(name, names)
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """``; did you mean 'x'?`` where a known name is near, else nothing."""
     import difflib

@@ -84,9 +84,13 @@ class ServerReads(ABC):
 
         All of it, or only what went live after a sequence.
         """
-        from interlock.ledger.history import endpoint_history
+        from interlock.ledger.history import lived
 
-        return endpoint_history(self, project, stack, endpoint, after=after)
+        def events(deployment: str, after: int) -> list[Row]:
+            return self.events(project, subject=deployment, after=after, limit=None)
+
+        deployments = self.deployments(project, stack=stack, endpoint=endpoint, limit=None)
+        return lived(deployments, events, after=after)
 
     def open_rollout(self, project: str, stack: str, endpoint: str) -> Row | None:
         """What is being rolled out at an endpoint, or None."""

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from interlock.ledger.asked import ServerReads
     from interlock.ledger.values import Row
 
+Events = Callable[[str, int], Iterable["Row"]]
+"""Gives the events of a subject that come after a sequence, in order."""
 
-def endpoint_history(
-    reads: ServerReads, project: str, stack: str, endpoint: str, *, after: int = 0
-) -> list[Row]:
+
+def lived(deployments: Iterable[Row], events: Events, *, after: int = 0) -> list[Row]:
     """Each time that a release went live at an endpoint, oldest first.
 
     A change of targets is live when it is written, for the server follows the ledger; a
@@ -20,28 +21,28 @@ def endpoint_history(
     place are no lines of their own.
 
     Args:
-        reads: of the ledger.
-        project, stack, endpoint: where.
+        deployments: of the endpoint.
+        events: where theirs are read.
         after: only what went live after this sequence; nothing before it is read.
     """
     found = [
         line
-        for deployment in reads.deployments(project, stack=stack, endpoint=endpoint, limit=None)
+        for deployment in deployments
         if deployment["sequence"] > after
-        for line in _lines(reads, project, deployment["id"], after)
+        for line in _lines(deployment["id"], events, after)
     ]
-    lived: list[Row] = []
+    kept: list[Row] = []
     for line in sorted(found, key=lambda line: line["sequence"]):
-        stays = lived and lived[-1]["release"] == line["release"]
+        stays = kept and kept[-1]["release"] == line["release"]
         if not (stays and line["reason"] == "rollout"):
-            lived.append(line)
-    return lived
+            kept.append(line)
+    return kept
 
 
-def _lines(reads: ServerReads, project: str, deployment: str, after: int) -> list[dict[str, Any]]:
+def _lines(deployment: str, events: Events, after: int) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     intended: dict[str, Any] = {}
-    for event in reads.events(project, subject=deployment, after=after, limit=None):
+    for event in events(deployment, after):
         said = event["payload"] or {}
         if event["kind"] == "deployment.intended":
             intended = said
@@ -50,7 +51,7 @@ def _lines(reads: ServerReads, project: str, deployment: str, after: int) -> lis
             intended = {}
         elif event["kind"] == "deployment.applied" and after:
             # What came true may have been intended before.
-            whole = _lines(reads, project, deployment, 0)
+            whole = _lines(deployment, events, 0)
             return [line for line in whole if line["sequence"] > after]
         elif event["kind"] == "deployment.targets" and said:
             found.append(_line(event, said))

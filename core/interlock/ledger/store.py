@@ -170,9 +170,13 @@ class Ledger:
 
     def erase(self, event_id: str, *, reason: str, actor: Actor | None = None) -> Event:
         """Remove an event's payload for good, leaving a tombstone; see `interlock.ledger.erase`."""
-        from interlock.ledger.erase import erase
+        from interlock.ledger.erase import empty_journal, erase
 
-        return erase(self, event_id, reason=reason, actor=actor)
+        with self.writing() as connection:
+            told = erase(connection, self.pen, event_id, reason=reason, actor=actor or self.actor)
+        empty_journal(self.engine)
+        self.tell((told,))
+        return told
 
     def tell(self, written: tuple[Event, ...]) -> None:
         """Tell the observers what was written."""

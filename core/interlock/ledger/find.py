@@ -11,7 +11,7 @@ from interlock.errors import LedgerError
 from interlock.ledger.tables import PROJECTIONS
 
 if TYPE_CHECKING:
-    from interlock.ledger.queries import Reads
+    from interlock.ledger.rows import Rows
     from interlock.ledger.values import Row
 
 _DIGEST = re.compile(r"(?:sha256:)?([0-9a-f]{4,64})")
@@ -27,7 +27,7 @@ _DIGESTS = (
 _SHOWN = 5
 
 
-def find(reads: Reads, text: str, *, project: str | None = None) -> tuple[str, Row]:
+def find(reads: Rows, text: str, *, project: str | None = None) -> tuple[str, Row]:
     """The table and the row that a text names.
 
     Args:
@@ -61,7 +61,7 @@ def find(reads: Reads, text: str, *, project: str | None = None) -> tuple[str, R
     )
 
 
-def _equal(reads: Reads, table: str, column: str, text: str, project: str | None) -> list[Row]:
+def _equal(reads: Rows, table: str, column: str, text: str, project: str | None) -> list[Row]:
     columns = PROJECTIONS[table].c
     statement = select(PROJECTIONS[table]).where(columns[column] == text).limit(_SHOWN)
     if project is not None:
@@ -70,7 +70,7 @@ def _equal(reads: Reads, table: str, column: str, text: str, project: str | None
 
 
 def _beginning(
-    reads: Reads, table: str, column: str, text: str, project: str | None
+    reads: Rows, table: str, column: str, text: str, project: str | None
 ) -> list[tuple[str, str]]:
     """The digests that begin so, each with its project."""
     columns = PROJECTIONS[table].c
@@ -87,7 +87,7 @@ def _beginning(
     ]
 
 
-def _newest(reads: Reads, table: str, project: str, column: str, digest: str) -> Row:
+def _newest(reads: Rows, table: str, project: str, column: str, digest: str) -> Row:
     equal: dict[str, Any] = {column: digest}
     return reads.listing(table, project, limit=1, **equal)[0]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,15 +26,24 @@ if TYPE_CHECKING:
 LOCK = 0x1A7E710C
 """Of PostgreSQL's advisory locks, the one that making and migrating a ledger take."""
 
+Migrate = Callable[[Engine, URL], object]
+"""Brings a SQLite ledger to the present schema."""
 
-def ready(engine: Engine, url: URL, *, create: bool) -> str:
+
+def ready(engine: Engine, url: URL, *, create: bool, migrate: Migrate) -> str:
     """The id of a ledger that this version can work with.
+
+    Args:
+        engine: of its database.
+        url: where it is.
+        create: whether to make one where there is none.
+        migrate: called where it is a file of an older version.
 
     Raises:
         LedgerError: there is none and none may be made, or it is of another version.
     """
     if url.get_backend_name() == "sqlite":
-        return _ready_file(engine, url, create=create)
+        return _ready_file(engine, url, create=create, migrate=migrate)
     try:
         with engine.connect() as connection:
             there = inspect(connection).has_table("meta", schema=engines.SCHEMA)
@@ -79,7 +89,7 @@ def refuse_newer(url: URL, revision: str) -> None:
         )
 
 
-def _ready_file(engine: Engine, url: URL, *, create: bool) -> str:
+def _ready_file(engine: Engine, url: URL, *, create: bool, migrate: Migrate) -> str:
     path = Path(str(url.database))
     if not path.exists():
         if not create:
@@ -96,9 +106,7 @@ def _ready_file(engine: Engine, url: URL, *, create: bool) -> str:
         raise engines.failed(url, "opened", error) from error
     if revision != REVISION:
         refuse_newer(url, revision)
-        from interlock.ledger.migrate import migrate_file
-
-        migrate_file(engine, url)
+        migrate(engine, url)
     return found
 
 

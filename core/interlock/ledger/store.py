@@ -20,7 +20,7 @@ from interlock.ledger.writing import ChainWriter, Pen
 from interlock_hookspecs import Actor, Event
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Engine
     from sqlalchemy.engine import URL
 
 T = TypeVar("T")
@@ -51,7 +51,7 @@ class Ledger:
         self.actor = actor
         self.engine = engines.connect(url)
         try:
-            self.id = ready(self.engine, url, create=create)
+            self.id = ready(self.engine, url, create=create, migrate=_migrate)
         except BaseException:
             self.engine.dispose()
             raise
@@ -214,3 +214,9 @@ class Ledger:
         """Wait a little for a server that went away; of anything else there is nothing to wait."""
         if not (is_away(error) and self.patience.holds()):
             raise engines.failed(self.url, doing, error) from error
+
+
+def _migrate(engine: Engine, url: URL) -> None:
+    from interlock.ledger.migrate import migrate_file
+
+    migrate_file(engine, url)

@@ -120,6 +120,8 @@ def test_what_cannot_be_brought_is_said(small, source, code, says):
     said = small("models", "import", source, expect=code)
     assert says in said.err
     assert "Traceback" not in said.err
+    # What was wrong as it was typed leaves no run behind.
+    assert len(small.listed("runs")) == (code == 1)
 
 
 BRINGS = '''\

@@ -104,6 +104,10 @@ def start_run(
         from interlock.lifecycle.rollouts.begin import refuse_unable
 
         refuse_unable(session)
+    if imported is not None:
+        from interlock.lifecycle.imports import refuse_unknown
+
+        refuse_unknown(session, imported)
     described = describe(session)
     # The ledger before the id, which is to sort after everything in it.
     ledger = session.ledger

@@ -22,6 +22,7 @@ from interlock_hookspecs.values import texts
 
 if TYPE_CHECKING:
     from interlock.lifecycle.context import Context
+    from interlock.session import Session
 
 _SCHEME = re.compile(r"[a-z][a-z0-9-]+:(?!//)")
 _PICKLES = frozenset({"pkl", "pickle", "joblib", "cloudpickle", "dill"})
@@ -72,6 +73,19 @@ def read_source(text: str, root: Path, *, format: str = "", inputs: tuple[str, .
     inside = path.is_relative_to(root)
     said = path.relative_to(root).as_posix() if inside else str(path)
     return Source(source=said, format=kind, inputs=inputs, digest=file_digest(path))
+
+
+def refuse_unknown(session: Session, source: Source) -> None:
+    """Refuse what nobody here can bring or open, before a run is recorded.
+
+    Raises:
+        UsageError: no plugin of that format is installed, or nobody in the stack brings models.
+    """
+    if source.format:
+        session.funnel.member(f"model-{source.format}")
+    elif not session.funnel.has("import_candidate"):
+        msg = f"no plugin of this stack implements import_candidate: nobody brings {source.source}"
+        raise UsageError(msg, hint="name one that does in the stack file, or give a file")
 
 
 def imported(context: Context) -> Source | None:

@@ -35,6 +35,13 @@ def test_a_check_that_was_never_measured(lived):
     )
 
 
+def test_a_run_that_ended_early_tells_nothing(project):
+    """Where no model was measured yet, what is measured of one is not known."""
+    made = project()
+    made("run", "--until", "train")
+    assert told(made) == []
+
+
 def test_a_task_of_another_kind_is_measured_otherwise(lived):
     """What the latest runs of a binary task measured says nothing of a regression."""
     lived.edit('"metrics.roc_auc" = ">= 0.9"', '"metrics.rmse" = "<= 1"')

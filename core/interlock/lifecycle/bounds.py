@@ -93,7 +93,9 @@ def _checks(session: Session, ledger: Ledger, makers: Mapping[str, Maker]) -> di
     found: dict[str, set[str]] = {}
     kind = session.stack.task.kind if session.stack.task else None
     for run in ledger.reads.runs(project=session.project, limit=_LOOKED_AT):
-        if _kind(run) != kind:
+        validated = ledger.reads.finished_stage(run["id"], "validate")
+        # Before that only rows were measured, and what a run reuses stands with the other.
+        if _kind(run) != kind or validated is None or validated["status"] != "finished":
             continue
         for row in ledger.reads.checks(run["id"]):
             word, _, label = str(row["key"]).partition(".")

@@ -240,6 +240,10 @@ def test_an_ambiguous_id_names_what_it_may_be(lived):
         (["run", "--set", "task.sed=1"], "did you mean 'seed'?"),
         (["run", "--set", "train-sklearn"], "write --set key=value"),
         (["plugins", "list", "--role", "trane"], "there is no role 'trane'; did you mean 'train'?"),
+        (
+            ["stack", "check", "--set", "registry=sqll"],
+            "--set: [stack.dev] registry = 'sqll': no such",
+        ),
         (["plugins", "show", "sql"], "is installed; did you mean 'registry-sql'?"),
         (["plugins", "check", "registry-sq"], "is installed; did you mean 'registry-sql'?"),
         (["rollback"], "nothing is deployed at small"),

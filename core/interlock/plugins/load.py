@@ -127,7 +127,7 @@ def _misnamed(stack: Stack, known: dict[str, Installed]) -> list[str]:
         from interlock.plugins.pins import lock_problems
 
         problems += lock_problems(stack, known)
-    problems += [_unknown(name, known) for name in stack.plugin_names() if name not in known]
+    problems += [_unknown(name, known, stack) for name in stack.plugin_names() if name not in known]
     problems += check_settings_names(stack, {*known, *_hosted(stack)})
     return problems
 
@@ -282,11 +282,13 @@ def _unserved(member: Member, stack: Stack) -> list[str]:
     ]
 
 
-def _unknown(name: str, known: dict[str, Installed]) -> str:
+def _unknown(name: str, known: dict[str, Installed], stack: Stack) -> str:
     role, _, word = name.partition("-")
+    origin = stack.origins.get(f"stack.{stack.name}.{role}")
+    place = f"{origin}: [stack.{stack.name}] " if origin else ""
     words = [plugin.word for plugin in known.values() if plugin.role == role]
     offered = f"; installed for {role}: {', '.join(words)}" if words else ""
     return (
-        f"{role} = {word!r}: no such plugin is installed{nearest(word, words)}{offered}"
+        f"{place}{role} = {word!r}: no such plugin is installed{nearest(word, words)}{offered}"
         f" (pip install interlock-{name}, if that is its name)"
     )

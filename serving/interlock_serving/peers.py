@@ -19,7 +19,7 @@ import orjson
 
 from interlock_serving import merged
 from interlock_serving.slots import Slot
-from interlock_serving.totals import Total, Totals
+from interlock_serving.totals import Totals
 
 ENVIRONMENT = "INTERLOCK_DEPLOY_LOCAL_WORKER"
 """Tells a process that it is a worker: which one, the port of gRPC, 0 without one, and the numbers
@@ -53,19 +53,18 @@ class Peers:
         """The endpoint's readiness out of this worker's."""
         if self.totals is None:
             return own
-        total = self._total(self.totals, own, self._counted())
+        total = self.totals.total(own, _of_slots(self._counted()), self._heard())
         if self.alone:
             begun = {"ready": False, "problem": "this worker has just begun", "workers": []}
             return {**own, **begun, **merged.counted(total, [own])}
-        said = [state["readiness"] for state in self.others]
-        return merged.readiness(own, said, total, self.starting)
+        return merged.readiness(own, self._heard() or [], total, self.starting)
 
     def metrics(self) -> dict[str, Any]:
         """The endpoint's counts, this worker's with the others'."""
         own = self._counted()
         if self.totals is None:
             return own
-        total = self._total(self.totals, self.readiness(), own)
+        total = self.totals.total(self.readiness(), _of_slots(own), self._heard())
         late = functools.reduce(merged.added, (state["late"] for state in self.others), own["late"])
         return {**total.counts, "late": late, "lost": total.lost, "skipped": total.skipped}
 
@@ -73,18 +72,21 @@ class Peers:
         """What this worker tells the others, once it stands in its slot what it counted."""
         own, counted = self.readiness(), self._counted()
         if self.totals is not None:
-            self._total(self.totals, own, counted)
+            self.totals.tell(own, _of_slots(counted), self._heard())
         return {"readiness": own, "late": counted.get("late", {})}
 
     def _counted(self) -> dict[str, Any]:
         return self.counted() if self.counted else {}
 
-    def _total(self, totals: Totals, own: dict[str, Any], counted: dict[str, Any]) -> Total:
-        # How these are is told, or stands in readiness.
-        apart = ("late", "lost", "skipped")
-        counts = {name: series for name, series in counted.items() if name not in apart}
-        others = None if self.alone else [state["readiness"] for state in self.others]
-        return totals.tell(own, counts, others)
+    def _heard(self) -> list[dict[str, Any]] | None:
+        """The others' readiness; None while nothing was heard of them."""
+        return None if self.alone else [state["readiness"] for state in self.others]
+
+
+def _of_slots(counted: dict[str, Any]) -> dict[str, Any]:
+    """The counts for metrics that go through slots; the others are told, or stand in readiness."""
+    apart = ("late", "lost", "skipped")
+    return {name: series for name, series in counted.items() if name not in apart}
 
 
 @attrs.frozen(eq=False)

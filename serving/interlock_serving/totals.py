@@ -80,12 +80,31 @@ class Totals:
         self._number = number
         before = _read(slots[number])
         self._since: dict[str, str] = before["since"]
+        self._shown: int = before["shown"]
         self._base: Counts = before["counts"]
         """Counted here, and by nobody who counts now: by who was here before, of what is gone."""
         self._own: Counts = {}
 
-    def tell(self, own: Plain, metrics: Counts, others: Sequence[Plain] | None) -> Total:
-        """Say what this worker counted until now, and give what the endpoint did.
+    def total(self, own: Plain, metrics: Counts, others: Sequence[Plain] | None) -> Total:
+        """Tell what this worker counted until now, and give what the endpoint did.
+
+        Args:
+            own, metrics, others: as `tell` takes them.
+        """
+        said = [_read(slot) for slot in self._slots]
+        pids = {state["pid"] for state in others or ()}
+        # Who died, whoever came after it has found on disk what it had lost, or will: until then,
+        # and where the heir is in another place, it is as many as were told of.
+        lost = own["captures_lost"] + sum(each["lost"] for each in said if each["pid"] in pids)
+        self._shown = max(lost, self._shown, *(each["shown"] for each in said))
+        said[self._number] = self.tell(own, metrics, others)
+        # In the order of places, whoever is asked: sums of fractions differ by it.
+        counts = functools.reduce(added, (each["counts"] for each in said))
+        since = functools.reduce(_earliest, (each["since"] for each in said))
+        return Total(_without(counts, _live([own, *(others or ())])), since, self._shown)
+
+    def tell(self, own: Plain, metrics: Counts, others: Sequence[Plain] | None) -> Plain:
+        """Say in this worker's slot what was counted there until now; gives what it said.
 
         Args:
             own: this worker's readiness.
@@ -106,34 +125,27 @@ class Totals:
         for row in own["traffic"]:
             key = key_of(row)
             self._since[key] = min(row["since"], self._since.get(key, row["since"]))
-        said = [_read(slot) for slot in self._slots]
-        pids = {state["pid"] for state in others or ()}
-        # Who died, whoever came after it has found on disk what it had lost, or will: until then,
-        # and where the heir is in another place, it is as many as were told of.
-        lost = own["captures_lost"] + sum(each["lost"] for each in said if each["pid"] in pids)
-        shown = max(lost, *(each["shown"] for each in said))
-        said[self._number] = mine = {
+        said = {
             "pid": own["pid"],
             "lost": own["captures_lost"],
-            "shown": shown,
+            "shown": self._shown,
             "since": self._since,
             "counts": added(counts, self._base),
         }
-        self._slots[self._number].write(orjson.dumps(mine))
-        # In the order of places, whoever is asked: sums of fractions differ by it.
-        total = functools.reduce(added, (each["counts"] for each in said))
-        since = functools.reduce(_earliest, (each["since"] for each in said))
-        return Total(_without(total, live), since, shown)
+        self._slots[self._number].write(orjson.dumps(said))
+        return said
 
     def _carry_over(self, now: Counts) -> None:
         """Keep what was counted and is counted no more: its model is gone, or was opened anew."""
         for name, series in self._own.items():
             for of, count in series.items():
-                if of not in now.get(name, {}) or is_less(now[name][of], count):
+                if of not in now[name] or is_less(now[name][of], count):
                     kept = self._base.setdefault(name, {})
                     kept[of] = added(count, kept[of]) if of in kept else count
         # A copy: rows of numbers go on being counted in.
-        self._own = orjson.loads(orjson.dumps(now))
+        self._own = orjson.loads(
+            orjson.dumps({name: now[name] for name in _OF_RELEASES & now.keys()})
+        )
 
 
 def _read(slot: Slot) -> Plain:

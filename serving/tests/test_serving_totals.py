@@ -55,7 +55,7 @@ def metrics_of(own):
 
 def told(totals, own, *others):
     """What the endpoint is said to have counted: each release, its beginning, and all requests."""
-    total = totals.tell(own, metrics_of(own), others or None)
+    total = totals.total(own, metrics_of(own), others or None)
     rows = {
         row["release"]: (row["since"], row["requests"], row["latencies"])
         for row in total.traffic([own, *others])
@@ -72,7 +72,7 @@ def test_what_workers_say_is_added_up(slots):
     own = state(7, ("a", "2026-01-02", 2), ("b", "2026-01-02", 0), lost=1, problem="late")
     other = state(5, ("a", "2026-01-03", 1), lost=4, ready=False, problem="late")
     its.tell(other, {}, [own])
-    said = merged.readiness(own, [other], mine.tell(own, {}, [other]), 1)
+    said = merged.readiness(own, [other], mine.total(own, {}, [other]), 1)
     assert (said["ready"], said["serving"], said["workers"]) == (False, ["a"], [5, 7])
     assert said["problem"] == "late; workers that are being started: 1 of 3"
     assert (said["captures_lost"], said["mirrors_skipped"]) == (5, 3)
@@ -119,11 +119,11 @@ def test_captures_of_the_dead_are_counted_once_by_whoever_inherits_them(slots):
     one, other = Totals(slots, 0), Totals(slots, 1)
     first, second = state(1, lost=5), state(2, lost=2)
     one.tell(first, {}, [second])
-    assert other.tell(second, {}, [first]).lost == 7
+    assert other.total(second, {}, [first]).lost == 7
     heir, late = Totals(slots, 1), Totals(slots, 0)
-    assert late.tell(state(4), {}, None).lost == 7
-    assert heir.tell(state(3, lost=9), {}, None).lost == 9
-    assert late.tell(state(4), {}, [state(3, lost=9)]).lost == 9
+    assert late.total(state(4), {}, None).lost == 7
+    assert heir.total(state(3, lost=9), {}, None).lost == 9
+    assert late.total(state(4), {}, [state(3, lost=9)]).lost == 9
 
 
 def test_sums_of_fractions_are_the_same_whoever_is_asked(slots):
@@ -136,7 +136,7 @@ def test_sums_of_fractions_are_the_same_whoever_is_asked(slots):
         number = turn % 3
         seconds[number] += 0.1 * number
         counts = {"request_seconds": {"/": seconds[number]}}
-        now = totals[number].tell(state(number), counts, None).counts["request_seconds"]["/"]
+        now = totals[number].total(state(number), counts, None).counts["request_seconds"]["/"]
         assert now >= before
         before = now
     slots[2].close()

@@ -10,7 +10,6 @@ import contextlib
 import http.client
 import json
 import os
-import shutil
 import signal
 import statistics
 import subprocess
@@ -21,7 +20,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import attrs
-from timing import EXAMPLE, Cost, Result, child_environment, finish, run_process
+from timing import Cost, Result, child_environment, copy_example, finish, run_process
 
 from interlock.processes import ProcessIdentity, is_alive
 from interlock.serving import process
@@ -55,7 +54,7 @@ class Endpoint:
 
 def prepared(folder: Path) -> Endpoint:
     """The example, its model released as ONNX and deployed, its server ended again."""
-    shutil.copytree(EXAMPLE, folder, ignore=shutil.ignore_patterns(".*", "__pycache__"))
+    copy_example(folder)
     stack = folder / STACK
     text = stack.read_text(encoding="utf-8")
     stack.write_text(text.replace('deploy = "local"', 'deploy = "local"\npackage = "onnx"', 1))

@@ -6,7 +6,6 @@ OpenMP thread. What both measured must be equal, else the comparison would mean 
 
 import json
 import math
-import shutil
 import sqlite3
 import subprocess
 import sys
@@ -14,7 +13,7 @@ import tempfile
 from contextlib import closing
 from pathlib import Path
 
-from timing import EXAMPLE, Result, child_environment, finish, interleaved, run_process
+from timing import Result, child_environment, copy_example, finish, interleaved, run_process
 
 PAIRS = 9
 WALL_BOUND = 1.25
@@ -44,7 +43,7 @@ def main() -> None:
     command = str(Path(sys.executable).with_name("interlock"))
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch, "employment")
-        shutil.copytree(EXAMPLE, folder, ignore=shutil.ignore_patterns(".*", "__pycache__"))
+        copy_example(folder)
         script = str(Path(__file__).with_name("plain_run.py"))
         plain = [sys.executable, script, str(Path(scratch, "model.skops"))]
         run = [command, "run", "--until", "register", "--again"]

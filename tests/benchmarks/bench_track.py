@@ -6,7 +6,6 @@ and both sides run where MLflow's light client is installed, with one OpenMP thr
 
 import json
 import math
-import shutil
 import socket
 import subprocess
 import sys
@@ -19,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from timing import EXAMPLE, ROOT, Result, child_environment, finish, interleaved, run_process
+from timing import ROOT, Result, child_environment, copy_example, finish, interleaved, run_process
 
 PAIRS = 7
 BOUND = 1.3
@@ -117,7 +116,7 @@ def main() -> None:
     command = str(Path(sys.executable).with_name("interlock"))
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch, "employment")
-        shutil.copytree(EXAMPLE, folder, ignore=shutil.ignore_patterns(".*", "__pycache__"))
+        copy_example(folder)
         with server(Path(scratch)) as uri:
             with (folder / "interlock.toml").open("a") as file:
                 file.write(STACK.replace("URI", uri))

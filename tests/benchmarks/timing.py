@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import resource
+import shutil
 import statistics
 import subprocess
 import sys
@@ -66,6 +67,11 @@ def child_environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
     environ = {**os.environ, **(more or {})}
     environ.pop("PYTHONDONTWRITEBYTECODE", None)
     return environ
+
+
+def copy_example(folder: Path) -> None:
+    """Copy the example as its repository has it: without what a run left there."""
+    shutil.copytree(EXAMPLE, folder, ignore=shutil.ignore_patterns(".*", "__pycache__"))
 
 
 def run_process(

@@ -13,6 +13,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from installed import distribution
 
 from interlock.testing import Project, Said, check
 
@@ -250,14 +251,8 @@ def install(tmp_path):
 
     def install_into(project, source):
         site = tmp_path / "site"
-        about = site / "interlock_validate_acme-1.2.3.dist-info"
-        about.mkdir(parents=True)
-        (about / "METADATA").write_text(
-            "Metadata-Version: 2.1\nName: interlock-validate-acme\nVersion: 1.2.3\n"
-        )
-        (about / "entry_points.txt").write_text(
-            "[interlock.validate]\nacme = interlock_validate_acme:Acme\n"
-        )
+        points = "[interlock.validate]\nacme = interlock_validate_acme:Acme\n"
+        distribution(site, "interlock-validate-acme", "1.2.3", points)
         (site / "interlock_validate_acme.py").write_text(source, encoding="utf-8")
         project.environ["PYTHONPATH"] = str(site)
         project.edit('validate = ["metrics"]', 'validate = ["metrics", "acme"]')

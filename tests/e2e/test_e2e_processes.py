@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from installed import distribution
 
 SCRIPT = Path(sys.executable).with_name("interlock")
 IMPORTS = """
@@ -62,11 +63,8 @@ LISTINGS = [["runs"], ["models"], ["audit", "log"], ["labels", "list"]]
 def extended(tmp_path):
     """A folder in which a distribution is installed that adds the command hello."""
     (tmp_path / "greeting.py").write_text(COMMAND, encoding="utf-8")
-    info = tmp_path / "greeting-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: greeting\nVersion: 1.0\n")
     points = "[interlock.cli]\nhello = greeting:hello\nruns = greeting:hello\n"
-    (info / "entry_points.txt").write_text(points)
+    distribution(tmp_path, "greeting", "1.0", points)
     return tmp_path
 
 

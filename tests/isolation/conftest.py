@@ -5,6 +5,7 @@ import venv
 from pathlib import Path
 
 import pytest
+from installed import distribution
 
 from interlock.errors import HookFailed
 from interlock.plugins.funnel import Funnel, Member
@@ -21,12 +22,8 @@ def make_environment(folder, *, with_worker=True, source=None, entry="Apart"):
     (packages,) = folder.glob("lib/python*/site-packages")
     module = packages / PLUGIN.name
     module.write_text(source or PLUGIN.read_text(encoding="utf-8"), encoding="utf-8")
-    told = packages / "interlock_validate_apart-1.5.dist-info"
-    told.mkdir()
-    (told / "METADATA").write_text(
-        "Metadata-Version: 2.1\nName: interlock-validate-apart\nVersion: 1.5\n"
-    )
-    (told / "entry_points.txt").write_text(f"[interlock.validate]\napart = {PLUGIN.stem}:{entry}\n")
+    points = f"[interlock.validate]\napart = {PLUGIN.stem}:{entry}\n"
+    distribution(packages, "interlock-validate-apart", "1.5", points)
     if with_worker:
         # All that this interpreter has, its editable members included.
         ours = next(place for place in site.getsitepackages() if Path(place).is_dir())

@@ -4,6 +4,7 @@ import re
 from importlib import metadata
 
 import pytest
+from installed import distribution
 
 from interlock.cli.main import main
 
@@ -17,7 +18,6 @@ validate = ["metrics", "apart"]
 [stack.dev.validate-apart]
 python = "{python}"
 """
-NEEDED = "interlock_beside-{version}.dist-info"
 
 
 @pytest.fixture
@@ -39,14 +39,11 @@ def site(environment, tmp_path):
 
 def install(packages, version):
     """What the plugin needs, in a version; others go."""
-    for old in packages.glob(NEEDED.format(version="*")):
+    for old in packages.glob("interlock_beside-*.dist-info"):
         (old / "METADATA").unlink()
         old.rmdir()
     if version:
-        about = packages / NEEDED.format(version=version)
-        about.mkdir()
-        text = f"Metadata-Version: 2.1\nName: interlock-beside\nVersion: {version}\n"
-        (about / "METADATA").write_text(text)
+        distribution(packages, "interlock-beside", version)
 
 
 @pytest.fixture

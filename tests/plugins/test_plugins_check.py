@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from installed import distribution
 
 from interlock.plugins.discover import installed
 from interlock_hookspecs import Facts, Secret, plugin, project_root, setting
@@ -88,10 +89,10 @@ sys.exit(main(sys.argv[1:]))
 def site(tmp_path_factory):
     """A folder of installed plugins: one that is broken, one that names its suite, one gone."""
     folder = tmp_path_factory.mktemp("site")
-    about = folder / "interlock_govern_forgetful-1.2.3.dist-info"
-    about.mkdir()
-    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: acme\nVersion: 1.2.3\n")
-    (about / "entry_points.txt").write_text(
+    distribution(
+        folder,
+        "acme",
+        "1.2.3",
         "[interlock.govern]\nforgetful = interlock_govern_forgetful:Forgetful\n"
         "named = interlock_govern_forgetful:Forgetful\ngone = no_such_module:Gone\n"
         "other = interlock_govern_forgetful:Forgetful\n"
@@ -100,7 +101,7 @@ def site(tmp_path_factory):
         "[interlock.validate]\ncounts = interlock_govern_forgetful:Both\n"
         "[interlock.conformance]\ngovern-named = suite_of_acme:TestForgetful\n"
         "govern-other = suite_of_acme:ForgetfulSuite\n"
-        "govern-told = suite_of_acme:ToldSuite\n"
+        "govern-told = suite_of_acme:ToldSuite\n",
     )
     (folder / "interlock_govern_forgetful.py").write_text(FORGETFUL)
     (folder / "suite_of_acme.py").write_text(NAMED)

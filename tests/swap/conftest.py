@@ -7,6 +7,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from installed import distribution
 
 from interlock.plugins.scaffold import TEMPLATES
 
@@ -33,15 +34,10 @@ def site(tmp_path_factory):
         about = tomllib.loads((template / "pyproject.toml").read_text(encoding="utf-8"))["project"]
         module = about["name"].replace("-", "_")
         shutil.copy(template / f"{module}.py", folder)
-        info = folder / f"{module}-{about['version']}.dist-info"
-        info.mkdir()
-        (info / "METADATA").write_text(
-            f"Metadata-Version: 2.1\nName: {about['name']}\nVersion: {about['version']}\n"
-        )
         lines = []
         for group, entries in about["entry-points"].items():
             lines += [f"[{group}]", *(f"{word} = {target}" for word, target in entries.items())]
-        (info / "entry_points.txt").write_text("\n".join(lines))
+        distribution(folder, about["name"], about["version"], "\n".join(lines))
     return folder
 
 

@@ -4,6 +4,7 @@ import json
 
 import pyarrow as pa
 import pytest
+from installed import distribution
 from swap_project import holds
 
 from interlock.lifecycle.dossiers import dossier_of
@@ -50,14 +51,8 @@ class Elsewhere:
 def twice(two, acme, tmp_path):
     """A project that serves its second release, with a third deploy plugin installed."""
     site = tmp_path / "site"
-    about = site / "interlock_deploy_elsewhere-0.1.0.dist-info"
-    about.mkdir(parents=True)
-    (about / "METADATA").write_text(
-        "Metadata-Version: 2.1\nName: interlock-deploy-elsewhere\nVersion: 0.1.0\n"
-    )
-    (about / "entry_points.txt").write_text(
-        "[interlock.deploy]\nelsewhere = interlock_deploy_elsewhere:Elsewhere\n"
-    )
+    points = "[interlock.deploy]\nelsewhere = interlock_deploy_elsewhere:Elsewhere\n"
+    distribution(site, "interlock-deploy-elsewhere", "0.1.0", points)
     (site / "interlock_deploy_elsewhere.py").write_text(ELSEWHERE, encoding="utf-8")
     two.environ["PYTHONPATH"] = f"{acme}:{site}"
     two("run")

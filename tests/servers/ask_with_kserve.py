@@ -15,16 +15,7 @@ from typing import Any
 
 import kserve
 import numpy as np
-
-MODEL = "employment"
-FEW = {"age": [40, 20], "income": [30_000.0, float("nan")], "city": ["Lowell", ""]}
-MANY = {
-    "age": list(range(100)),
-    "income": [100.0 * row for row in range(100)],
-    "city": ["x" * (row % 7) for row in range(100)],
-}
-DATATYPES = {"age": "INT64", "income": "FP64", "city": "BYTES"}
-DTYPES = {"age": "int64", "income": "float64", "city": "object"}
+from ask_rows import DATATYPES, DTYPES, FEW, MANY, MODEL
 
 
 def request(columns: dict[str, list[Any]], *, raw: bool) -> kserve.InferRequest:

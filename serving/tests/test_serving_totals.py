@@ -163,14 +163,16 @@ def test_a_slot_is_read_whole_while_it_is_written_and_after_a_kill():
             env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         )
         began = last
-        while last < began + 200:
-            said = slot.read()
-            number = int(said or b"0")
-            assert said == (b"%d" % number + b" " * (number % 50_000) if number else b"")
-            assert number >= last
-            last = number
-        writer.send_signal(signal.SIGKILL)
-        writer.wait()
+        try:
+            while last < began + 200:
+                said = slot.read()
+                number = int(said or b"0")
+                assert said == (b"%d" % number + b" " * (number % 50_000) if number else b"")
+                assert number >= last
+                last = number
+        finally:
+            writer.send_signal(signal.SIGKILL)
+            writer.wait()
         beginnings.append(int(slot.read()))
     assert beginnings == sorted(beginnings)
     with pytest.raises(ValueError, match="there is room for"):

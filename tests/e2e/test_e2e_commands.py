@@ -322,6 +322,21 @@ def test_init_writes_a_project_that_checks(start):
     assert "next: interlock stack check" in made("init").out
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["help"], "No such command 'help'. Did you mean '--help'?"),
+        (["version"], "No such command 'version'. Did you mean '--version'?"),
+        (["--stack", "dev", "runs"], "stand behind it: interlock COMMAND OPTIONS"),
+        (["labels", "lst"], "No such command 'lst'. Did you mean 'list'?"),
+    ],
+)
+def test_words_in_the_wrong_place_are_told_the_right_one(words, said, capsys):
+    """What people type first in another tool."""
+    assert main(words) == 2
+    assert said in capsys.readouterr().err
+
+
 def test_help_is_plain_and_whole():
     """No mark-up of docstrings, and no line of a group that breaks off."""
     for words, command in walk(cli):

@@ -128,10 +128,19 @@ class LazyGroup(click.Group):
         if unknown and not ctx.resilient_parsing:
             import difflib
 
-            close = difflib.get_close_matches(name, COMMANDS, n=1)
+            # What other tools have as commands: an option here.
+            options = [f"--{name}"] if name in ("help", "version") else []
+            close = options or difflib.get_close_matches(name, COMMANDS, n=1)
             also = f" Did you mean {close[0]!r}?" if close else ""
             ctx.fail(f"No such command {name!r}.{also}")
         return super().resolve_command(ctx, args)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            where = "Options of a command stand behind it: interlock COMMAND OPTIONS."
+            raise click.UsageError(f"{error.format_message()} {where}", ctx) from error
 
 
 def _plugin_command(name: str) -> click.Command | None:

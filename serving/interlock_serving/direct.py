@@ -7,8 +7,7 @@ hands over its answer writes it. What is said of it is what is said of any other
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
     from interlock_serving.app import App
     from interlock_serving.connection import Connection
     from interlock_serving.heads import Head
-    from interlock_serving.observe import Observer
+    from interlock_serving.observe import Watch
 
 _FOUND = 200
 _ANSWER = b"%b%b: %b\r\n%b: %%b\r\n"
@@ -44,13 +43,15 @@ class Direct:
     Args:
         app: what reads them and writes their answers.
         access: who may ask; None where everybody may.
-        observers: told of each answer.
+        watch: begins to watch a request; None where nobody is told of answers.
     """
 
-    def __init__(self, app: App, access: Access | None, observers: Sequence[Observer]) -> None:
+    def __init__(
+        self, app: App, access: Access | None, watch: Callable[[Scope], Watch] | None
+    ) -> None:
         self.app = app
         self.access = access
-        self.observers = observers
+        self.watch = watch
 
     def refusal(self, scope: Scope) -> HTTPError | None:
         """Why whoever asks may not; None where they may."""
@@ -86,21 +87,18 @@ class DirectCycle:
 
     __slots__ = (
         "_asked",
-        "_began",
         "_connection",
         "_direct",
         "_done",
         "_head",
-        "_started",
         "_timer",
+        "_watch",
         "disconnected",
         "keep_alive",
         "request",
         "request_id",
         "response_complete",
     )
-    _began: int
-    _started: float
 
     def __init__(
         self, direct: Direct, connection: Connection, head: Head, *, keep_alive: bool
@@ -114,8 +112,7 @@ class DirectCycle:
         self.keep_alive = keep_alive
         self.request = request = head.request
         self.request_id = request.id or new_id()
-        if direct.observers:
-            self._began, self._started = time.time_ns(), time.perf_counter()
+        self._watch = None if direct.watch is None else direct.watch(head.scope)
 
     @property
     def message_event(self) -> DirectCycle:
@@ -180,7 +177,7 @@ class DirectCycle:
         self._send(refusal.status, head + content, len(content))
 
     def _send(self, status: int, message: bytes, size: int) -> None:
-        connection, direct = self._connection, self._direct
+        connection = self._connection
         self._done = self.response_complete = True
         connection.tasks.discard(self)
         if self._timer is not None:
@@ -190,24 +187,8 @@ class DirectCycle:
             if not self.keep_alive:
                 connection.transport.close()
             connection.on_response_complete()
-        if direct.observers:
+        if self._watch is not None:
             try:
-                self._note(status, size)
+                self._watch.end(status, size, self.request_id)
             except Exception:  # answers of others may wait for this to return
-                direct.app.log.exception("request %s was not noted", self.request_id)
-
-    def _note(self, status: int, size: int) -> None:
-        """Tell all observers of the answer."""
-        from interlock_serving.observe import Observation, route_of
-
-        seen = Observation(
-            scope=self._head.scope,
-            route=route_of(self.request.path),
-            began=self._began,
-            seconds=time.perf_counter() - self._started,
-            status=status,
-            size=size,
-            request_id=self.request_id,
-        )
-        for observer in self._direct.observers:
-            observer(seen)
+                self._direct.app.log.exception("request %s was not noted", self.request_id)

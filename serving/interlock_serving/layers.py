@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import attrs
@@ -76,11 +77,13 @@ def layered(settings: ServerSettings, app: App, peers: Peers) -> Layered:
         from interlock_serving.access import gate
 
         application = gate(access, application)
+    watch = None
     if observers:
-        from interlock_serving.observe import observed
+        from interlock_serving.observe import Watch, observed
 
         application = observed(application, observers)
-    return Layered(application, access, observers, Direct(app, access, observers), close)
+        watch = partial(Watch, observers)
+    return Layered(application, access, observers, Direct(app, access, watch), close)
 
 
 def _access(settings: ServerSettings) -> Access | None:

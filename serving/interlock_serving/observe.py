@@ -49,11 +49,44 @@ class Observation:
 Observer = Callable[[Observation], None]
 
 
+class Watch:
+    """A request from now on to its answer, of which all observers are told.
+
+    Args:
+        observers: who is told.
+        scope: the request, as ASGI has it.
+        route: its path with names for what varies, where that is known.
+    """
+
+    __slots__ = ("_began", "_observers", "_route", "_scope", "_started")
+
+    def __init__(self, observers: Sequence[Observer], scope: Scope, route: str = "") -> None:
+        self._observers = observers
+        self._scope = scope
+        self._route = route
+        self._began, self._started = time.time_ns(), time.perf_counter()
+
+    def end(self, status: int, size: int, request_id: str, code: str = "") -> None:
+        """The answer was given; see `Observation`."""
+        seen = Observation(
+            scope=self._scope,
+            route=self._route or route_of(self._scope["path"]),
+            began=self._began,
+            seconds=time.perf_counter() - self._started,
+            status=status,
+            size=size,
+            request_id=request_id,
+            code=code,
+        )
+        for observer in self._observers:
+            observer(seen)
+
+
 def observed(behind: ASGI, observers: Sequence[Observer]) -> ASGI:
     """What is behind, with each answer told to all observers once it is given."""
 
     async def layer(scope: Scope, receive: Receive, send: Send) -> None:
-        began, started = time.time_ns(), time.perf_counter()
+        watch = Watch(observers, scope)
         status = size = 0
         request_id = ""
 
@@ -66,17 +99,7 @@ def observed(behind: ASGI, observers: Sequence[Observer]) -> ASGI:
         try:
             await behind(scope, receive, watched)
         finally:
-            seen = Observation(
-                scope=scope,
-                route=route_of(scope["path"]),
-                began=began,
-                seconds=time.perf_counter() - started,
-                status=status,
-                size=size,
-                request_id=request_id,
-            )
-            for observer in observers:
-                observer(seen)
+            watch.end(status, size, request_id)
 
     return layer
 

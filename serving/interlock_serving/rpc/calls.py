@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +12,7 @@ from interlock_hookspecs import InvalidInput, NotFound, PluginError, Unavailable
 from interlock_serving.access import Access, Refusal, admit
 from interlock_serving.app import App, server
 from interlock_serving.ids import new_id
-from interlock_serving.observe import Observation, Observer
+from interlock_serving.observe import Observer, Watch
 from interlock_serving.protocol import (
     is_request_id,
     nearest,
@@ -172,8 +171,8 @@ class Calls:
         path = f"/{SERVICE}/{name}"
 
         async def handle(_: Any, context: Any) -> bytes:
-            began, started = time.time_ns(), time.perf_counter()
             scope = scope_of(context, path, self._scheme)
+            watch = Watch(self._observers, scope, path)
             named = header_of(scope, b"x-request-id").decode("latin-1")
             call = _Call(scope, named if is_request_id(named) else new_id())
             code, content = "CANCELLED", b""
@@ -189,8 +188,7 @@ class Calls:
                     code = "DEADLINE_EXCEEDED"
                 raise
             finally:
-                seconds = time.perf_counter() - started
-                self._observe(call, path, code, began, seconds, len(content))
+                watch.end(_STATUSES[code], len(content), call.request_id, code)
             identity = (("x-request-id", call.request_id),)
             if isinstance(result, _Failure):
                 status = grpc.StatusCode[result.code]
@@ -244,24 +242,6 @@ class Calls:
             raise InvalidInput("the call has no message that is taken")
         found: bytes = message
         return found
-
-    def _observe(
-        self, call: _Call, path: str, code: str, began: int, seconds: float, size: int
-    ) -> None:
-        if not self._observers:
-            return
-        seen = Observation(
-            scope=call.scope,
-            route=path,
-            began=began,
-            seconds=seconds,
-            status=_STATUSES[code],
-            size=size,
-            request_id=call.request_id,
-            code=code,
-        )
-        for observer in self._observers:
-            observer(seen)
 
     async def _server_live(self, _: _Call, __: Any) -> Any:
         return methods()["ServerLive"].response(live=True)

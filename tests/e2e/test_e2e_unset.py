@@ -1,5 +1,10 @@
 """Variables that the environment lacks: asked for by what needs them, and by nothing else."""
 
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 KEY = "unset-mark-71c4-9e02-55aa"
@@ -90,3 +95,24 @@ def test_a_ledger_that_is_not_named_stops_who_reads_it(lived, monkeypatch):
     assert "${LEDGER_HOME} (not set)" in lived("stack", "show", "--origin").out
     monkeypatch.setenv("LEDGER_HOME", str(lived.folder / ".interlock"))
     assert len(lived.listed("runs")) == 2
+
+
+@pytest.mark.real_backend
+def test_a_server_needs_its_own_secrets_alone(deployed, until, monkeypatch):
+    """Where it serves from a terminal, a container's, no key of a registry need be."""
+    deployed.end()
+    deployed.edit("${REGISTRY_URL:-sqlite:///.interlock/registry.db}", "${REGISTRY_URL}")
+    assert LACKS in deployed("serve", expect=2).err
+    monkeypatch.setenv("SERVE_KEY", KEY)
+    script = Path(sys.executable).with_name("interlock")
+    server = subprocess.Popen([script, "serve"], cwd=deployed.folder, stderr=subprocess.PIPE)
+    try:
+        until(lambda: deployed.endpoint["now"] == "answers")
+        server.send_signal(signal.SIGINT)
+        _, printed = server.communicate(timeout=120)
+    finally:
+        server.kill()
+        server.wait()
+    assert server.returncode == 0, printed
+    assert b"REGISTRY_URL" not in printed
+    assert KEY.encode() not in printed

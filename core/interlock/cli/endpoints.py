@@ -59,7 +59,7 @@ def serve(chosen: Chosen) -> int:
     from interlock.serving import process
     from interlock.serving.host import serve as serve_here
 
-    session = chosen.session()
+    session = chosen.reading()
     current = current_deployment(session)
     if current is None:
         msg = f"nothing is deployed at {session.stack.endpoint}"

@@ -58,7 +58,7 @@ def load(
     known = offered(stack)
     problems = _misnamed(stack, known)
     if not late:
-        problems += stack.lacking()
+        problems += stack.lacking(only)
     members = []
     for name in stack.plugin_names():
         if name not in known or not (only is None or name in only):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -132,13 +132,17 @@ class Stack:
             raise UnsetError((self._lacking(f"stack.{self.name}", key, value),))
         return str(value)
 
-    def lacking(self) -> tuple[str, ...]:
-        """What the environment lacks of its addresses and its plugins' settings, each in a line."""
+    def lacking(self, only: Collection[str] | None = None) -> tuple[str, ...]:
+        """What the environment lacks of its addresses and its plugins' settings, each in a line.
+
+        Args:
+            only: the plugins that count; None for all that the stack names.
+        """
         here = f"stack.{self.name}"
         values = [(here, key, getattr(self, key)) for key in ("ledger", "artifacts")]
         values += [
             (f"{here}.{plugin}", key, value)
-            for plugin in self.plugin_names()
+            for plugin in (self.plugin_names() if only is None else only)
             for key, value in self.settings.get(plugin, {}).items()
         ]
         found = [

@@ -8,7 +8,7 @@ from interlock.errors import StackError
 from interlock.lazy import lazy_names
 from interlock.stack.load import load_stack
 from interlock.stack.model import Project, Stack
-from interlock.stack.problems import Origin
+from interlock.stack.places import Origin
 from interlock.stack.settings import check_settings_names, recorded_settings, structure_settings
 
 if TYPE_CHECKING:

@@ -13,7 +13,8 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from interlock.stack.environment import mentions_environment
-from interlock.stack.problems import Cell, Place, Problems, nearest, shown
+from interlock.stack.places import Cell, Place
+from interlock.stack.problems import Problems, nearest, shown
 from interlock_hookspecs import ORIGINS, ROLES, specs
 
 WORD = r"[A-Za-z0-9][A-Za-z0-9_.-]*"

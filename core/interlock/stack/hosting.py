@@ -12,7 +12,7 @@ import attrs
 
 from interlock.stack.fields import COUNT, TEXT, TIMEOUT, Key, Keys
 from interlock.stack.paths import absolute
-from interlock.stack.problems import Cell
+from interlock.stack.places import Cell
 
 HOSTING: Keys = MappingProxyType(
     {

@@ -20,10 +20,11 @@ from interlock.stack.fields import MODEL, PROJECT, TASK, read_table, stack_keys
 from interlock.stack.hosting import HOSTING, hosting_of
 from interlock.stack.model import DEFAULT_ARTIFACTS, DEFAULT_LEDGER, Project, Stack
 from interlock.stack.paths import absolute, absolute_sqlite, is_address
+from interlock.stack.places import Cell, Origin, Place, Source
 from interlock.stack.policy import read_policy
-from interlock.stack.problems import Cell, Origin, Place, Problems, nearest
+from interlock.stack.problems import Problems, nearest
 from interlock.stack.rollout import read_rollout
-from interlock.stack.sources import Source, find_file, include_entries, read_sources
+from interlock.stack.sources import find_file, include_entries, read_sources
 from interlock.stack.tables import StackTable, check_top, extended, stack_tables, table_cells
 from interlock_hookspecs import ROLES, ModelFacts, Policy, Secret, Task, reveal
 

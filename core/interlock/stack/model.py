@@ -12,7 +12,7 @@ import attrs
 from interlock.errors import UnsetError
 from interlock.stack.environment import Unset, unset
 from interlock.stack.hosting import Hosting
-from interlock.stack.problems import Origin
+from interlock.stack.places import Origin
 from interlock.stack.rollout import RolloutPlan
 from interlock_hookspecs import ROLES, ModelFacts, Policy, Secret, Task, reveal
 

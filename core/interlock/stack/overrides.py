@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from interlock.stack.fields import elsewhere, read_value, stack_keys
+from interlock.stack.places import Cell, Source
 from interlock.stack.positions import key_path
-from interlock.stack.problems import Cell, Problems, nearest
-from interlock.stack.sources import Source
+from interlock.stack.problems import Problems, nearest
 from interlock.stack.tables import StackTable, is_plugin_name, may_be_secret, setting_cells
 
 _FORM = "write --set key=value, for example --set task.seed=1 or --set train-sklearn.estimator=..."

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from interlock.stack.fields import BOUND, POLICY, read_table
-from interlock.stack.problems import Cell, Place, Problems, shown
+from interlock.stack.places import Cell, Place
+from interlock.stack.problems import Problems, shown
 from interlock_hookspecs import Bound, Policy, parse_bound
 
 if TYPE_CHECKING:
-    from interlock.stack.sources import Source
+    from interlock.stack.places import Source
 
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*\.\S.*")
 

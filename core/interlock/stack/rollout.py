@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from interlock.stack.fields import COUNT, DURATION, TEXT, Key, Keys, Kind, choice, read_table
-from interlock.stack.problems import Cell, Place, Problems, nearest, shown
+from interlock.stack.places import Cell, Place
+from interlock.stack.problems import Problems, nearest, shown
 from interlock_hookspecs import Bound, parse_bound
 
 if TYPE_CHECKING:

@@ -14,7 +14,8 @@ from interlock.stack.environment import environment_secrets, expand, unset
 from interlock.stack.hosting import HOSTING
 from interlock.stack.model import Stack
 from interlock.stack.paths import absolute, absolute_sqlite
-from interlock.stack.problems import Origin, nearest
+from interlock.stack.places import Origin
+from interlock.stack.problems import nearest
 from interlock.stack.structure import MisfitError, complaint, is_root, settable, structure
 from interlock_hookspecs import Secret, reveal, type_hints
 

@@ -9,7 +9,7 @@ import attrs
 
 from interlock.stack.environment import mentions_environment
 from interlock.stack.model import Stack
-from interlock.stack.problems import Origin
+from interlock.stack.places import Origin
 from interlock.stack.rollout import RolloutPlan
 from interlock_hookspecs import ROLES, Bound
 

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import posixpath
 import re
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
-
-import attrs
+from typing import TYPE_CHECKING, NamedTuple
 
 from interlock.errors import StackError
-from interlock.stack.positions import key_lines
-from interlock.stack.problems import Place, Problems, shown
+from interlock.stack.places import Place, Source
+from interlock.stack.problems import Problems, shown
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
@@ -24,53 +21,6 @@ FILE_NAME = "interlock.toml"
 PACKAGE = "package:"
 _DEEPEST = 20
 _PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
-
-
-@attrs.define(eq=False)
-class Source:
-    """One file that was read, or the command line.
-
-    Attributes:
-        label: how a message names it.
-        file: where it is; None for the command line and for a file in a zipped package.
-        folder: what its relative paths are relative to.
-        data: the document.
-        text: the document as written.
-        included: whether another file includes it.
-        typed: whether it is the command line.
-        includes: the files that it includes, in order.
-    """
-
-    label: str
-    file: Path | None
-    folder: Path
-    data: dict[str, Any] = attrs.field(factory=dict, repr=False)
-    text: str = attrs.field(default="", repr=False)
-    included: bool = False
-    typed: bool = False
-    includes: tuple[Source, ...] = attrs.field(default=(), repr=False)
-
-    @functools.cached_property
-    def lines(self) -> dict[tuple[str, ...], int]:
-        """The line of every key, found when a message or ``stack show`` asks."""
-        return key_lines(self.text)
-
-    def place(self, *path: str) -> Place:
-        """A key of this file."""
-        return Place(source=self, path=path)
-
-    def all(self) -> Iterator[Source]:
-        """What it includes, deepest first, then itself; a file that comes twice comes once."""
-        seen: set[int] = set()
-        yield from _unseen(self, seen)
-
-
-def _unseen(source: Source, seen: set[int]) -> Iterator[Source]:
-    for included in source.includes:
-        yield from _unseen(included, seen)
-    if id(source) not in seen:
-        seen.add(id(source))
-        yield source
 
 
 def include_entries(source: Source) -> tuple[str, ...]:

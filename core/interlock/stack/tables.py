@@ -10,9 +10,9 @@ import attrs
 from interlock.stack.environment import BadReferenceError, expand
 from interlock.stack.fields import NAME, MisfitError, elsewhere, is_number, read_value, stack_keys
 from interlock.stack.hosting import HOSTING
-from interlock.stack.problems import Cell, Place, Problems, nearest, shown
+from interlock.stack.places import Cell, Place, Source
+from interlock.stack.problems import Problems, nearest, shown
 from interlock.stack.rollout import rollout_cells
-from interlock.stack.sources import Source
 from interlock_hookspecs import ROLES
 
 TABLES = ("project", "model", "task", "policy", "stack")

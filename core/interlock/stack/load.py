@@ -219,8 +219,8 @@ class _Reading:
             }
         endpoint, package = table.keys.get("endpoint"), table.keys.get("package")
         timeout, cache = table.keys.get("hook_timeout"), table.keys.get("artifacts_cache")
-        self._note(f"{where}.rollout", table.rollout)
-        self._note(f"{where}.rollout.bounds", table.rollout_bounds)
+        self._note(f"{where}.rollout", table.rollout.keys)
+        self._note(f"{where}.rollout.bounds", table.rollout.bounds)
         addresses = [table.keys[key].value for key in ("ledger", "artifacts") if key in table.keys]
         secrets = environment_secrets([*written.values(), *addresses], self.environ)
         artifacts = self._address(where, table, "artifacts", DEFAULT_ARTIFACTS, _artifacts)
@@ -235,7 +235,7 @@ class _Reading:
             "artifacts_cache": keys["artifacts_cache"].kind.take(cache.value) if cache else None,
             "endpoint": endpoint.value if endpoint else project.name,
             "package": package.value if package else "",
-            "rollout": read_rollout(table, roles, self.problems),
+            "rollout": read_rollout(table.rollout, roles, self.problems),
             "secrets": tuple(dict.fromkeys([*secrets, *store_secrets(artifacts, self.environ)])),
         }
 

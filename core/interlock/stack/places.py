@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -142,6 +142,14 @@ class Cell(NamedTuple):
 
     value: Any
     place: Place
+
+
+def inherited(cells: Mapping[str, Cell]) -> dict[str, Cell]:
+    """The keys of a table, as another stack's ``extends`` brings them."""
+    return {
+        name: Cell(cell.value, attrs.evolve(cell.place, inherited=True))
+        for name, cell in cells.items()
+    }
 
 
 def dotted(path: tuple[str, ...]) -> str:

@@ -5,17 +5,14 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import attrs
 
 from interlock.stack.fields import COUNT, DURATION, TEXT, Key, Keys, Kind, choice, read_table
-from interlock.stack.places import Cell, Place
+from interlock.stack.places import Cell, Place, inherited
 from interlock.stack.problems import Problems, nearest, shown
 from interlock_hookspecs import Bound, parse_bound
-
-if TYPE_CHECKING:
-    from interlock.stack.tables import StackTable
 
 STRATEGIES = ("all-at-once", "blue-green", "canary", "shadow", "champion-challenger")
 WATCHED = ("canary", "shadow")
@@ -82,6 +79,42 @@ ROLLOUT_BOUND: Keys = MappingProxyType(
 )
 
 
+@attrs.define
+class RolloutTable:
+    """One ``[stack.NAME.rollout]``, out of every file that says something of it.
+
+    Attributes:
+        keys: what it says.
+        bounds: what its table of bounds says.
+        place: where it is said last; None where nothing is said.
+    """
+
+    keys: dict[str, Cell] = attrs.field(factory=dict)
+    bounds: dict[str, Cell] = attrs.field(factory=dict)
+    place: Place | None = None
+
+    def read(self, table: Mapping[str, Any], place: Place, problems: Problems) -> None:
+        """Take over what a file says, key by key and bound by bound."""
+        self.place = place
+        for name, value in table.items():
+            here = place.child(name)
+            if name != "bounds":
+                self.keys[name] = Cell(value, here)
+            elif isinstance(value, dict):
+                self.bounds |= {key: Cell(bound, here.child(key)) for key, bound in value.items()}
+            else:
+                wrong = f"expected a table [{'.'.join(here.path)}], found {shown(value)}"
+                problems.add(here, wrong)
+
+    def over(self, base: RolloutTable) -> RolloutTable:
+        """This table laid over that of the stack which is extended."""
+        return RolloutTable(
+            inherited(base.keys) | self.keys,
+            inherited(base.bounds) | self.bounds,
+            self.place or base.place,
+        )
+
+
 @attrs.frozen(kw_only=True)
 class RolloutBound:
     """A limit on what is seen of the new release in a step.
@@ -133,16 +166,15 @@ class RolloutPlan:
 
 
 def read_rollout(
-    table: StackTable, roles: Mapping[str, Sequence[str]], problems: Problems
+    table: RolloutTable, roles: Mapping[str, Sequence[str]], problems: Problems
 ) -> RolloutPlan:
     """The rollout of a stack, all at once where nothing is said."""
-    if table.rollout_place is None:
+    if table.place is None:
         return RolloutPlan()
     before = len(problems)
-    values = read_table(table.rollout, ROLLOUT, table.rollout_place, problems)
+    values = read_table(table.keys, ROLLOUT, table.place, problems)
     bounds = [
-        _bound(key, cell, roles.get("monitor", ()), problems)
-        for key, cell in table.rollout_bounds.items()
+        _bound(key, cell, roles.get("monitor", ()), problems) for key, cell in table.bounds.items()
     ]
     if len(problems) > before:
         return RolloutPlan()
@@ -154,23 +186,23 @@ def read_rollout(
 
 
 def _check_strategy(
-    strategy: str, values: Mapping[str, Any], table: StackTable, problems: Problems
+    strategy: str, values: Mapping[str, Any], table: RolloutTable, problems: Problems
 ) -> None:
-    place = table.rollout["strategy"].place
+    place = table.keys["strategy"].place
     if strategy == "canary" and "steps" not in values:
         problems.add(place, '"canary" needs steps: add steps = [0.05, 0.25, 0.5]')
     if "steps" in values and strategy not in ("canary", "champion-challenger"):
         problems.add(
-            table.rollout["steps"].place, f'"{strategy}" has no steps of its own: leave the key out'
+            table.keys["steps"].place, f'"{strategy}" has no steps of its own: leave the key out'
         )
-    if strategy in WATCHED and not table.rollout_bounds:
+    if strategy in WATCHED and not table.bounds:
         bounds = ".".join((*place.path[:-1], "bounds"))
         problems.add(
             place,
             f'"{strategy}" needs bounds to judge by: add a table [{bounds}] with '
             '"rollout.error_rate" = "<= 0.01"',
         )
-    if strategy == "all-at-once" and (len(values) > 1 or table.rollout_bounds):
+    if strategy == "all-at-once" and (len(values) > 1 or table.bounds):
         problems.add(place, '"all-at-once" watches nothing: leave the other keys out')
     window, patience = values.get("window", 600.0), values.get("patience", 86_400.0)
     if patience < window:
@@ -220,20 +252,3 @@ def _wrong_key(key: str, monitors: Sequence[str]) -> str:
 
 def _or(name: str, known: Sequence[str]) -> str:
     return nearest(name, known) or f"; known: {', '.join(known)}"
-
-
-def rollout_cells(
-    stack: StackTable, table: Mapping[str, Any], place: Place, problems: Problems
-) -> None:
-    """Take over what a file says of a stack's rollout, key by key and bound by bound."""
-    stack.rollout_place = place
-    for name, value in table.items():
-        here = place.child(name)
-        if name != "bounds":
-            stack.rollout[name] = Cell(value, here)
-        elif isinstance(value, dict):
-            stack.rollout_bounds |= {
-                key: Cell(bound, here.child(key)) for key, bound in value.items()
-            }
-        else:
-            problems.add(here, f"expected a table [{'.'.join(here.path)}], found {shown(value)}")

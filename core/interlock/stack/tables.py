@@ -10,9 +10,9 @@ import attrs
 from interlock.stack.environment import BadReferenceError, expand
 from interlock.stack.fields import NAME, MisfitError, elsewhere, is_number, read_value, stack_keys
 from interlock.stack.hosting import HOSTING
-from interlock.stack.places import Cell, Place, Source
+from interlock.stack.places import Cell, Place, Source, inherited
 from interlock.stack.problems import Problems, nearest, shown
-from interlock.stack.rollout import rollout_cells
+from interlock.stack.rollout import RolloutTable
 from interlock_hookspecs import ROLES
 
 TABLES = ("project", "model", "task", "policy", "stack")
@@ -29,25 +29,22 @@ class StackTable:
         keys: roles and other keys.
         settings: the settings of plugins, by the plugin's name.
         settings_places: where each plugin's table stands.
-        rollout, rollout_bounds: what ``[stack.NAME.rollout]`` says.
-        rollout_place: where that stands; None where nothing is said.
+        rollout: what ``[stack.NAME.rollout]`` says.
     """
 
     place: Place
     keys: dict[str, Cell] = attrs.field(factory=dict)
     settings: dict[str, dict[str, Cell]] = attrs.field(factory=dict)
     settings_places: dict[str, Place] = attrs.field(factory=dict)
-    rollout: dict[str, Cell] = attrs.field(factory=dict)
-    rollout_bounds: dict[str, Cell] = attrs.field(factory=dict)
-    rollout_place: Place | None = None
+    rollout: RolloutTable = attrs.field(factory=RolloutTable)
 
     def over(self, base: StackTable) -> StackTable:
         """This table laid over the one that it extends."""
-        keys = _inherited_all(base.keys) | self.keys
+        keys = inherited(base.keys) | self.keys
         keys.pop("extends", None)
         if "extends" in self.keys:
             keys["extends"] = self.keys["extends"]
-        settings = {plugin: _inherited_all(cells) for plugin, cells in base.settings.items()}
+        settings = {plugin: inherited(cells) for plugin, cells in base.settings.items()}
         for plugin, cells in self.settings.items():
             settings[plugin] = settings.get(plugin, {}) | cells
         return StackTable(
@@ -55,18 +52,8 @@ class StackTable:
             keys,
             settings,
             base.settings_places | self.settings_places,
-            _inherited_all(base.rollout) | self.rollout,
-            _inherited_all(base.rollout_bounds) | self.rollout_bounds,
-            self.rollout_place or base.rollout_place,
+            self.rollout.over(base.rollout),
         )
-
-
-def _inherited_all(cells: Mapping[str, Cell]) -> dict[str, Cell]:
-    return {name: _inherited(cell) for name, cell in cells.items()}
-
-
-def _inherited(cell: Cell) -> Cell:
-    return Cell(cell.value, attrs.evolve(cell.place, inherited=True))
 
 
 def check_top(sources: Sequence[Source], problems: Problems) -> None:
@@ -132,7 +119,7 @@ def _read_stack(
         elif not isinstance(value, dict):
             problems.add(here, f"unknown key{elsewhere(name, keys)}")
         elif name == "rollout":
-            rollout_cells(stack, value, here, problems)
+            stack.rollout.read(value, here, problems)
         elif not is_plugin_name(name):
             problems.add(
                 here,

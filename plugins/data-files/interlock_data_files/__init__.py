@@ -13,7 +13,7 @@ import attrs
 from interlock_hookspecs import Dataset, Secret, Task, hookimpl, plugin, reveal, setting
 
 if TYPE_CHECKING:
-    from interlock_data_files.readers import Reading
+    from interlock_data_files.reading import Reading
     from interlock_hookspecs import Workspace
 
 FORMATS = ("parquet", "csv", "arrow")
@@ -67,7 +67,7 @@ class Files:
         return snapshot(dataset, ws, self._reading())
 
     def _reading(self) -> Reading:
-        from interlock_data_files.readers import Reading
+        from interlock_data_files.reading import Reading
 
         return Reading(
             format=self.format,

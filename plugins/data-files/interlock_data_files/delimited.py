@@ -15,12 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from interlock_data_files.columns import Types, agreed, converted, snapshot_types
+from interlock_data_files.reading import Reading, reading
 from interlock_hookspecs import InvalidInput
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-    from interlock_data_files.readers import Reading
 
 BLOCK = 4 << 20
 _LEADING_ZERO = r"^[+-]?0\d"
@@ -186,8 +185,6 @@ def _are_numbers(texts: pa.Array) -> bool:
 def _parsing(name: str, columns: list[str], types: Types | None = None) -> Iterator[None]:
     """What pyarrow raises, as ours: it quotes the value that does not fit, we name its column."""
     import pyarrow as pa
-
-    from interlock_data_files.readers import reading
 
     with reading(name, "csv"):
         try:

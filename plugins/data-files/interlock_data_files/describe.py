@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from interlock_data_files.addresses import Located, locate, opened, shown
 from interlock_data_files.columns import Types, agreed, refuse_naive_time, stated_types
-from interlock_data_files.readers import Reading, describe_file
+from interlock_data_files.readers import describe_file
+from interlock_data_files.reading import Reading
 from interlock_hookspecs import Dataset, Facts, Field, InvalidInput, SourceFile, Task, logical_type
 
 if TYPE_CHECKING:

@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from interlock_data_files.columns import Types, converted, snapshot_types
-from interlock_hookspecs import InvalidInput, NotFound, Unavailable
+from interlock_data_files.reading import Reading, reading
+from interlock_hookspecs import InvalidInput
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-
-class Reading(NamedTuple):
-    """How files are read, from the plugin's settings, secrets revealed."""
-
-    format: str
-    delimiter: str
-    null_values: tuple[str, ...]
-    batch_rows: int
-    storage: Mapping[str, Any]
 
 
 class Described(NamedTuple):
@@ -29,25 +20,6 @@ class Described(NamedTuple):
 
     types: Types
     rows: int | None
-
-
-@contextmanager
-def reading(name: str, format_: str) -> Iterator[None]:
-    """What goes wrong while a file is read, as errors that name the file and no value in it."""
-    import pyarrow as pa
-
-    try:
-        yield
-    except FileNotFoundError:
-        msg = f"{name}: nothing is there"
-        raise NotFound(msg) from None
-    except PermissionError:
-        msg = f"{name}: this account may not read it"
-        raise Unavailable(msg) from None
-    except (pa.ArrowException, OSError, EOFError, UnicodeDecodeError) as error:
-        said = "empty" if _is_empty(name) else "truncated, damaged or in another format"
-        msg = f"{name} cannot be read as {format_}: it is {said} ({type(error).__name__})"
-        raise InvalidInput(msg) from None
 
 
 def describe_file(source: Any, name: str, format_: str, stated: Types, how: Reading) -> Described:
@@ -118,11 +90,6 @@ def read_file(
                 batch.validate(full=True)
                 rows = converted(batch, types)
             yield rows
-
-
-def _is_empty(name: str) -> bool:
-    path = Path(name)
-    return path.is_file() and path.stat().st_size == 0
 
 
 def _parquet(source: Any) -> Any:

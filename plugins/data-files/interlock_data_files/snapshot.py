@@ -11,7 +11,8 @@ import attrs
 from interlock_data_files.addresses import Located, locate, on_disk, shown
 from interlock_data_files.columns import Types, parse_type
 from interlock_data_files.describe import STAMP, described_types, stamp
-from interlock_data_files.readers import Reading, read_file
+from interlock_data_files.readers import read_file
+from interlock_data_files.reading import Reading
 from interlock_hookspecs import (
     Dataset,
     Field,

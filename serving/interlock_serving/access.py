@@ -20,7 +20,7 @@ from interlock_serving.exchange import Exchange
 from interlock_serving.rates import Rates
 
 if TYPE_CHECKING:
-    from interlock_serving import Right, ServerSettings
+    from interlock_serving.settings import Right, ServerSettings
 
 OPEN = ("/v2/health/live", "/v2/health/ready")
 _SHORTEST = 16

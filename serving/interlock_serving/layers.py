@@ -13,11 +13,11 @@ from interlock_serving.direct import Direct
 from interlock_serving.pages import pages
 
 if TYPE_CHECKING:
-    from interlock_serving import ServerSettings
     from interlock_serving.access import Access
     from interlock_serving.app import App
     from interlock_serving.observe import Observer
     from interlock_serving.peers import Peers
+    from interlock_serving.settings import ServerSettings
 
 
 @attrs.frozen

@@ -16,7 +16,7 @@ from interlock_hookspecs import Capture, CaptureBatch, CaptureSink, InvalidInput
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from interlock_serving import ServerSettings
+    from interlock_serving.settings import ServerSettings
 
 _BYTES = 16
 

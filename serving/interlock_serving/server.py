@@ -30,8 +30,8 @@ from interlock_serving.totals import Totals
 if TYPE_CHECKING:
     import logging
 
-    from interlock_serving import ServerSettings
     from interlock_serving.rpc.front import Front
+    from interlock_serving.settings import ServerSettings
 
 _RECORD_SECONDS = 5.0
 _ARROW_SECONDS = 0.1

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from interlock_hookspecs import TargetFeed
-    from interlock_serving import ServerSettings
+    from interlock_serving.settings import ServerSettings
 
 _TICK = 0.05
 _CHUNK = 1024 * 1024

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import logging
     from pathlib import Path
 
-    from interlock_serving import ServerSettings
+    from interlock_serving.settings import ServerSettings
 
 _RENEW_SECONDS = 1.0
 

@@ -16,7 +16,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCy
 from interlock_serving.asgi import JSON, Header
 
 if TYPE_CHECKING:
-    from interlock_serving.connection import Connection
+    from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 _DISCONNECT = {"type": "http.disconnect"}
 _BODILESS = (204, 304)
@@ -79,7 +79,7 @@ class Cycle(RequestResponseCycle):
     _waiter: asyncio.Future[None] | None = None
     _given = False
 
-    def __init__(self, scope: Any, connection: Connection, *, keep_alive: bool) -> None:
+    def __init__(self, scope: Any, connection: HttpToolsProtocol, *, keep_alive: bool) -> None:
         # Without super(): what it takes one by one is the connection's, and nothing is logged here.
         self.scope = scope
         self.keep_alive = keep_alive

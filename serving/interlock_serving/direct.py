@@ -20,10 +20,11 @@ from interlock_serving.ids import new_id
 from interlock_serving.request import BINARY, Request
 
 if TYPE_CHECKING:
+    from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
     from interlock_serving.access import Access
     from interlock_serving.answers import Answer
     from interlock_serving.app import App
-    from interlock_serving.connection import Connection
     from interlock_serving.heads import Head
     from interlock_serving.observe import Watch
 
@@ -101,7 +102,7 @@ class DirectCycle:
     )
 
     def __init__(
-        self, direct: Direct, connection: Connection, head: Head, *, keep_alive: bool
+        self, direct: Direct, connection: HttpToolsProtocol, head: Head, *, keep_alive: bool
     ) -> None:
         self._direct = direct
         self._connection = connection

@@ -19,7 +19,7 @@ import orjson
 
 from interlock_serving import merged
 from interlock_serving.slots import Slot
-from interlock_serving.totals import Totals
+from interlock_serving.totals import Totals, added
 
 ENVIRONMENT = "INTERLOCK_DEPLOY_LOCAL_WORKER"
 """Tells a process that it is a worker: which one, the port of gRPC, 0 without one, and the numbers
@@ -65,7 +65,7 @@ class Peers:
         if self.totals is None:
             return own
         total = self.totals.total(self.readiness(), _of_slots(own), self._heard())
-        late = functools.reduce(merged.added, (state["late"] for state in self.others), own["late"])
+        late = functools.reduce(added, (state["late"] for state in self.others), own["late"])
         return {**total.counts, "late": late, "lost": total.lost, "skipped": total.skipped}
 
     def state(self) -> dict[str, Any]:

@@ -15,7 +15,6 @@ from typing import Any
 import attrs
 import orjson
 
-from interlock_serving.merged import added, is_less, key_of
 from interlock_serving.slots import Slot
 
 Plain = dict[str, Any]
@@ -146,6 +145,38 @@ class Totals:
         self._own = orjson.loads(
             orjson.dumps({name: now[name] for name in _OF_RELEASES & now.keys()})
         )
+
+
+def key_of(row: Plain) -> str:
+    """What a row of traffic is of: a release, as a model or as a mirror."""
+    return f"{row['release']} {row['mirror']:d}"
+
+
+def added(one: Any, other: Any) -> Any:
+    """Counts of any shape, added up: numbers, rows of them, and either by name.
+
+    >>> added({"a": 1, "b": [1, 2]}, {"b": [0, 3], "c": {"d": 4}})
+    {'a': 1, 'b': [1, 5], 'c': {'d': 4}}
+    """
+    if isinstance(one, dict):
+        both = {name: added(one[name], other[name]) for name in one if name in other}
+        return {**one, **other, **both}
+    if isinstance(one, list):
+        return [added(*pair) for pair in zip(one, other, strict=True)]
+    return one + other
+
+
+def is_less(one: Any, other: Any) -> bool:
+    """Whether one of these counts is less than it is in others of the same shape.
+
+    >>> is_less({"a": 9, "b": [1, 2]}, {"a": 1, "b": [1, 3]})
+    True
+    """
+    if isinstance(other, dict):
+        return any(name not in one or is_less(one[name], other[name]) for name in other)
+    if isinstance(other, list):
+        return any(is_less(*pair) for pair in zip(one, other, strict=True))
+    return bool(one < other)
 
 
 def _read(slot: Slot) -> Plain:

@@ -23,7 +23,8 @@ import orjson
 from interlock_hookspecs import PREDICTION, InvalidInput, Signature
 from interlock_serving.asgi import Body
 from interlock_serving.binary import attach
-from interlock_serving.columns import DATATYPES, EXACT, Column, Columns, datatype_of
+from interlock_serving.column import DATATYPES, EXACT, Column, datatype_of
+from interlock_serving.columns import Columns
 from interlock_serving.matrix import Values, is_finite
 
 _DEPTH = 1024  # where orjson stops

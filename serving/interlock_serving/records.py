@@ -12,7 +12,8 @@ import orjson
 
 from interlock_hookspecs import InvalidInput, Release
 from interlock_serving.answers import Answer
-from interlock_serving.columns import EXACT, Column, Columns
+from interlock_serving.column import EXACT, Column
+from interlock_serving.columns import Columns
 from interlock_serving.matrix import Values
 from interlock_serving.protocol import Envelope, TooLarge, nearest, shown
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from interlock_serving.columns import DATATYPES, EXACT, RANGES
+from interlock_serving.column import DATATYPES, EXACT, RANGES
 from interlock_serving.protocol import ID_PATTERN, KEY_LENGTH, metadata, output_names
 
 if TYPE_CHECKING:
     from interlock_serving.batching import Batcher
-    from interlock_serving.columns import Column
+    from interlock_serving.column import Column
 
 Schema = dict[str, Any]
 

@@ -11,15 +11,13 @@ from collections.abc import Mapping, Sequence
 from itertools import chain
 from operator import itemgetter
 from types import NoneType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import attrs
 import numpy as np
 
+from interlock_serving.column import Column
 from interlock_serving.matrix import Matrix, Values, is_finite
-
-if TYPE_CHECKING:
-    from interlock_serving.columns import Column
 
 _HEAD = itemgetter("name", "datatype")
 _SHAPE = itemgetter("shape")

@@ -10,7 +10,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from interlock_hookspecs import Field, InvalidInput, Signature, Unsupported, fields_of
-from interlock_serving.columns import Columns, datatype_of
+from interlock_serving.column import datatype_of
+from interlock_serving.columns import Columns
 from interlock_serving.protocol import read_columns, read_envelope, read_outputs
 
 KINDS = {

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
-from urllib.parse import urlsplit
-
-import attrs
+from typing import TYPE_CHECKING, Literal
 
 import interlock_serving
 from interlock_deploy_seldon.core_v2.settings import CoreV2Settings
+from interlock_deploy_seldon.mlserver.settings import MLServerSettings
 from interlock_hookspecs import (
     CaptureSink,
     Deployment,
@@ -20,7 +17,6 @@ from interlock_hookspecs import (
     Traffic,
     hookimpl,
     plugin,
-    project_root,
     reveal,
     setting,
 )
@@ -31,52 +27,13 @@ if TYPE_CHECKING:
 __all__ = ["SeldonServer"]
 
 
-def _url(_: object, attribute: attrs.Attribute[Any], value: str) -> None:
-    try:
-        address = urlsplit(value)
-        fits = not value or (address.scheme in ("http", "https") and bool(address.hostname))
-        fits = fits and (address.port is None or not value.endswith(":"))
-    except ValueError:
-        fits = False
-    if not fits:
-        raise ValueError(f'{attribute.name}: expected an address like "http://127.0.0.1:8080"')
-
-
 @plugin(contract="1.0")
-class SeldonServer(interlock_serving.ServerSettings, CoreV2Settings):
+class SeldonServer(MLServerSettings, CoreV2Settings):
     """Seldon's servers: an MLServer behind our own router, or Seldon Core 2 on Kubernetes."""
 
     target: Literal["mlserver", "core-v2"] = setting(
         "mlserver", doc="what serves: an MLServer behind our router, or Seldon Core 2 on a cluster"
     )
-    mlserver: str = setting(
-        "mlserver",
-        doc="the MLServer to start: a command on PATH, or a path from the project's folder",
-    )
-    parallel_workers: int = setting(
-        0,
-        doc="processes in which MLServer scores; 0 for its own",
-        validator=attrs.validators.ge(0),
-    )
-    python_path: tuple[Path, ...] = setting(
-        (), doc="folders where MLServer's Python finds modules, for estimators of your own"
-    )
-    inherit: tuple[str, ...] = setting(
-        (), doc="names of variables of Interlock's environment that MLServer gets too"
-    )
-    start_seconds: float = setting(
-        60.0, doc="seconds for MLServer to start", validator=attrs.validators.gt(0)
-    )
-    load_seconds: float = setting(
-        60.0, doc="seconds for MLServer to load a model", validator=attrs.validators.gt(0)
-    )
-    url: str = setting(
-        "", doc="address of an MLServer that runs already, to join instead", validator=_url
-    )
-    repository: Path | None = setting(
-        None, doc="with url: the folder of that MLServer's models, which is written to"
-    )
-    root: Path = project_root()
 
     @property
     def hooks_left_out(self) -> tuple[str, ...]:

@@ -23,7 +23,7 @@ from interlock_hookspecs import CaptureSink, Endpoint, InvalidInput, TargetFeed,
 from interlock_serving.peers import ENVIRONMENT as WORKER
 
 if TYPE_CHECKING:
-    from interlock_deploy_seldon import SeldonServer
+    from interlock_deploy_seldon.mlserver.settings import MLServerSettings
     from interlock_hookspecs import Workspace
 
 _HOME = "INTERLOCK_DEPLOY_SELDON_HOME"
@@ -31,7 +31,7 @@ _HOME = "INTERLOCK_DEPLOY_SELDON_HOME"
 
 
 def serve(
-    settings: SeldonServer,
+    settings: MLServerSettings,
     endpoint: Endpoint,
     feed: TargetFeed,
     captures: CaptureSink,
@@ -40,7 +40,7 @@ def serve(
     """Serve until SIGTERM or SIGINT.
 
     Args:
-        settings: the plugin.
+        settings: of the target.
         endpoint: which endpoint.
         feed: what to serve, now and from then on.
         captures: where answers are recorded.
@@ -65,7 +65,7 @@ def serve(
 
 @contextlib.contextmanager
 def _front(
-    settings: SeldonServer, feed: TargetFeed, api: Api, root: Path, ws: Workspace
+    settings: MLServerSettings, feed: TargetFeed, api: Api, root: Path, ws: Workspace
 ) -> Iterator[TargetFeed]:
     """The feed for our server: each of several workers has its own, who watches over them none."""
     try:
@@ -83,7 +83,7 @@ def _front(
 
 
 @contextlib.contextmanager
-def _home(settings: SeldonServer, ws: Workspace) -> Iterator[Path]:
+def _home(settings: MLServerSettings, ws: Workspace) -> Iterator[Path]:
     """The folder of an MLServer of our own, which lives within this block; a worker is told it."""
     told = os.environ.pop(_HOME, None)
     if told is not None:
@@ -115,7 +115,7 @@ def _home(settings: SeldonServer, ws: Workspace) -> Iterator[Path]:
         server.close()
 
 
-def _joined(settings: SeldonServer) -> Api:
+def _joined(settings: MLServerSettings) -> Api:
     """The MLServer that somebody else runs.
 
     Raises:
@@ -131,7 +131,7 @@ def _joined(settings: SeldonServer) -> Api:
     return api
 
 
-def _repository_of(settings: SeldonServer) -> Path:
+def _repository_of(settings: MLServerSettings) -> Path:
     if settings.repository is None:
         raise InvalidInput(
             "url names an MLServer to join: say repository, too, the folder of its models as this "

@@ -16,7 +16,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import TYPE_CHECKING, Any, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Protocol, Union, get_args, get_origin
 
 import attrs
 
@@ -30,16 +30,27 @@ from interlock_worker.wire import Segment, Shared
 if TYPE_CHECKING:
     from cattrs import Converter
 
-    from interlock_worker.peer import Peer
-
 _FOREIGN = "~foreign"
+
+
+class References(Protocol):
+    """What two processes know of each other's objects: those that are called and not read."""
+
+    def export(self, served: Any, protocol: type[Any], original: Any) -> int:
+        """Let the other side call an object; gives the object's number."""
+
+    def original(self, number: int) -> Any:
+        """The object that the other side has a reference to."""
+
+    def number_of(self, value: Any) -> int | None:
+        """The number of an object of the other side's, or None where it is none."""
 
 
 @attrs.define
 class _Under:
     """The message that this thread puts together or takes apart."""
 
-    peer: Peer
+    peer: References
     segments: list[Segment]
 
 
@@ -47,7 +58,7 @@ _now = threading.local()
 
 
 @contextlib.contextmanager
-def message(peer: Peer, segments: list[Segment] | None = None) -> Iterator[list[Segment]]:
+def message(peer: References, segments: list[Segment] | None = None) -> Iterator[list[Segment]]:
     """Within this, values go into and come out of one message between this process and a peer."""
     before = getattr(_now, "under", None)
     under = _now.under = _Under(peer, [] if segments is None else segments)

@@ -10,7 +10,7 @@ import itertools
 import logging
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -34,13 +34,26 @@ from interlock_worker.codec import decode, encode
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from interlock_worker.peer import Peer
+
+class Calling(Protocol):
+    """How objects of the other process are called, as what stands for one here knows it."""
+
+    def call(
+        self, number: int, protocol: type[Any], method: str, arguments: Mapping[str, Any]
+    ) -> Any:
+        """Call a method of one of its objects."""
+
+    def drop(self, number: int) -> None:
+        """Note that an object is not needed here any more."""
+
+    def opener(self, format: str, settings: Mapping[str, Any]) -> Any:  # noqa: A002  (the field's own word)
+        """The plugin that owns a model format in this process's environment."""
 
 
 class Remote:
     """Stands for an object of the other process; when it goes, the other side may forget it."""
 
-    def __init__(self, peer: Peer, number: int, protocol: type[Any]) -> None:
+    def __init__(self, peer: Calling, number: int, protocol: type[Any]) -> None:
         self._peer = peer
         self._number = number
         self._protocol = protocol
@@ -81,7 +94,7 @@ def settings_of(plugin: Any) -> dict[str, Any]:
 class RemoteWorkspace(Remote):
     """The workspace in a worker: it calls back, and writes models with the opener that is here."""
 
-    def __init__(self, peer: Peer, number: int, run_id: str) -> None:
+    def __init__(self, peer: Calling, number: int, run_id: str) -> None:
         super().__init__(peer, number, _WorkspaceCalls)
         self.run_id = run_id
 
@@ -151,7 +164,7 @@ class RemoteWorkspace(Remote):
 class RemotePredictor(Remote):
     """An opened model of the other process."""
 
-    def __init__(self, peer: Peer, number: int, signature: Any) -> None:
+    def __init__(self, peer: Calling, number: int, signature: Any) -> None:
         super().__init__(peer, number, Predictor)
         self.signature = decode(Signature, signature)
 
@@ -163,7 +176,7 @@ class RemotePredictor(Remote):
 class RemoteSink(Remote):
     """Where a server in a worker puts its answers."""
 
-    def __init__(self, peer: Peer, number: int, _: Any) -> None:
+    def __init__(self, peer: Calling, number: int, _: Any) -> None:
         super().__init__(peer, number, CaptureSink)
 
     def put(self, capture: Capture) -> bool:
@@ -231,7 +244,7 @@ class ServedFeed:
 class RemoteFeed(Remote):
     """What a server in a worker is to serve."""
 
-    def __init__(self, peer: Peer, number: int, _: Any) -> None:
+    def __init__(self, peer: Calling, number: int, _: Any) -> None:
         super().__init__(peer, number, _FeedCalls)
         self._lock = threading.Lock()
         self._current: tuple[OpenTarget, ...] = ()
@@ -274,7 +287,7 @@ class _Callback(Protocol):
 class RemoteCallback(Remote):
     """A function of the other process, without arguments."""
 
-    def __init__(self, peer: Peer, number: int, _: Any) -> None:
+    def __init__(self, peer: Calling, number: int, _: Any) -> None:
         super().__init__(peer, number, _Callback)
 
     def __call__(self) -> None:

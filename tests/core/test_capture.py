@@ -10,7 +10,7 @@ import time
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from captures import NOON, capture, written
+from captures import HOUR, NOON, capture, written
 
 from interlock.serving.capture import (
     ABOUT,
@@ -55,6 +55,49 @@ def test_what_was_put_is_read_back(tmp_path):
     }
     assert read["row"].to_pylist() == [0, 1, 0]
     assert read["request_id"].to_pylist() == ["request-1", "request-1", "request-2"]
+
+
+@pytest.mark.parametrize("counts", [[1, 1, 1, 1], [3, 1, 2, 1], [2], [1]], ids=str)
+@pytest.mark.parametrize("releases", [("release-1",), ("release-2", "release-1")], ids=str)
+def test_what_rows_share_is_theirs(tmp_path, counts, releases):
+    """Each row has its request, time, release and mirror, however many rows have the same."""
+    made = [
+        capture(
+            number,
+            at=NOON + number * HOUR,
+            release=releases[number % len(releases)],
+            mirror=number == 1,
+            rows=pa.table({"x": [float(number)] * rows}),
+        )
+        for number, rows in enumerate(counts)
+    ]
+    writer = CaptureWriter(tmp_path)
+    for each in made:
+        assert writer.put(each)
+    writer.close()
+    read = read_captures(tmp_path, None, None)
+    assert [str(read.schema.field(name).type) for name in ABOUT] == [
+        "string",
+        "int64",
+        "timestamp[us, tz=UTC]",
+        "string",
+        "bool",
+    ]
+    assert read.select(ABOUT).to_pylist() == [
+        {
+            "request_id": each.request_id,
+            "row": row,
+            "at": each.at,
+            "release": each.release,
+            "mirror": each.mirror,
+        }
+        for each in made
+        for row in range(each.rows.num_rows)
+    ]
+    for release in releases:
+        of_it = read_captures(tmp_path, None, None, release=release)
+        wanted = sum(each.rows.num_rows for each in made if each.release == release)
+        assert (of_it.num_rows if wanted else 0) == wanted
 
 
 @pytest.mark.parametrize("name", ["request_id", "row", "at", "release", "mirror", "prediction"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from interlock.serving.capture_files import (
     ABOUT,
@@ -231,17 +231,14 @@ def _as_table(batches: list[CaptureBatch]) -> pa.Table:
     ids = [request_id for batch in batches for request_id in batch.request_ids]
     rows = sent.num_rows
     # By the row for what a request has for itself, by the batch for what it shares.
-    named = pa.array(ids, pa.string())
-    if len(ids) < rows:
-        named = named.take(pa.array(np.repeat(np.arange(len(ids)), counts)))
+    places = np.repeat(np.arange(len(ids), dtype=np.int32), counts)
     sizes = [batch.rows.num_rows for batch in batches]
-    moments = np.repeat(_moments(batches), counts)
     about = {
-        "request_id": named,
-        "row": pa.array(np.arange(rows) - np.repeat(np.cumsum(counts) - counts, counts)),
-        "at": pa.array(moments).view(pa.timestamp("us", "UTC")),
-        "release": _shared([batch.release for batch in batches], sizes, pa.string()),
-        "mirror": _shared([batch.mirror for batch in batches], sizes, pa.bool_()),
+        "request_id": _repeated(ids, places),
+        "row": pa.array(np.arange(rows) - (np.cumsum(counts) - counts)[places]),
+        "at": pa.array(_moments(batches)[places]).view(pa.timestamp("us", "UTC")),
+        "release": _named([batch.release for batch in batches], sizes),
+        "mirror": pa.array(np.repeat([batch.mirror for batch in batches], sizes)),
     }
     taken = answered.column_names
     names = [stored_name(name, taken) for name in sent.column_names]
@@ -264,11 +261,22 @@ def _moments(batches: list[CaptureBatch]) -> np.ndarray:
     return np.array(found, np.int64)
 
 
-def _shared(values: list[Any], sizes: list[int], kind: pa.DataType) -> pa.Array:
-    """A column of what the rows of a batch have in common."""
+def _named(names: list[str], sizes: list[int]) -> pa.Array:
+    """A column of names that the rows of a batch have in common."""
+    import numpy as np
+
+    known = {name: place for place, name in enumerate(dict.fromkeys(names))}
+    places = np.array([known[name] for name in names], np.int32)
+    return _repeated([*known], np.repeat(places, sizes))
+
+
+def _repeated(texts: list[str], places: np.ndarray) -> pa.Array:
+    """A column of texts by their places; where one is in several rows, it is written once."""
     import numpy as np
     import pyarrow as pa
 
-    if values.count(values[0]) == len(values):
-        return pa.repeat(pa.scalar(values[0], kind), sum(sizes))
-    return pa.array(values, kind).take(pa.array(np.repeat(np.arange(len(values)), sizes)))
+    column = pa.array(texts, pa.string())
+    if np.array_equal(places, np.arange(len(texts))):
+        return column
+    # The places are known to be within: Arrow need not look.
+    return pa.DictionaryArray.from_arrays(pa.array(places), column, safe=False)

@@ -100,14 +100,17 @@ def write_file(folder: Path, table: pa.Table, latest: datetime) -> None:
 def _encoding(schema: pa.Schema) -> dict[str, Any]:
     """How columns are written, as ``pyarrow.parquet.write_table`` takes it.
 
-    The processor is the server's: fractions and ids, of which hardly two are equal, go into no
-    dictionary, fractions are packed by what is quickest, and smallest and largest values are noted
-    of those columns only that a window may be over.
+    The processor is the server's: fractions, of which hardly two are equal, and what is said of a
+    request go into no dictionary but the one that they have, what is no text is packed by what is
+    quickest, and smallest and largest values are noted of those columns only that a window may be
+    over.
     """
     import pyarrow as pa
 
     kinds = {field.name: field.type for field in schema}
     fractions = [name for name, kind in kinds.items() if pa.types.is_floating(kind)]
+    plain = [name for name in ABOUT if not pa.types.is_dictionary(kinds[name])]
+    quick = [*fractions, "row", "at", "mirror"]
     clocks = [
         name
         for name, kind in kinds.items()
@@ -115,8 +118,8 @@ def _encoding(schema: pa.Schema) -> dict[str, Any]:
         or (name not in ABOUT and (pa.types.is_integer(kind) or pa.types.is_temporal(kind)))
     ]
     return {
-        "compression": {name: "lz4" if name in fractions else "zstd" for name in kinds},
-        "use_dictionary": [name for name in kinds if name not in ("request_id", *fractions)],
+        "compression": {name: "lz4" if name in quick else "zstd" for name in kinds},
+        "use_dictionary": [name for name in kinds if name not in (*plain, *fractions)],
         "write_statistics": clocks,
         "write_batch_size": _TOGETHER,
     }
@@ -257,10 +260,8 @@ def _read_file(
         if not _may_overlap(file, column, start, end):
             return None
         table = file.read()
-        # Which columns have no gaps is the file's own affair.
-        table = table.cast(
-            pa.schema([field.with_nullable(nullable=True) for field in table.schema])
-        )
+        # Which columns have no gaps, and which texts are written once, is the file's own affair.
+        table = table.cast(pa.schema([(field.name, _read_type(field)) for field in table.schema]))
     values = table[column]
     keep = pc.is_valid(values)
     if start is not None:
@@ -271,6 +272,13 @@ def _read_file(
         keep = pc.and_(keep, pc.equal(table["release"], release))
     table = table.filter(keep)
     return table if table.num_rows else None
+
+
+def _read_type(field: pa.Field) -> pa.DataType:
+    import pyarrow as pa
+
+    kind = field.type
+    return kind.value_type if field.name in ABOUT and pa.types.is_dictionary(kind) else kind
 
 
 def _clock(columns: list[str], time_column: str | None) -> str | None:

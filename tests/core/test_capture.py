@@ -94,6 +94,10 @@ def test_what_rows_share_is_theirs(tmp_path, counts, releases):
         for each in made
         for row in range(each.rows.num_rows)
     ]
+    # Whoever reads a file without us finds texts, too.
+    assert [str(kind) for kind in pq.read_schema(*tmp_path.glob("*.parquet")).types[:5]] == [
+        str(read.schema.field(name).type) for name in ABOUT
+    ]
     for release in releases:
         of_it = read_captures(tmp_path, None, None, release=release)
         wanted = sum(each.rows.num_rows for each in made if each.release == release)

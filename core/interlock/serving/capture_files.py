@@ -13,6 +13,7 @@ was sent under a name that is taken is kept under `stored_name`.
 
 from __future__ import annotations
 
+import base64
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -87,8 +88,13 @@ def write_file(folder: Path, table: pa.Table, latest: datetime) -> None:
     try:
         # Arrow's own file: into one of Python's it writes piece by piece, and waits for the
         # interpreter's lock for each, as the loop that answers does after it.
-        with pa.OSFile(os.fsencode(temporary), "wb") as file:
-            pq.write_table(_tight(table), file, **_encoding(table.schema))
+        tight = _tight(table)
+        with (
+            pa.OSFile(os.fsencode(temporary), "wb") as file,
+            pq.ParquetWriter(file, tight.schema, **_encoding(tight.schema)) as writer,
+        ):
+            writer.add_key_value_metadata(_told(tight.schema))
+            writer.write_table(tight)
         sync(temporary)
         temporary.rename(folder / name)
     except BaseException:
@@ -109,7 +115,7 @@ def _encoding(schema: pa.Schema) -> dict[str, Any]:
 
     kinds = {field.name: field.type for field in schema}
     fractions = [name for name, kind in kinds.items() if pa.types.is_floating(kind)]
-    plain = [name for name in ABOUT if not pa.types.is_dictionary(kinds[name])]
+    plain = [name for name in ABOUT if not _is_named(schema.field(name))]
     quick = [*fractions, "row", "at", "mirror"]
     clocks = [
         name
@@ -122,7 +128,34 @@ def _encoding(schema: pa.Schema) -> dict[str, Any]:
         "use_dictionary": [name for name in kinds if name not in (*plain, *fractions)],
         "write_statistics": clocks,
         "write_batch_size": _TOGETHER,
+        "store_schema": False,
     }
+
+
+def _told(schema: pa.Schema) -> dict[str, str]:
+    """What a file says of its columns to Arrow, as Arrow itself would write it.
+
+    But that texts are texts: how they were handed over is no reader's affair, and tables of two
+    dictionaries are not put together. The key and its form:
+    https://arrow.apache.org/docs/cpp/parquet.html (roundtripping Arrow types).
+    """
+    import pyarrow as pa
+
+    plain = [
+        field.with_type(field.type.value_type)
+        if field.name in ABOUT and _is_named(field)
+        else field
+        for field in schema
+    ]
+    content = pa.schema(plain).serialize().to_pybytes()
+    return {"ARROW:schema": base64.b64encode(content).decode("ascii")}
+
+
+def _is_named(field: pa.Field) -> bool:
+    import pyarrow as pa
+
+    named: bool = pa.types.is_dictionary(field.type)
+    return named
 
 
 def _tight(table: pa.Table) -> pa.Table:
@@ -260,8 +293,10 @@ def _read_file(
         if not _may_overlap(file, column, start, end):
             return None
         table = file.read()
-        # Which columns have no gaps, and which texts are written once, is the file's own affair.
-        table = table.cast(pa.schema([(field.name, _read_type(field)) for field in table.schema]))
+        # Which columns have no gaps is the file's own affair.
+        table = table.cast(
+            pa.schema([field.with_nullable(nullable=True) for field in table.schema])
+        )
     values = table[column]
     keep = pc.is_valid(values)
     if start is not None:
@@ -272,13 +307,6 @@ def _read_file(
         keep = pc.and_(keep, pc.equal(table["release"], release))
     table = table.filter(keep)
     return table if table.num_rows else None
-
-
-def _read_type(field: pa.Field) -> pa.DataType:
-    import pyarrow as pa
-
-    kind = field.type
-    return kind.value_type if field.name in ABOUT and pa.types.is_dictionary(kind) else kind
 
 
 def _clock(columns: list[str], time_column: str | None) -> str | None:

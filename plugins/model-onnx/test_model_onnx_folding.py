@@ -166,6 +166,18 @@ def test_numbers_far_from_zero_keep_their_scaling(tmp_path):
     assert np.abs(predict(exact) - scores(pipeline, exact)).max() <= FAR
 
 
+def test_steps_are_taken_in_while_all_of_them_are_near_together():
+    """Each is near by itself, and the second makes more of the first's distance."""
+    matrix, target = numbers(center=40.0)
+    pipeline = make_pipeline(MinMaxScaler(), StandardScaler(), LogisticRegression())
+    pipeline.fit(matrix, target)
+    alone = make_pipeline(MinMaxScaler(), LogisticRegression()).fit(matrix, target)
+    assert [name for name, _ in folded(alone).steps] == ["logisticregression"]
+    short = folded(pipeline)
+    assert [name for name, _ in short.steps] == ["minmaxscaler", "logisticregression"]
+    np.testing.assert_allclose(scores(short, matrix), scores(pipeline, matrix), rtol=1e-9)
+
+
 def test_an_estimator_alone_is_itself():
     """No pipeline, nothing before it."""
     fitted = LogisticRegression().fit(*numbers())

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from interlock.cli import completing
-from interlock.cli.options import Chosen, file_option, json_option
+from interlock.cli.options import Chosen, file_option, json_option, stack_option
 
 
 @click.command("check")
@@ -20,13 +20,7 @@ from interlock.cli.options import Chosen, file_option, json_option
     help="A setting of the plugin; ${NAME} comes from the environment; may be given again.",
 )
 @click.option("--only", metavar="TEST", multiple=True, help="Only this test; may be given again.")
-@click.option(
-    "--stack",
-    "stack_name",
-    metavar="NAME",
-    help="Which stack; default: the first.",
-    shell_complete=completing.stacks,
-)
+@stack_option
 @file_option
 @json_option
 def check(

@@ -36,13 +36,7 @@ class WholeLines(click.Group):
 def stack_options(function: F) -> F:
     """``--stack``, ``--file`` and ``--set``, given to the command as one ``chosen``."""
 
-    @click.option(
-        "--stack",
-        "stack_name",
-        metavar="NAME",
-        help="Which stack; default: the first.",
-        shell_complete=completing.stacks,
-    )
+    @stack_option
     @file_option
     @click.option(
         "--set",
@@ -63,6 +57,18 @@ def stack_options(function: F) -> F:
         return function(*args, chosen=chosen, **kwargs)
 
     return wrapped  # type: ignore[return-value]  # click's decorators keep no signature
+
+
+def stack_option(function: F) -> F:
+    """``--stack``: which of the file's."""
+    option = click.option(
+        "--stack",
+        "stack_name",
+        metavar="NAME",
+        help="Which stack; default: the first.",
+        shell_complete=completing.stacks,
+    )
+    return option(function)
 
 
 def file_option(function: F) -> F:

@@ -48,12 +48,16 @@ def folded(fitted: Any) -> Any:
     if not isinstance(fitted, Pipeline) or not _is_linear(fitted.steps[-1][1]):
         return fitted
     *before, (name, model) = fitted.steps
+    whole: Affine | None = None
     while before and (affine := _affine(before[-1][1])) is not None:
+        affine = affine if whole is None else _after(affine, whole)
+        if not _is_near(affine):
+            break
         before.pop()
-        model = _with(model, affine)
-    if len(before) + 1 == len(fitted.steps):
+        whole = affine
+    if whole is None:
         return fitted
-    return Pipeline([*before, (name, model)])
+    return Pipeline([*before, (name, _with(model, whole))])
 
 
 def _is_linear(model: Any) -> bool:
@@ -66,7 +70,7 @@ def _is_linear(model: Any) -> bool:
 
 
 def _affine(step: Any) -> Affine | None:
-    """What a step does to each column; None where that is not all it does, or cannot be folded."""
+    """What a step does to each column; None where that is not all it does."""
     import numpy as np
     from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, RobustScaler, StandardScaler
 
@@ -83,7 +87,19 @@ def _affine(step: Any) -> Affine | None:
     width = step.n_features_in_
     factor = np.ones(width) if unit is None else 1 / unit
     added = np.zeros(width) if center is None else -center * factor
-    return (factor, added) if np.abs(added).max() <= _FURTHEST else None
+    return factor, added
+
+
+def _after(first: Affine, second: Affine) -> Affine:
+    """What both do, one after the other."""
+    return first[0] * second[0], first[1] * second[0] + second[1]
+
+
+def _is_near(affine: Affine) -> bool:
+    """Whether no column is so far from zero that single precision would tell."""
+    import numpy as np
+
+    return bool(np.abs(affine[1]).max() <= _FURTHEST)
 
 
 def _with(model: Any, affine: Affine) -> Any:

@@ -139,23 +139,28 @@ def own(tmp_path, mlserver_command):
         yield home
 
 
-@pytest.mark.parametrize("place", [0, 1], ids=["http", "grpc"])
-def test_a_port_that_is_taken_meanwhile_is_no_end(tmp_path, mlserver_command, monkeypatch, place):
-    """MLServer hangs where it does not get a port: it is started on others."""
+def test_a_port_that_is_taken_meanwhile_is_no_end(tmp_path, mlserver_command, monkeypatch):
+    """MLServer hangs where it does not get its port: it is started on another."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        first = process._free_ports(2)
-        first[place] = taken.getsockname()[1]
-        free_ports, tries = process._free_ports, []
+        free_port, tries = process._free_port, []
 
-        def ports(count):
-            tries.append(free_ports(count) if tries else first)
+        def port():
+            tries.append(free_port() if tries else taken.getsockname()[1])
             return tries[-1]
 
-        monkeypatch.setattr(process, "_free_ports", ports)
+        monkeypatch.setattr(process, "_free_port", port)
         with own_server(tmp_path / "home", mlserver_command, 0) as home:
-            # The port that was free may well be found a second time.
-            assert where(home) == f"http://127.0.0.1:{tries[-1][0]}"
+            # A port that was free may well be found a second time.
+            assert where(home) == f"http://127.0.0.1:{tries[-1]}"
             assert len(tries) > 1
+
+
+def test_two_of_them_are_in_nobodys_way(own, tmp_path, mlserver_command):
+    """None needs a port that is the same for all: theirs for gRPC, which nobody asks, is any."""
+    with own_server(tmp_path / "second", mlserver_command, 0) as second:
+        assert where(own) != where(second)
+        with contextlib.closing(Api(lambda: where(own), 60.0, PATIENCE)) as api:
+            assert api.name()
 
 
 @pytest.fixture

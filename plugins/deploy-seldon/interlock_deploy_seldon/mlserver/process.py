@@ -20,7 +20,7 @@ import threading
 import time
 from collections import deque
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import attrs
 
@@ -34,7 +34,7 @@ _YOUNG_SECONDS = 30.0
 _POLL_SECONDS = 0.05
 _LOOK_SECONDS = 1.0
 _TRIES = 3
-_TAKEN = ("address already in use", "failed to bind to address")
+_TAKEN = "address already in use"
 _END_SECONDS = 20.0
 _WHERE = "mlserver.json"
 _GROUP = "mlserver.group"
@@ -155,7 +155,7 @@ class OwnServer:
             self._watch.join(_END_SECONDS)
 
     def _launch(self) -> None:
-        """Start one, on other ports where somebody has taken those meanwhile.
+        """Start one, on another port where somebody has taken that meanwhile.
 
         Raises:
             Unavailable: it ended, or does not answer in time.
@@ -194,7 +194,7 @@ class OwnServer:
             # All that it said is told when it has ended.
             _end(process)
             hearing.join(_END_SECONDS)
-            if any(words in line.lower() for line in self._last.copy() for words in _TAKEN):
+            if self._port_is_taken():
                 raise _PortTaken(str(error)) from error
             raise
         temporary = self._home / f"{_WHERE}.tmp"
@@ -213,9 +213,8 @@ class OwnServer:
                 with contextlib.suppress(Unavailable):
                     if api.name() == name:
                         return
-                # Without its port for HTTP it lives on, and answers nobody.
-                taken = any(_TAKEN[0] in line.lower() for line in self._last.copy())
-                if taken or time.monotonic() > deadline:
+                # Without its port it lives on, and answers nobody.
+                if self._port_is_taken() or time.monotonic() > deadline:
                     raise Unavailable(
                         f"MLServer did not answer within {self._patience.start:g} s: {self._said()}"
                     )
@@ -267,13 +266,15 @@ class OwnServer:
             os.killpg(int((self._home / _GROUP).read_text(encoding="ascii")), signal.SIGKILL)
 
     def _write_settings(self, name: str) -> str:
-        http_port, grpc_port = _free_ports(2)
+        http_port = _free_port()
         settings = {
             "server_name": name,
             "debug": False,
             "host": "127.0.0.1",
             "http_port": http_port,
-            "grpc_port": grpc_port,
+            # Nobody asks it by gRPC, and it would end without that port after it answered by HTTP:
+            # any that is free as it binds.
+            "grpc_port": 0,
             # Ours are the metrics of what clients see.
             "metrics_endpoint": None,
             "metrics_dir": str(self._home / "metrics"),
@@ -306,6 +307,9 @@ class OwnServer:
                 level = logging.INFO if "INFO" in text[:_PREFIX] else logging.WARNING
                 self._log.log(level, "mlserver: %s", text)
 
+    def _port_is_taken(self) -> bool:
+        return any(_TAKEN in line.lower() for line in self._last.copy())
+
     def _said(self) -> str:
         """The line that tells most of what it said last."""
         lines = [line.strip() for line in self._last if line.strip()]
@@ -314,7 +318,7 @@ class OwnServer:
 
 
 class _PortTaken(Unavailable):
-    """Between its choice and its use somebody took a port."""
+    """Between its choice and its use somebody took the port."""
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
@@ -328,10 +332,8 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def _free_ports(count: int) -> list[int]:
-    """Ports that nobody has, as of now: another may take one first, and is told by its name."""
-    taken = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports: list[Any] = [listener.getsockname()[1] for listener in taken]
-    for listener in taken:
-        listener.close()
-    return ports
+def _free_port() -> int:
+    """A port that nobody has, as of now: another may take it first, and is told by its name."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port

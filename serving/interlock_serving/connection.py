@@ -22,6 +22,7 @@ from interlock_serving.heads import Head, Heads
 
 PIPELINED = 64
 """Requests that are sent ahead, at most."""
+_NO_HTTP = "Invalid HTTP request received."
 _TICK = 0.001
 """Seconds: what a loop's clock may be off by."""
 
@@ -50,6 +51,8 @@ class Connection(HttpToolsProtocol):
         self._missing = 0
         self._waits = False
         self._waits_since = 0.0
+        # The version of a request that asks for another protocol, until its header is read again.
+        self._upgrades = b""
 
     @property
     def is_idle(self) -> bool:
@@ -64,16 +67,45 @@ class Connection(HttpToolsProtocol):
         if not data:
             pass
         elif self.in_header or self.in_body or self.pipeline or not self.is_idle:
-            super().data_received(data)
+            self._parse(data)
         elif not self._is_known(data):
             begun, reached = self.begun, self.reached
-            super().data_received(data)
+            self._parse(data)
             if self.begun == begun + 1 and self.reached > reached:
                 self._learn(data)
         cycle = self._next
         if cycle is not None:
             self._next = None
             cycle.start(self.app)
+
+    def _parse(self, data: bytes) -> None:
+        """Have the parser read what arrived.
+
+        Who would rather speak another protocol asks so in a header (RFC 9110, 7.8), as clients of
+        Java and ``curl --http2`` do, and sends the body all the same. The parser stops behind such
+        a header: another is given it again without that wish, and what came after it.
+        """
+        while data:
+            try:
+                self.parser.feed_data(data)
+            except httptools.HttpParserUpgrade as stopped:
+                if not self._upgrades:
+                    self.send_400_response(_NO_HTTP)  # CONNECT: this is no proxy
+                    return
+                head = [b"%b %b HTTP/%b" % (self.parser.get_method(), self.url, self._upgrades)]
+                head += [b"%b: %b" % line for line in self.headers if line[0] != b"upgrade"]
+                data = b"\r\n".join([*head, b"", b""]) + data[stopped.args[0] :]
+                self.parser = httptools.HttpRequestParser(self)
+                self.parser.set_dangerous_leniencies(
+                    lenient_data_after_close=True
+                )  # as uvicorn has
+                self._upgrades = b""
+                self.begun -= 1
+            except httptools.HttpParserError:
+                self.send_400_response(_NO_HTTP)
+                return
+            else:
+                return
 
     def _is_known(self, data: bytes) -> bool:
         """Whether a request is there whose header came before; if so, it is taken."""
@@ -144,13 +176,16 @@ class Connection(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """A request's header is there."""
+        version = self.parser.get_http_version()
+        if self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT":
+            self._upgrades = version.encode("ascii")
+            return
         self.reached += 1
         self.in_header = False
         self.in_body = True
         before: RequestResponseCycle | None = self.cycle  # None before the first request
         if len(self.pipeline) >= PIPELINED:
             raise ValueError(f"more than {PIPELINED} requests sent ahead")
-        version = self.parser.get_http_version()
         keep_alive = version != "1.0" and self.parser.should_keep_alive()
         self.scope = self._scope(version)  # type: ignore[assignment]  # with keys of ours
         self.cycle = cycle = Cycle(self.scope, self, keep_alive=keep_alive)
@@ -171,6 +206,8 @@ class Connection(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """A request is there as a whole."""
+        if self._upgrades:
+            return
         self.reached += 1
         self.in_body = False
         if self.cycle.response_complete:

@@ -16,8 +16,8 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable, Mapping
-from datetime import date, datetime
-from functools import cached_property
+from datetime import UTC, date, datetime, tzinfo
+from functools import cached_property, lru_cache
 from types import NoneType
 from typing import TYPE_CHECKING, Any
 
@@ -64,6 +64,8 @@ _LOGICAL = {
     **{name.lower(): name for name in _INTEGERS},
 }
 _TIMESTAMP = re.compile(r"timestamp\[(s|ms|us|ns)(?:, tz=(.+))?\]")
+_NANOSECONDS = datetime(1677, 9, 22), datetime(2262, 4, 11)  # noqa: DTZ001  (UTC, as Arrow counts)
+"""The days that 64 bits of nanoseconds hold."""
 EXACT = 2**53
 """Up to here a double holds every whole number."""
 _NO_NULL = "null, and the model was fitted without missing values here"
@@ -147,7 +149,7 @@ class Column:
                 for row, value in enumerate(values)
                 if value is not None and type(value) not in _JSON[datatype]
             )
-            raise self._at(row, f"a {_json_name(values[row])}, expected {datatype}")
+            raise self._at(row, f"{_json_name(values[row])}, expected {datatype}")
         if datatype in RANGES and present:
             return self._numbers(values, present, kinds, datatype)
         return values if self._parse is None else self._texts(values)
@@ -157,9 +159,10 @@ class Column:
     ) -> list[Any]:
         lows, highs = zip(RANGES[datatype], RANGES[self.datatype], strict=True)
         low, high = max(lows), min(highs)
-        narrow = self.datatype if RANGES[self.datatype] == (low, high) else datatype
         if min(present) < low or max(present) > high:
             row = self._first(values, lambda value: not low <= value <= high)
+            low, high = RANGES[datatype]
+            narrow = self.datatype if low <= values[row] <= high else datatype
             raise self._at(row, f"a number out of the range of {narrow}")
         if self.datatype in _FLOATS:
             return values if int not in kinds else [_optional(float, value) for value in values]
@@ -191,6 +194,8 @@ class Column:
         for row, value in enumerate(values):
             try:
                 parsed.append(_optional(self._parse, value))
+            except OverflowError as error:
+                raise self._at(row, f"a time out of the range of {self.arrow}") from error
             except ValueError as error:
                 raise self._at(row, f"a text that is no {self.arrow} in ISO 8601") from error
         return parsed
@@ -217,15 +222,28 @@ def _text_parser(logical: str) -> Callable[[str], Any] | None:
     timestamp = _TIMESTAMP.fullmatch(logical)
     if timestamp is None:
         return None
-    zoned = timestamp[2] is not None
 
     def parse(text: str) -> datetime:
         value = datetime.fromisoformat(text)
-        if (value.tzinfo is not None) != zoned:
+        if (value.tzinfo is not None) != (timestamp[2] is not None):
             raise ValueError("a zone is missing, or one too many")
+        if timestamp[2] is not None:
+            # Who reads it later has it in UTC, or in the column's zone: it is a date in both.
+            value = value.astimezone(_zone(timestamp[2])).astimezone(UTC)
+        first, last = _NANOSECONDS
+        if timestamp[1] == "ns" and not first <= value.replace(tzinfo=None) <= last:
+            raise OverflowError
         return value
 
     return parse
+
+
+@lru_cache(maxsize=32)
+def _zone(name: str) -> tzinfo:
+    from pyarrow.lib import string_to_tzinfo
+
+    zone: tzinfo = string_to_tzinfo(name)
+    return zone
 
 
 def _optional(convert: Callable[[Any], Any] | None, value: Any) -> Any:
@@ -233,5 +251,5 @@ def _optional(convert: Callable[[Any], Any] | None, value: Any) -> Any:
 
 
 def _json_name(value: object) -> str:
-    names = {bool: "boolean", int: "integer", float: "number", str: "text", list: "list"}
-    return names.get(type(value), "object")
+    names = {bool: "a boolean", int: "an integer", float: "a number", str: "a text", list: "a list"}
+    return names.get(type(value), "an object")

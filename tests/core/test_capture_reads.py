@@ -159,3 +159,13 @@ def test_the_span_is_over_the_event_time_where_it_was_sent(tmp_path):
     written(tmp_path, capture(1), capture(3, at=NOON + HOUR))
     assert captured_span(tmp_path, "year") == ("year", 2016, 2018)
     assert captured_span(tmp_path, "month") == (None, NOON, NOON + HOUR)
+
+
+def test_a_time_that_no_calendar_has_is_passed_over(tmp_path):
+    """One that is before year 1 or after 9999 in UTC is in no window, and hides no other."""
+    for micros in (-(2**62), 2**62, int(NOON.timestamp()) * 10**6):
+        when = pa.array([micros], pa.int64()).cast(pa.timestamp("us", "UTC"))
+        written(tmp_path, capture(rows=pa.table({"x": [1.0], "when": when})))
+    assert captured_span(tmp_path, "when") == ("when", NOON, NOON)
+    read = read_captures(tmp_path, NOON, NOON + HOUR, time_column="when")
+    assert read["when"].to_pylist() == [NOON]

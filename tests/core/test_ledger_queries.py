@@ -9,6 +9,7 @@ from interlock.errors import LedgerError
 from interlock.ids import new_id, short
 from interlock.ledger import Entry
 
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 DIGEST = "sha256:" + "a" * 64
 QUESTIONS = [
     lambda reads: reads.runs(),
@@ -208,5 +209,16 @@ def test_monitoring_goes_on_where_the_furthest_window_ended(open_ledger):
     for number, end in enumerate([2017, 2018, 2016]):
         payload = {"stack": "dev", "endpoint": "e", "end": end, "findings": []}
         ledger.append("p", "window.monitored", f"window-{number}", payload)
-    assert ledger.reads.last_window_end("p", "dev", "e") == 2018
-    assert ledger.reads.last_window_end("p", "prod", "e") is None
+    assert ledger.reads.last_window_end("p", "dev", "e", now=NOON) == 2018
+    assert ledger.reads.last_window_end("p", "prod", "e", now=NOON) is None
+
+
+def test_a_window_that_ends_in_the_future_is_nowhere_to_go_on_from(open_ledger):
+    """What one row with a wrong time made of it would keep all that comes until then unseen."""
+    ledger = open_ledger()
+    for number, hours in enumerate([-2, -1, 24 * 365 * 80]):
+        end = (NOON + timedelta(hours=hours)).isoformat()
+        payload = {"stack": "dev", "endpoint": "e", "end": end, "findings": []}
+        ledger.append("p", "window.monitored", f"window-{number}", payload)
+    left_off = ledger.reads.last_window_end("p", "dev", "e", now=NOON)
+    assert datetime.fromisoformat(left_off) == NOON - timedelta(hours=1)

@@ -190,8 +190,13 @@ class Reads(Rows, ServerReads):
         rows = self.listing("windows", project, key=key, limit=1)
         return rows[0] if rows else None
 
-    def last_window_end(self, project: str, stack: str, endpoint: str) -> int | str | None:
-        """Where monitoring of an endpoint left off: a period, or a time as text; or None."""
+    def last_window_end(
+        self, project: str, stack: str, endpoint: str, *, now: datetime
+    ) -> int | str | None:
+        """Where monitoring of an endpoint left off: a period, or a time as text; or None.
+
+        A window of times that ends after ``now`` says nothing of what is still to come in it.
+        """
         table = PROJECTIONS["windows"]
         latest = (
             select(table.c.end)
@@ -205,7 +210,9 @@ class Reads(Rows, ServerReads):
         )
         ends = [row["end"] for row in self.rows(latest)]
         # A look back at an older window does not move the end; the newest says which kind it is.
-        return max((end for end in ends if type(end) is type(ends[0])), default=None)
+        alike = [end for end in ends if type(end) is type(ends[0])]
+        over = [end for end in alike if isinstance(end, int) or datetime.fromisoformat(end) <= now]
+        return max(over, default=None)
 
     def findings(self, project: str | None = None, **filters: Any) -> list[Row]:
         """Findings, newest first; ``window``, ``release`` and ``status`` filter."""

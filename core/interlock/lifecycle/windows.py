@@ -10,7 +10,13 @@ import attrs
 
 from interlock.errors import UsageError
 from interlock.lifecycle.endpoints import current_deployment, endpoint_of
-from interlock.serving.capture import ABOUT, captured_span, read_captures, sent_name
+from interlock.serving.capture import (
+    ABOUT,
+    captured_span,
+    latest_of,
+    read_captures,
+    sent_name,
+)
 from interlock.serving.host import captures_folder
 
 if TYPE_CHECKING:
@@ -87,7 +93,8 @@ def served_window(
         session: the opened stack.
         task: names the time column.
         start: default: the end of the last window; before the first, the earliest row.
-        end: default: after the latest row.
+        end: default: after the latest row, and at the latest now: one row with a time far ahead
+            would have the next window begin there.
 
     Raises:
         UsageError: a side is of another kind than the clock, or the end is not after the start.
@@ -101,9 +108,20 @@ def served_window(
     if span is None:
         return None
     column, earliest, latest = span
-    start, end = _bounds(session, earliest, latest, start, end)
+    now = datetime.now(UTC)
+    ahead = end is None and isinstance(latest, datetime) and latest >= now
+    if ahead:
+        session.reporter.warn(
+            f"rows carry times up to {latest:%Y-%m-%d %H:%M:%S}, which is still to come: they are "
+            "left for later (--to looks at them now)"
+        )
+        latest = now
+    start, end = _bounds(session, earliest, latest, start, end, now)
     captures = read_captures(folder, start, end, time_column=column)
-    as_of = latest if isinstance(latest, int) else datetime.now(UTC)
+    if ahead and captures.num_rows:
+        # Where the next look begins: what comes late has a time before now, too.
+        end = _after(latest_of(captures, column) or latest)
+    as_of = latest if isinstance(latest, int) else now
     return ServedWindow(captures=captures, start=start, end=end, as_of=as_of)
 
 
@@ -116,7 +134,7 @@ def _elsewhere(
 ) -> ServedWindow:
     """What a server elsewhere captured: over the time of capture."""
     now = datetime.now(UTC)
-    start, end = _bounds(session, _LONG_AGO, now, start, end)
+    start, end = _bounds(session, _LONG_AGO, now, start, end, now)
     captures: pa.Table = session.funnel.owner(
         "read_captures", maker, deployment=deployment, start=start, end=end
     )
@@ -129,22 +147,27 @@ def _bounds(
     latest: Instant,
     start: Instant | None,
     end: Instant | None,
+    now: datetime,
 ) -> tuple[Instant, Instant]:
     """Where the window starts and ends, by default from where the last one ended."""
     periods = isinstance(latest, int)
     if start is None:
         last = session.ledger.reads.last_window_end(
-            session.project, session.stack.name, session.stack.endpoint
+            session.project, session.stack.name, session.stack.endpoint, now=now
         )
         start = _of_kind(last, latest) if last is not None else earliest
     if end is None:
-        end = latest + 1 if isinstance(latest, int) else latest + timedelta(microseconds=1)
+        end = _after(latest)
     for side in (start, end):
         if isinstance(side, int) != periods:
             kind = "a period, such as 2018" if periods else "a time, such as 2018-01-01T00:00:00Z"
             msg = f"windows are over {'periods' if periods else 'times'} here: give {kind}"
             raise UsageError(msg)
     return start, end
+
+
+def _after(latest: Instant) -> Instant:
+    return latest + 1 if isinstance(latest, int) else latest + timedelta(microseconds=1)
 
 
 def _refuse_backwards(start: Instant | None, end: Instant | None) -> None:

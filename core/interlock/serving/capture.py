@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from interlock.serving.capture_files import (
     ABOUT,
     captured_span,
+    latest_of,
     microseconds,
     read_captures,
     reason,
@@ -30,6 +31,7 @@ __all__ = [
     "ABOUT",
     "CaptureWriter",
     "captured_span",
+    "latest_of",
     "read_captures",
     "sent_name",
     "stored_name",

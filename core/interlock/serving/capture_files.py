@@ -239,7 +239,19 @@ def _noted_span(path: Path, time_column: str | None) -> list[Instant]:
         position = file.schema_arrow.names.index(column)
         groups = range(file.metadata.num_row_groups)
         notes = [file.metadata.row_group(group).column(position).statistics for group in groups]
-    return [side for note in notes if note and note.has_min_max for side in (note.min, note.max)]
+    sides = [_sides(note) for note in notes if note and note.has_min_max]
+    return [side for pair in sides for side in pair if side is not None]
+
+
+def _sides(noted: Any) -> tuple[Instant | None, Instant | None]:
+    """The smallest and largest value that is noted; None for a time before year 1 or after 9999."""
+    found: list[Instant | None] = []
+    for name in ("min", "max"):
+        try:
+            found.append(getattr(noted, name))
+        except OverflowError:
+            found.append(None)
+    return found[0], found[1]
 
 
 def _files(folder: Path, start: Instant | None) -> Iterator[Path]:
@@ -319,6 +331,14 @@ def _clock(columns: list[str], time_column: str | None) -> str | None:
     return None
 
 
+def latest_of(captures: pa.Table, time_column: str | None) -> Instant | None:
+    """The largest value that these captures have of the column that windows are over."""
+    import pyarrow.compute as pc
+
+    column = _clock(captures.column_names, time_column)
+    return None if column is None else pc.max(captures[column]).as_py()
+
+
 def _may_overlap(
     file: pq.ParquetFile, column: str, start: Instant | None, end: Instant | None
 ) -> bool:
@@ -328,8 +348,9 @@ def _may_overlap(
         noted = file.metadata.row_group(group).column(position).statistics
         if noted is None or not noted.has_min_max:
             return True
-        late = end is not None and noted.min >= end
-        early = start is not None and noted.max < start
+        low, high = _sides(noted)
+        late = low is not None and end is not None and low >= end  # type: ignore[operator]  # alike
+        early = high is not None and start is not None and high < start  # type: ignore[operator]
         if not (late or early):
             return True
     return False

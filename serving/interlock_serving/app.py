@@ -215,12 +215,9 @@ class App:
         request = asking.request
         version, word = _asked_of(request.path, self.endpoint.name) or (None, "")
         records = word == _BATCH
-        behind = None
-        json = body
-        if request.json:
-            json, behind = split(body, request.json)
-            if not records and (known := self._known(asking, version, json, behind)):
-                return known
+        json, behind = split(body, request.json) if request.json else (body, None)
+        if not records and (known := self._known(asking, version, json, behind)):
+            return known
         envelope = read_envelope(json, behind)
         if envelope.id is not None:
             asking.request_id = envelope.id
@@ -232,19 +229,21 @@ class App:
             return Asked(model, query, envelope, records=True)
         selected = read_outputs(envelope, model.signature)
         binary = wanted(envelope.body, model.outputs)
-        if behind is not None:
-            self._forms.learn(bytes(json), envelope, query, model.signature, selected, binary)
+        self._forms.learn(json, envelope, query, model, selected, binary)
         return Asked(model, query, envelope, selected, binary)
 
     def _known(
-        self, asking: Asking, version: str | None, json: bytes, behind: memoryview
+        self, asking: Asking, version: str | None, json: Body, behind: memoryview | None
     ) -> Asked | None:
-        """A request whose JSON came before; None where it has to be read."""
-        form = self._forms.find(json)
-        if form is None or self.router.mirrors:  # a mirror may read it otherwise
+        """A request of a form that came before; None where it has to be read."""
+        if self.router.mirrors:  # a mirror may read it otherwise
             return None
+        found = self._forms.find(json, behind)
+        if found is None:
+            return None
+        form, values = found
         model = self.choose(asking.request.sticky, version)
-        query = form.query(asking.request_id, behind, model.signature)
+        query = form.query(asking.request_id, values, model.signature)
         return None if query is None else Asked(model, query, None, form.selected, form.binary)
 
     def said(self, asked: Asked, answer: Answer) -> tuple[int | None, bytes]:

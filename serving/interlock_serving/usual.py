@@ -54,7 +54,7 @@ class _Group:
 
 
 @attrs.frozen
-class _Form:
+class Tensors:
     """A request of one tensor a column.
 
     Attributes:
@@ -68,6 +68,34 @@ class _Form:
     order: tuple[int, ...]
     groups: tuple[_Group, ...]
     matrix: bool
+
+    def values(self, sent: Sequence[Any], rows: int) -> Values | None:
+        """What is in the tensors; None where it is not usual.
+
+        Args:
+            sent: the data of each, in the order of the request.
+            rows: how many each is to have.
+
+        Raises:
+            TypeError: some data has no length.
+        """
+        if set(map(type, sent)) != {list} or set(map(len, sent)) != {rows}:
+            return None
+        columns = [sent[place] for place in self.order]
+        values: list[Any] = []
+        if self.matrix or len(self.groups) == 1:
+            values = [*chain.from_iterable(columns)]
+        for group in self.groups:
+            checked = values
+            if len(self.groups) > 1:
+                checked = [*chain.from_iterable([columns[place] for place in group.places])]
+            if not group.takes(checked):
+                return None
+        if not self.matrix:
+            return dict(zip(self.names, columns, strict=True))
+        if rows == 1:
+            return Matrix(self.names, values)
+        return Matrix(self.names, np.array(values, np.float64).reshape(-1, rows).T)
 
 
 class Usual:
@@ -85,7 +113,7 @@ class Usual:
     def __init__(self, features: Sequence[Column], by_name: Mapping[str, Column]) -> None:
         self._by_name = by_name
         self.names = tuple(column.name for column in features)
-        self._forms: dict[tuple[tuple[str, str], ...], _Form] = {}
+        self._forms: dict[tuple[tuple[str, str], ...], Tensors] = {}
         groups = _groups(features)
         alike = len({column.datatype for column in features}) == 1 and len(groups) == 1
         self._matrix = (features[0].datatype, groups[0]) if alike else None
@@ -94,7 +122,7 @@ class Usual:
     def read(self, inputs: list[Any], max_rows: int) -> tuple[int, Values] | None:
         """The number of rows, and the values of each column; None where it is not usual."""
         try:
-            form = self._forms.get(tuple(map(_HEAD, inputs)))
+            form = self.tensors_of(inputs)
             if form is not None:
                 return _columns(inputs, form, max_rows)
             if len(inputs) == 1:
@@ -102,6 +130,10 @@ class Usual:
         except (KeyError, TypeError):  # something is no object, no list, or is missing
             pass
         return None
+
+    def tensors_of(self, inputs: list[Any]) -> Tensors | None:
+        """How a request of one tensor a column is read that was read well; None if not known."""
+        return self._forms.get(tuple(map(_HEAD, inputs)))
 
     def is_matrix_of(self, datatype: str) -> bool:
         """Whether all features are numbers of one datatype, and it is this."""
@@ -118,7 +150,7 @@ class Usual:
         if groups and all(self._by_name[name].datatype == datatype for name, datatype in head):
             names = tuple(column.name for column in columns)
             matrix = self.doubles and names == self.names
-            self._forms[head] = _Form(names, tuple(sent[name] for name in names), groups, matrix)
+            self._forms[head] = Tensors(names, tuple(sent[name] for name in names), groups, matrix)
 
     def _tensor(self, tensor: Mapping[str, Any], max_rows: int) -> tuple[int, Values] | None:
         """One tensor of all features, row by row."""
@@ -164,7 +196,7 @@ def _groups(columns: Sequence[Column]) -> tuple[_Group, ...]:
     )
 
 
-def _columns(inputs: list[Any], form: _Form, max_rows: int) -> tuple[int, Values] | None:
+def _columns(inputs: list[Any], form: Tensors, max_rows: int) -> tuple[int, Values] | None:
     shapes = [*map(_SHAPE, inputs)]
     first = shapes[0]
     if (
@@ -176,17 +208,5 @@ def _columns(inputs: list[Any], form: _Form, max_rows: int) -> tuple[int, Values
     rows = first[0]
     if first not in ([rows], [rows, 1]) or not 0 < rows <= max_rows:
         return None
-    sent = [*map(_DATA, inputs)]
-    if set(map(type, sent)) != {list} or set(map(len, sent)) != {rows}:
-        return None
-    columns = [sent[place] for place in form.order]
-    for group in form.groups:
-        if not group.takes([*chain.from_iterable([columns[place] for place in group.places])]):
-            return None
-    if form.matrix:
-        values = [*chain.from_iterable(columns)]
-        if rows == 1:
-            return rows, Matrix(form.names, values)
-        by_column = np.array(values, np.float64).reshape(-1, rows)
-        return rows, Matrix(form.names, by_column.T)
-    return rows, dict(zip(form.names, columns, strict=True))
+    values = form.values([*map(_DATA, inputs)], rows)
+    return None if values is None else (rows, values)

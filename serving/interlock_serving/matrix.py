@@ -39,8 +39,8 @@ class Matrix:
     def columns(self) -> dict[str, Any]:
         """The values of each column."""
         if isinstance(self.values, list):
-            width = len(self.names)
-            return {name: self.values[place::width] for place, name in enumerate(self.names)}
+            width, values = len(self.names), as_floats(self.values)
+            return {name: values[place::width] for place, name in enumerate(self.names)}
         import pyarrow as pa
 
         by_column = np.array(self.values.T, order="C")  # a copy: Arrow wants its numbers aligned
@@ -50,6 +50,11 @@ class Matrix:
 
 Values = dict[str, Any] | Matrix
 """The values of the columns of a request, in the model's order."""
+
+
+def as_floats(values: list[Any]) -> list[Any]:
+    """Numbers as Arrow takes them: of whole ones it refuses the long ones, for doubles."""
+    return [None if value is None else float(value) for value in values]
 
 
 def names_of(values: Values) -> tuple[str, ...]:

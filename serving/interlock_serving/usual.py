@@ -17,7 +17,7 @@ import attrs
 import numpy as np
 
 from interlock_serving.column import Column
-from interlock_serving.matrix import Matrix, Values, is_finite
+from interlock_serving.matrix import Matrix, Values, as_floats, is_finite
 
 _HEAD = itemgetter("name", "datatype")
 _SHAPE = itemgetter("shape")
@@ -34,23 +34,26 @@ class _Group:
         places: theirs, in the model's order.
         kinds: the types of values that none looks at twice.
         range: from and to, of numbers.
+        floats: whether they are fractions, of which JSON writes some as whole numbers.
     """
 
     places: tuple[int, ...]
     kinds: tuple[set[type], ...]
     range: tuple[float, float] | None
+    floats: bool
 
-    def takes(self, values: Sequence[Any]) -> bool:
-        """Whether all values are of one type, or missing where that is allowed, and in range."""
+    def kinds_of(self, values: Sequence[Any]) -> set[type] | None:
+        """The types of values; None where some are not usual, or not in range."""
         kinds = set(map(type, values))
         if kinds not in self.kinds:
-            return False
-        if self.range is None:
-            return True
-        if NoneType in kinds:
-            values = [value for value in values if value is not None]
-        low, high = self.range
-        return bool(low <= min(values) and max(values) <= high)
+            return None
+        if self.range is not None:
+            if NoneType in kinds:
+                values = [value for value in values if value is not None]
+            low, high = self.range
+            if not (low <= min(values) and max(values) <= high):
+                return None
+        return kinds
 
 
 @attrs.frozen
@@ -89,8 +92,12 @@ class Tensors:
             checked = values
             if len(self.groups) > 1:
                 checked = [*chain.from_iterable([columns[place] for place in group.places])]
-            if not group.takes(checked):
+            kinds = group.kinds_of(checked)
+            if kinds is None:
                 return None
+            if group.floats and int in kinds and not self.matrix:
+                for place in group.places:
+                    columns[place] = as_floats(columns[place])
         if not self.matrix:
             return dict(zip(self.names, columns, strict=True))
         if rows == 1:
@@ -173,10 +180,13 @@ class Usual:
         rows = shape[0]
         if self.doubles and type(data) is np.ndarray:
             return (rows, Matrix(self.names, data.reshape(shape))) if is_finite(data) else None
-        if type(data) is not list or not group.takes(data):
+        kinds = group.kinds_of(data) if type(data) is list else None
+        if kinds is None:
             return None
         if self.doubles:
             return rows, Matrix(self.names, data)
+        if group.floats and int in kinds:
+            data = as_floats(data)
         columns = [data[place::width] for place in range(width)]
         return rows, dict(zip(self.names, columns, strict=True))
 
@@ -187,13 +197,22 @@ def _groups(columns: Sequence[Column]) -> tuple[_Group, ...]:
     for place, column in enumerate(columns):
         if column.plain is None:
             return ()
-        kinds = (column.plain, column.plain | {NoneType})[: 1 + column.nullable]
         # What JSON has for a double is never out of its range.
-        key = (tuple(map(frozenset, kinds)), None if column.datatype == "FP64" else column.range)
+        limits = None if column.datatype == "FP64" else column.range
+        key = (frozenset(column.plain), column.nullable, limits)
         places.setdefault(key, []).append(place)
     return tuple(
-        _Group(tuple(at), tuple(map(set, kinds)), limits) for (kinds, limits), at in places.items()
+        _Group(tuple(at), _kinds(plain, nullable), limits, float in plain)
+        for (plain, nullable, limits), at in places.items()
     )
+
+
+def _kinds(plain: frozenset[type], nullable: bool) -> tuple[set[type], ...]:
+    """The types that values of a column have, whether it is one of them or some together."""
+    several: tuple[set[type], ...] = (set(plain),)
+    if float in plain:
+        several = ({float}, {int, float}, {int})
+    return (*several, *(kinds | {NoneType} for kinds in several)) if nullable else several
 
 
 def _columns(inputs: list[Any], form: Tensors, max_rows: int) -> tuple[int, Values] | None:

@@ -131,6 +131,25 @@ def test_the_usual_requests_are_read_at_once():
     assert (rows, matrix.columns()) == (2, {"a": [1.0, 3.0], "b": [2.0, 4.0]})
 
 
+def test_whole_numbers_for_doubles_are_usual():
+    """Many languages write 3 for 3.0; what is read is a double in each form of a request."""
+    columns = columns_of("as")
+    inputs = [plain("a", 2), plain("s", 2)]
+    read_columns(read_envelope(orjson.dumps({"inputs": inputs})), columns, max_rows=3)
+    for data, doubles in (([3, 2**53 + 1], [3.0, 2.0**53]), ([None, 7], [None, 7.0])):
+        inputs[0]["data"] = data
+        rows, values = columns.usual.read(inputs, 3)
+        assert (rows, values["a"]) == (2, doubles)
+        assert [type(value) for value in values["a"]] == [type(value) for value in doubles]
+        tensor = {"name": "m", "datatype": "FP64", "shape": [1, 2], "data": data}
+        usual = columns_of("ab").usual.read([tensor], 3)[1]
+        assert usual.columns() == {"a": doubles[:1], "b": doubles[1:]}
+        expected = [np.nan if value is None else value for value in doubles]
+        assert np.array_equal(usual.array, [expected], equal_nan=True)
+    inputs[0]["data"] = [True, 3]
+    assert columns.usual.read(inputs, 3) is None
+
+
 class Doubles:
     """A model of two doubles, null as nothing, that takes rows as a table or as numbers alone."""
 

@@ -177,8 +177,11 @@ def _text(column: pa.ChunkedArray, null: str) -> np.ndarray:
     import numpy as np
     import pyarrow as pa
 
-    texts = column.cast(pa.string()).fill_null(null)
-    return np.asarray(texts.to_pylist(), object).reshape(-1, 1)
+    # Of few rows each call of Arrow costs more than what it does.
+    texts = (column if column.type == pa.string() else column.cast(pa.string())).to_pylist()
+    if column.null_count:
+        texts = [null if text is None else text for text in texts]
+    return np.asarray(texts, object).reshape(-1, 1)
 
 
 def _matrix(rows: pa.Table, plan: _Plan) -> np.ndarray:

@@ -1,9 +1,10 @@
 """deploy-local with real models, against the floor: raw ASGI on uvicorn, orjson, a null model.
 
 All are asked by one client on one machine, in turn. A request is one tensor of all features in
-JSON, or named columns; ours checks every value and captures every answer, the floor reads the JSON
-and answers a constant. The peers serve the same logistic regression from environments of theirs,
-as scikit-learn fitted it, each in one process: see serving_processes.py for how each is started.
+JSON, or named columns, of which half hold texts where they are mixed; ours checks every value and
+captures every answer, the floor reads the JSON and answers a constant. The peers serve the same
+logistic regression from environments of theirs, as scikit-learn fitted it, each in one process: see
+serving_processes.py for how each is started.
 """
 
 from __future__ import annotations
@@ -65,12 +66,15 @@ ARMS = {
     **{name: Arm(server=(word,), body=PEERS[word].body) for name, word in PEER_ARMS.items()},
     "floor, named": Arm(server=("floor",), body="named", shapes=FEW),
     "logistic, named": Arm(server=("logistic", "on"), body="named", shapes=FEW),
+    "floor, mixed": Arm(server=("floor",), body="mixed", shapes=FEW),
+    "logistic, mixed": Arm(server=("mixed", "on"), body="mixed", shapes=FEW),
 }
 BOUNDS = (
     ("logistic", "floor", 1, 0.7),
     ("forest", "floor", 1, None),
     ("boosting", "floor", 1, 0.5),
-    ("logistic, named", "floor, named", 1, None),
+    ("logistic, named", "floor, named", 1, 0.7),
+    ("logistic, mixed", "floor, mixed", 1, None),
     ("logistic", "logistic without capture", 1, 0.9),
     ("logistic, 5 % to a canary", "logistic", 1, 0.95),
     ("logistic, binary", "logistic", 100, 3.0),

@@ -9,6 +9,8 @@ import orjson
 
 NAME = "bench"
 FEATURES = 16
+TEXTS = 8
+"""Of a model of mixed columns, how many hold texts: the first."""
 PATH = f"/v2/models/{NAME}/infer"
 
 Asked = tuple[str, Mapping[str, str], bytes]
@@ -40,6 +42,28 @@ def _named(rows: int) -> Asked:
     inputs = [
         {"name": name, "datatype": "FP64", "shape": [rows], "data": column.tolist()}
         for name, column in zip(features(), _matrix(rows).T, strict=True)
+    ]
+    return PATH, {"content-type": "application/json"}, orjson.dumps({"inputs": inputs})
+
+
+def texts(rows: int) -> list[list[str]]:
+    """The columns of texts of a model of mixed columns."""
+    words = np.array(["never", "once", "now and then", "often", "always"])
+    drawn = np.random.default_rng(1).integers(len(words), size=(TEXTS, rows))
+    return [words[places].tolist() for places in drawn]
+
+
+def _mixed(rows: int) -> Asked:
+    """A tensor a column, of which half hold texts."""
+    columns = [*texts(rows), *_matrix(rows).T[TEXTS:].tolist()]
+    inputs = [
+        {
+            "name": name,
+            "datatype": "BYTES" if place < TEXTS else "FP64",
+            "shape": [rows],
+            "data": column,
+        }
+        for place, (name, column) in enumerate(zip(features(), columns, strict=True))
     ]
     return PATH, {"content-type": "application/json"}, orjson.dumps({"inputs": inputs})
 
@@ -87,6 +111,7 @@ def _rows(path: str) -> Callable[[int], Asked]:
 BODIES: Mapping[str, Callable[[int], Asked]] = {
     "tensor": _tensor,
     "named": _named,
+    "mixed": _mixed,
     "binary": _binary,
     "mlflow": _mlflow,
     "plain": _plain,

@@ -16,8 +16,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import orjson
-from serving_requests import FEATURES, NAME, features
+from serving_requests import FEATURES, NAME, TEXTS, features, texts
 
 CANARY = 0.05
 
@@ -105,18 +106,27 @@ class NoCaptures:
 
 def fitted(word: str) -> Any:
     """A fitted estimator, the same in every process."""
+    from sklearn.compose import make_column_transformer
     from sklearn.datasets import make_classification
     from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
+    from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
+    prepare = make_column_transformer(
+        (OneHotEncoder(handle_unknown="ignore"), slice(0, TEXTS)),
+        (StandardScaler(), slice(TEXTS, FEATURES)),
+    )
     made = {
         "logistic": make_pipeline(StandardScaler(), LogisticRegression()),
         "forest": RandomForestClassifier(100, max_depth=8, random_state=0),
         "boosting": HistGradientBoostingClassifier(early_stopping=False, random_state=0),
+        "mixed": make_pipeline(prepare, LogisticRegression()),
     }
     rows, labels = make_classification(20_000, FEATURES, n_informative=8, random_state=0)
+    if word == "mixed":
+        rows = rows.astype(object)
+        rows[:, :TEXTS] = np.array(texts(len(rows)), object).T
     return made[word].fit(rows, labels)
 
 
@@ -130,7 +140,10 @@ def serve_ours(word: str, captures: str, folder: Path, told: Callable[[int], Non
 
     signature = Signature(
         kind="binary",
-        inputs=tuple(Field(name=name, type="double") for name in features()),
+        inputs=tuple(
+            Field(name=name, type="string" if word == "mixed" and place < TEXTS else "double")
+            for place, name in enumerate(features())
+        ),
         outputs=(Field(name="score", type="double", nullable=False),),
         classes=(0, 1),
         positive=1,

@@ -21,7 +21,8 @@ documentation says: MLServer with its scikit-learn runtime and no parallel worke
 `mlflow models serve`, BentoML with a batchable endpoint, LitServe with one worker and its defaults,
 KServe's `ModelServer` over V2, and FastAPI by hand with a pydantic body. A peer that is not being
 asked is stopped meanwhile. The canary is the same endpoint with a second release that gets 5 % of
-the requests.
+the requests. A row is one tensor of 16 numbers; named, it is a tensor a column; mixed, half of
+these hold texts, which the model has as one of few.
 
 `bench-cold_start` starts an endpoint's server as the core does, from a ledger with a released ONNX
 model, until its readiness answers 200.

@@ -314,3 +314,16 @@ def test_the_links_of_a_page_outside_of_the_documentation_lead_somewhere(path):
     """Sphinx checks the links of its own pages; these are the others."""
     for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", path.read_text(encoding="utf-8")):
         assert "://" in target or (path.parent / target).exists(), target
+
+
+def test_the_readme_tells_what_was_measured():
+    """The numbers that it boasts of are those of the table, as the benchmark wrote it."""
+    table = (DOCS / "benchmarks.md").read_text(encoding="utf-8")
+    found = dict(re.findall(r"c = 16: logistic by (.+?) \| ([\d.]+) x", table))
+    rates = ("MLServer", "mlflow models serve", "floor")
+    peer, mlflow, floor = (float(found[name]) for name in rates)
+    told = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    assert (
+        f"{peer:.0f} times as often as MLServer does, {mlflow:.0f} times as often as `mlflow "
+        f"models serve`, and {floor:.2f} times as often as a server that computes nothing"
+    ) in told

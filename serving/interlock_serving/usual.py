@@ -17,7 +17,7 @@ import attrs
 import numpy as np
 
 from interlock_serving.column import Column
-from interlock_serving.matrix import Matrix, Values, as_floats, is_finite
+from interlock_serving.matrix import Matrix, Values, as_array, as_floats, is_finite
 
 _HEAD = itemgetter("name", "datatype")
 _SHAPE = itemgetter("shape")
@@ -102,7 +102,7 @@ class Tensors:
             return dict(zip(self.names, columns, strict=True))
         if rows == 1:
             return Matrix(self.names, values)
-        return Matrix(self.names, np.array(values, np.float64).reshape(-1, rows).T)
+        return Matrix(self.names, as_array(values).reshape(-1, rows).T)
 
 
 class Usual:

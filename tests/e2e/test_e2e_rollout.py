@@ -275,9 +275,12 @@ def test_commands_say_what_there_is_not(project):
     with (made.folder / "interlock.toml").open("a") as file:
         file.write('[stack.dev.rollout]\nstrategy = "blue-green"\n')
     why = ("--reason", "x")
-    for words in (("advance",), ("watch",), ("promote", *why), ("abort", *why)):
+    for words in (("promote", *why), ("abort", *why)):
         said = made("rollout", *words, expect=2)
         assert "nothing is being rolled out at small" in said.err
+    for word in ("advance", "watch"):
+        assert made("rollout", word).out == "Nothing is being rolled out at small.\n"
+        assert made.listed("rollout", word) is None
     assert made("rollout", "status").out.startswith("Nothing was rolled out here.")
     said = made("run", expect=2)
     assert 'strategy = "blue-green": the deploy plugin' in said.err

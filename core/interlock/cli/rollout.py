@@ -61,9 +61,15 @@ def advance(chosen: Chosen, *, as_json: bool) -> int:
     """Take one look, and do what is due.
 
     Exits with 0 where it goes on or has ended well, 4 where it holds for a person, 5 where it
-    went back.
+    was taken out; with 0, too, where nothing is being rolled out.
     """
-    return _told(_look(chosen), as_json=as_json)
+    from interlock.lifecycle.rollouts.state import open_rollout
+
+    session = chosen.session()
+    found = open_rollout(session)
+    if found is None:
+        return _none(session, as_json=as_json)
+    return _told(_take_look(session, found), as_json=as_json)
 
 
 @rollout.command()
@@ -76,14 +82,18 @@ def watch(chosen: Chosen, *, every: float, as_json: bool) -> int:
     """Look again and again, until it has ended or holds.
 
     It may be ended and begun again at any moment: what a rollout has come to stands in the
-    ledger. Exits as `advance` does.
+    ledger. Exits as `advance` does, also where somebody else has ended it.
     """
     from interlock.errors import HookFailed, LedgerError
+    from interlock.lifecycle.rollouts.state import last_rollout
 
-    session, said, trouble = chosen.session(), "", ""
+    session, found, said, trouble = chosen.session(), None, "", ""
     while True:
         try:
-            look, trouble = _take_look(session), ""
+            found = found or last_rollout(session)
+            if found is None:
+                return _none(session, as_json=as_json)
+            look, trouble = _take_look(session, found), ""
         except (HookFailed, LedgerError) as error:
             # A server or a ledger that is away comes back: what is served meanwhile goes on.
             if str(error) != trouble:
@@ -108,8 +118,8 @@ def promote(chosen: Chosen, *, reason: str, as_json: bool) -> int:
     """Take it to its next step, whatever is seen of it; from the last one, to the whole."""
     from interlock.lifecycle.rollouts import control
 
-    control.promote(chosen.session(), reason)
-    return _told(_look(chosen), as_json=as_json)
+    session = chosen.session()
+    return _told(_take_look(session, control.promote(session, reason)), as_json=as_json)
 
 
 @rollout.command()
@@ -120,21 +130,30 @@ def abort(chosen: Chosen, *, reason: str, as_json: bool) -> int:
     """Take the new release out: the champion answers everything again."""
     from interlock.lifecycle.rollouts import control
 
-    control.abort(chosen.session(), reason)
-    _told(_look(chosen), as_json=as_json)
+    session = chosen.session()
+    _told(_take_look(session, control.abort(session, reason)), as_json=as_json)
     return 0
 
 
-def _look(chosen: Chosen) -> Look:
-    return _take_look(chosen.session())
+def _none(session: Session, *, as_json: bool) -> int:
+    """Nothing is due: who looks by the clock, or after each deployment, has done all there is."""
+    from interlock.errors import DONE
+
+    if as_json:
+        from interlock.cli.render import print_json
+
+        print_json(None)
+    else:
+        click.echo(f"Nothing is being rolled out at {session.stack.endpoint}.")
+    return DONE
 
 
-def _take_look(session: Session) -> Look:
+def _take_look(session: Session, found: Rollout) -> Look:
     from interlock.ids import new_id
     from interlock.lifecycle.rollouts import control
 
     with session.workspace(new_id("rollout")) as workspace:
-        return control.advance(session, workspace)
+        return control.advance(session, workspace, found)
 
 
 def _now(found: Rollout) -> str:
@@ -148,7 +167,7 @@ def code_of(status: str, phase: str) -> int:
 
     if phase == "holding":
         return WAITING
-    return FOUND if status == "rolled-back" else DONE
+    return DONE if status in ("open", "promoted") else FOUND
 
 
 def _told(look: Look, *, as_json: bool) -> int:

@@ -47,19 +47,30 @@ class Look:
     waits_for: str = ""
 
 
-def advance(session: Session, workspace: CoreWorkspace) -> Look:
+def advance(session: Session, workspace: CoreWorkspace, rollout: Rollout | None = None) -> Look:
     """Do whatever is due in this stack's rollout, until it has to wait, holds, or has ended.
+
+    Args:
+        session: the opened stack.
+        workspace: for the hooks.
+        rollout: the one that was looked at before, which may have ended meanwhile; by default
+            the one that is open.
 
     Raises:
         UsageError: nothing is being rolled out.
         HookFailed: the endpoint does not tell its counts.
         LedgerError: what was decided cannot be recorded; then nothing was done.
     """
-    rollout = _open(session)
+    rollout = _open(session) if rollout is None else _again(session, rollout)
     while rollout.status == "open":
         try:
             look = _act(session, workspace, rollout)
         except Moved:
+            look = None
+        except HookFailed:
+            # Where another controller was there first, a backend may have refused the second.
+            if _again(session, rollout).sequence == rollout.sequence:
+                raise
             look = None
         if look is not None:
             return look

@@ -98,6 +98,22 @@ def open_rollout(session: Session) -> Rollout | None:
     return rollout_of(row) if row else None
 
 
+def last_rollout(session: Session) -> Rollout | None:
+    """How it is with what was rolled out last at this stack's endpoint.
+
+    None where nothing was, or where something else went live there since.
+    """
+    reads, stack = session.ledger.reads, session.stack
+    rows = reads.rollouts(session.project, stack=stack.name, endpoint=stack.endpoint, limit=1)
+    if not rows:
+        return None
+    rollout = rollout_of(rows[0])
+    since = reads.endpoint_history(
+        session.project, stack.name, stack.endpoint, after=rollout.sequence
+    )
+    return rollout if rollout.status == "open" or not since else None
+
+
 class Moved(UsageError):  # noqa: N818  (read as a sentence)
     """Another process moved the rollout meanwhile."""
 

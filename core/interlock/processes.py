@@ -83,7 +83,7 @@ def marked_by_the_dead(name: str) -> bool | None:
 
 def is_alive(process: ProcessIdentity) -> bool | None:
     """Whether the process still lives; None where it is on another machine and nobody can say."""
-    if process.host != socket.gethostname():
+    if process.host != socket.gethostname() and not _was_renamed(process):
         return None
     if process.boot and process.boot != _boot():
         return False
@@ -96,6 +96,12 @@ def is_alive(process: ProcessIdentity) -> bool | None:
     if _state(process.pid) == "Z":
         return False
     return not process.started or _started(process.pid) == process.started
+
+
+def _was_renamed(process: ProcessIdentity) -> bool:
+    """Whether it lives on this machine, which has another name since; containers share a boot."""
+    same = bool(process.boot) and process.boot == _boot()
+    return same and process.started > 0 and _started(process.pid) == process.started
 
 
 def _stat(pid: int) -> list[str]:

@@ -113,3 +113,17 @@ def test_traffic_is_held_against_the_profile_that_came_back(project, rows, until
     scored(made.endpoint, rows, inputs(made.endpoint))
     until(lambda: captured(made, first["release"]) == rows.num_rows)
     assert set(drift(made).values()) == {"ok"}
+
+
+def test_status_says_since_when_a_release_is_live(project):
+    """Not since it was made: it was away meanwhile. A server that starts anew changes nothing."""
+    made = project(bounds='"metrics.roc_auc" = ">= 0.5"')
+    made("run")
+    made("run", "--set", "train-sklearn.parameters.max_depth=2")
+    made("rollback")
+    made("deployments", "--restart")
+    (back,) = [
+        line for line in made.listed("deployments", "--history") if line["reason"] == "rollback"
+    ]
+    assert made.listed("status")["release"]["since"] == back["at"]
+    assert f"since {back['at'][:19].replace('T', ' ')}\n" in made("status").out

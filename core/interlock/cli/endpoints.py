@@ -164,6 +164,7 @@ def _history(session: Session, limit: int, *, as_json: bool) -> int:
 def _with_status(session: Session, row: Any) -> dict[str, Any]:
     from interlock.codec import decode
     from interlock.errors import UnsetError
+    from interlock.lifecycle.elsewhere import is_out_of_reach
     from interlock.lifecycle.endpoints import status_of
     from interlock_hookspecs import Deployment
 
@@ -171,11 +172,14 @@ def _with_status(session: Session, row: Any) -> dict[str, Any]:
         detail = (row["message"] or "") if row["status"] == "failed" else ""
         return {**row, "now": row["status"], "detail": detail}
     try:
-        status = status_of(session, decode(Deployment, row["body"]))
+        deployment = decode(Deployment, row["body"])
+        status = status_of(session, deployment)
     except UnsetError as error:
         # The rows that can be asked are shown all the same.
         return {**row, "now": "unknown", "detail": str(error)}
     now = "answers" if status.ready else "live" if status.live else "dead"
+    if now == "dead" and is_out_of_reach(deployment):
+        now = "elsewhere"
     detail, grpc = status.detail, status.grpc or None
     if status.silent:
         now = "silent"

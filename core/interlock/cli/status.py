@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ from interlock.cli.options import Chosen, json_option, stack_options
 
 if TYPE_CHECKING:
     from interlock.session import Session
-    from interlock_hookspecs import EndpointStatus
+    from interlock_hookspecs import Deployment, EndpointStatus
 
 
 @click.command()
@@ -57,8 +58,8 @@ def gather(session: Session) -> dict[str, Any]:
         "endpoint": session.stack.endpoint,
         "address": current.address if current else None,
         "answers": bool(now and now.ready),
-        "detail": unknown or _detail(now),
-        "release": dict(champion) if champion else None,
+        "detail": unknown or _detail(now, current),
+        "release": {**champion, "since": _since(session, champion)} if champion else None,
         "rollout": {
             "id": rollout.id,
             "release": rollout.release,
@@ -97,10 +98,23 @@ def _undecided(session: Session, waiting: Iterable[Mapping[str, Any]]) -> list[d
     return list(found.values())
 
 
-def _detail(now: EndpointStatus | None) -> str:
-    if now is None:
+def _since(session: Session, champion: Mapping[str, Any]) -> str:
+    """When a release went live that is: it may have been made long before, and been away."""
+    reads, stack = session.ledger.reads, session.stack
+    made = reads.events(session.project, subject=champion["id"], after=0, limit=1)
+    lived = reads.endpoint_history(
+        session.project, stack.name, stack.endpoint, after=made[0]["sequence"] if made else 0
+    )
+    lines = itertools.takewhile(lambda line: line["release"] == champion["id"], reversed(lived))
+    return str([champion["at"], *(line["at"] for line in lines)][-1])
+
+
+def _detail(now: EndpointStatus | None, current: Deployment | None) -> str:
+    from interlock.lifecycle.elsewhere import is_out_of_reach
+
+    if now is None or current is None:
         return "nothing is deployed"
-    if not now.live and not now.silent:
+    if not now.live and not now.silent and not is_out_of_reach(current):
         return f"{now.detail}; interlock deployments --start brings it back"
     return now.detail
 
@@ -122,7 +136,7 @@ def _print(session: Session, facts: dict[str, Any]) -> None:
         line(
             "serves" if facts["answers"] else "served",
             f"{short(release['id'])}, version {release['number']}, "
-            f"model {digest(release['model'])}, since {when(release['at'])}",
+            f"model {digest(release['model'])}, since {when(release['since'])}",
         )
     rollout = facts["rollout"]
     if rollout:

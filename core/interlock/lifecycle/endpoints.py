@@ -12,6 +12,7 @@ from interlock.errors import InterlockError, UsageError
 from interlock.ids import new_id
 from interlock.ledger import Entry
 from interlock.lifecycle.aliases import move_champion
+from interlock.lifecycle.elsewhere import host_of, is_elsewhere, is_out_of_reach
 from interlock.lifecycle.hanging import end_hanging
 from interlock.lifecycle.releases import (
     served_model,
@@ -190,6 +191,8 @@ def _serve(
     guard: Guard | None,
 ) -> Deployment:
     """A server of ours: point the living one at the targets, or start one."""
+    if current is not None and is_elsewhere(current):
+        return _serve_elsewhere(session, maker, targets, current, reason, guard)
     killed = end_hanging(session, current) if current else ""
     if current is not None and current.maker != maker:
         # The stack swapped its server: the new one is a deployment of its own.
@@ -201,6 +204,32 @@ def _serve(
         _retarget(session, current, targets, reason, guard)
     deployment = current_deployment(session) or current
     process.wait_until_serving(session, deployment, targets)
+    return deployment
+
+
+def _serve_elsewhere(
+    session: Session,
+    maker: Maker,
+    targets: tuple[Target, ...],
+    current: Deployment,
+    reason: str,
+    guard: Guard | None,
+) -> Deployment:
+    """A server on another machine: it follows the ledger, and a second one would serve nobody."""
+    name, host = current.endpoint.name, host_of(current)
+    if current.maker != maker:
+        msg = f"{name} is served on {host}, by {current.maker} or with other settings than here"
+        raise UsageError(msg, hint=f"deploy it on {host}, or interlock undeploy there first")
+    if _shares(current.targets) != _shares(targets):
+        _retarget(session, current, targets, reason, guard)
+    deployment = current_deployment(session) or current
+    if is_out_of_reach(deployment):
+        session.reporter.warn(
+            f"{name} is served on {host}, which takes over what the ledger says; whether it has, "
+            "interlock deployments says there (with --start, this machine serves it instead)"
+        )
+    else:
+        process.wait_until_serving(session, deployment, targets)
     return deployment
 
 
@@ -256,6 +285,11 @@ def restart(session: Session, *, anew: bool = False) -> Deployment:
     running = process.is_running(current)
     if running and not anew:
         return current
+    if is_elsewhere(current):
+        session.reporter.warn(
+            f"{current.endpoint.name} was served on {host_of(current)}: "
+            f"should process {process.identity(current).pid} still run there, end it"
+        )
     for target in current.targets:
         session.store.check(target.model.artifact)
     maker, id_ = current.maker, current.id
@@ -302,7 +336,14 @@ def end_deployment(session: Session, deployment: Deployment, *, reason: str) -> 
 
 def status_of(session: Session, deployment: Deployment) -> EndpointStatus:
     """How an endpoint is now, asked of the plugin that made it."""
-    if process.is_ours(deployment) and not process.is_running(deployment):
+    if is_out_of_reach(deployment):
+        detail = f"it is served on {host_of(deployment)}: ask there"
+        return EndpointStatus(live=False, ready=False, detail=detail)
+    if (
+        not is_elsewhere(deployment)
+        and process.is_ours(deployment)
+        and not process.is_running(deployment)
+    ):
         return EndpointStatus(live=False, ready=False, detail="its process has ended")
     if deployment.maker is None or not deployment.address:
         return EndpointStatus(live=False, ready=False, detail="it was never started")

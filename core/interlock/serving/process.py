@@ -179,7 +179,7 @@ def wait_until_serving(
         if status.ready and wanted == set(status.serving):
             return
         detail = status.detail
-        if not is_running(deployment):
+        if is_alive(identity(deployment)) is False:
             raise _failed("the server ended", Path(str(deployment.facts["log"])))
         time.sleep(_POLL_SECONDS)
     msg = f"{deployment.address} did not come to serve {', '.join(sorted(wanted))}: {detail}"
@@ -195,7 +195,8 @@ def stop(deployment: Deployment) -> None:
     process = identity(deployment)
     if is_alive(process) is None:
         msg = f"{deployment.endpoint.name} runs on {process.host}: end it there"
-        raise InterlockError(msg)
+        hint = "should that machine be gone: interlock deployments --start, then this again"
+        raise InterlockError(msg, hint=hint)
     if not is_alive(process):
         return
     if not _ends(process, signal.SIGTERM, _STOP_SECONDS):

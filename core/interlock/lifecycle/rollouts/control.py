@@ -17,6 +17,7 @@ from interlock.codec import decode, encode
 from interlock.errors import GateRefused, HookFailed, InterlockError, LedgerError, UsageError
 from interlock.lifecycle import endpoints
 from interlock.lifecycle.aliases import move_champion
+from interlock.lifecycle.elsewhere import host_of, is_out_of_reach
 from interlock.lifecycle.releases import last_good_release, unfit, verified_release
 from interlock.lifecycle.rollouts.evidence import counts_of, gather
 from interlock.lifecycle.rollouts.judge import Decision, Seen, judge, lines
@@ -80,6 +81,11 @@ def advance(session: Session, workspace: CoreWorkspace, rollout: Rollout | None 
 
 def _act(session: Session, workspace: CoreWorkspace, rollout: Rollout) -> Look | None:
     """Do what is due in one phase; a look where there is nothing to do but wait."""
+    if rollout.phase in ("entering", "watching", "holding"):
+        standing = endpoints.current_deployment(session)
+        if standing is not None and is_out_of_reach(standing):
+            lacking = f"{host_of(standing)} alone has its counts: interlock rollout watch there"
+            return Look(rollout=rollout, waits_for="" if rollout.phase == "holding" else lacking)
     if rollout.phase in ("watching", "holding"):
         seen, decision = _watch(session, workspace, rollout)
         waits = decision.word == "wait"

@@ -92,9 +92,9 @@ def settings() -> Iterator[str]:
     """The settings of the plugins of this repository, role by role, and how to install each."""
     from importlib import metadata
 
-    from interlock.plugins.check import implementations
     from interlock.plugins.discover import installed
     from interlock.plugins.load import load_class
+    from interlock_hookspecs.form import implementations
 
     embedded = " ".join(metadata.requires("interlock") or ())
     for plugin in installed().values():

@@ -204,7 +204,7 @@ class ServesNothing(AcmeServer):
 
 
 MUTANTS = [
-    (ServesNothing, "it_keeps_to_the_form", "the role deploy requires apply_endpoint"),
+    (ServesNothing, "it_keeps_to_the_form", "the role deploy requires the hook apply_endpoint"),
     (decides_at_a_half, "a_row_is_scored_and_decided", "not by the release's threshold"),
     (rounds_its_scores, "a_row_is_scored_and_decided", "other scores than the model gives"),
     (refuses_id_and_time, "what_was_answered_is_captured",

@@ -297,7 +297,7 @@ MUTANTS = [
      "the id of a deleted version makes another: nothing is raised where Conflict is promised"),
     (PrintsItsToken, "a_secret_setting_is_not_printed",
      "the repr shows the secret setting 'token'"),
-    (IsOfAnotherContract, "it_keeps_to_the_form", "it is written for contract 2.0"),
+    (IsOfAnotherContract, "it_keeps_to_the_form", "it was written for contract 2.0"),
 ]  # fmt: skip
 
 

@@ -1,5 +1,8 @@
 """The validate suite catches every validator that breaks a promise, and says which."""
 
+import json
+import os
+import threading
 import time
 
 import attrs
@@ -186,6 +189,35 @@ class SeedsNumpy(AcmeChecks):
         return super().check_data(rows, task)
 
 
+class WantsItsRowsByKeyword(AcmeChecks):
+    @hookimpl
+    def check_data(self, *, rows, task):
+        return super().check_data(rows, task)
+
+
+class LeavesAThread(AcmeChecks):
+    @hookimpl
+    def check_data(self, rows, task):
+        ended = threading.Event()
+        threading.Thread(target=ended.wait, args=(3,), name="left behind").start()
+        return super().check_data(rows, task)
+
+
+class EndsTheProcess(AcmeChecks):
+    @hookimpl
+    def check_data(self, rows, task):
+        try:
+            os._exit(0)
+        except Exception:  # noqa: BLE001
+            return super().check_data(rows, task)
+
+
+class FailsInALibrary(AcmeChecks):
+    @hookimpl
+    def check_data(self, rows, task):
+        return super().check_data(rows, task) + json.loads("?")
+
+
 MUTANTS = [
     (HoldsItsRowsOnItself, "many_measure_at_once", "measured at once with others, the same rows"),
     (SeedsNumpy, "it_leaves_the_process_as_it_was", "the random numbers of numpy"),
@@ -215,7 +247,12 @@ MUTANTS = [
     (NeedsTheTarget, "a_missing_target_is_said", "rows without the target: KeyError is raised"),
     (MeasuresOnlyAgainstAChampion, "a_champion_hides_no_check",
      "accuracy is not measured beside a champion"),
-    (WantsWhatNoHookGives, "it_keeps_to_the_form", "check_model asks for ['labels']"),
+    (WantsWhatNoHookGives, "it_keeps_to_the_form", "hook check_model wants the argument 'labels'"),
+    (WantsItsRowsByKeyword, "it_keeps_to_the_form", "hook check_data takes 'rows' by keyword only"),
+    (LeavesAThread, "it_leaves_the_process_as_it_was", "waits for ever: left behind; end them"),
+    (EndsTheProcess, "it_leaves_the_process_as_it_was", "ends the process of whoever asks it"),
+    (FailsInALibrary, "the_same_rows_give_the_same_checks",
+     "JSONDecodeError: Expecting value: line 1 column 1 (char 0) (test_conformance_mutants_val"),
 ]  # fmt: skip
 
 

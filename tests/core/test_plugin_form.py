@@ -7,10 +7,10 @@ import sys
 import pytest
 
 from interlock.errors import UsageError
-from interlock.plugins.check import breaches, omissions
 from interlock.plugins.funnel import Funnel, Member
 from interlock.plugins.load import import_project
 from interlock_hookspecs import Maker, hookimpl, plugin, setting
+from interlock_hookspecs.form import breaches, omissions
 
 
 def wrong_plugins():
@@ -45,11 +45,44 @@ def wrong_plugins():
     yield {}, "implements no hook of the role validate"
 
 
-@pytest.mark.parametrize(("body", "said"), list(wrong_plugins()))
+def misunderstood_plugins():
+    async def awaited(self, rows):
+        return []
+
+    def static(rows):
+        return []
+
+    def renamed(self, dataset):
+        return []
+
+    yield {"check_data": hookimpl(awaited)}, "nobody awaits it: write it with a plain def"
+    yield {"check_data": hookimpl(staticmethod(static))}, "is a staticmethod: make it a plain"
+    yield {"check_data": hookimpl(renamed)}, "'dataset', which the contract lacks; it has rows, t"
+
+
+@pytest.mark.parametrize(("body", "said"), [*wrong_plugins(), *misunderstood_plugins()])
 def test_a_breach_of_the_contracts_form_is_named(body, said):
     """Each wrong form is one line that says what is wrong."""
     cls = plugin(contract="1.0")(type("Wrong", (), body))
     assert any(said in breach for breach in breaches(cls, "validate"))
+
+
+def test_an_entry_point_that_names_no_class_is_told():
+    """An instance has the class's hooks, and cannot be given settings."""
+    cls = plugin(contract="1.0")(type("Made", (), {"check_data": hookimpl(lambda self, rows: [])}))
+    assert list(breaches(cls(), "validate")) == [
+        "it is a Made and no class: let the entry point name the class"
+    ]
+
+
+def test_settings_whose_types_cannot_be_read_are_told():
+    """A name that is imported for type checking alone is not there when a stack is read."""
+    body = {"__annotations__": {"size": "Nowhere"}, "size": setting(None, doc="how large")}
+    cls = plugin(contract="1.0")(
+        type("Typed", (), {**body, "check_data": hookimpl(lambda self, rows: [])})
+    )
+    (breach,) = breaches(cls, "validate")
+    assert breach.startswith("its settings' annotations cannot be read (name 'Nowhere' is not")
 
 
 @pytest.mark.parametrize("stated", ["2.0", "1.9", "new"])

@@ -296,7 +296,7 @@ def settings(name):
 
 def test_the_plugin_of_the_guide_keeps_to_the_contract(monkeypatch):
     """It loads without a breach, and its own tests pass."""
-    from interlock.plugins.check import breaches
+    from interlock_hookspecs.form import breaches
 
     folder = DOCS / "how-to/plugin"
     module = load(folder / "interlock_validate_balance.py")

@@ -12,7 +12,6 @@ import pytest
 import interlock_hookspecs
 from interlock.cli.main import main
 from interlock.errors import PluginLoadError
-from interlock.plugins.check import breaches, contract, deprecations
 from interlock.plugins.discover import Installed, installed
 from interlock.plugins.funnel import Funnel, Member
 from interlock.plugins.load import load, load_class
@@ -20,6 +19,7 @@ from interlock.stack import load_stack
 from interlock_hookspecs import SPEC_MODULES, Deprecation, Maker, hookimpl, plugin, removed_specs
 from interlock_hookspecs.conformance.govern import GovernSuite
 from interlock_hookspecs.conformance.suite import run
+from interlock_hookspecs.form import breaches, contract, deprecations
 
 OLD = Path(__file__).with_name("contract_1_0")
 DIST_INFO = "interlock_legacy-1.0.dist-info"
@@ -168,7 +168,7 @@ def test_an_authors_tests_warn_of_what_ends():
     assert held.status == "held"
     cls = using(**review, check_frame=lambda self, rows: [])
     (broken,) = run(GovernSuite, lambda _folder: cls(), only=form)
-    assert broken.why == "check_frame was removed in contract 1.0: implement check_rows"
+    assert broken.why == "hook check_frame was removed in contract 1.0: implement check_rows"
 
 
 @pytest.mark.usefixtures("evolving")

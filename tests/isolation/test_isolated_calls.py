@@ -12,7 +12,6 @@ import attrs
 import pyarrow as pa
 import pytest
 
-from interlock.plugins.check import breaches, implementations
 from interlock.plugins.funnel import Funnel, Member
 from interlock_hookspecs import (
     Conflict,
@@ -31,6 +30,7 @@ from interlock_hookspecs import (
     left_out,
 )
 from interlock_hookspecs.conformance import LocalWorkspace
+from interlock_hookspecs.form import breaches, implementations
 from interlock_worker.untyped import dump_untyped, load_untyped
 
 SIGNATURE = Signature(

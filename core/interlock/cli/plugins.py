@@ -37,10 +37,10 @@ def list_plugins(chosen: Chosen, *, role: str | None, as_json: bool) -> int:
     """
     from interlock.cli.render import print_rows
     from interlock.errors import PluginLoadError, UsageError
-    from interlock.plugins.check import implementations
     from interlock.plugins.discover import nearest
     from interlock.plugins.load import load_class
     from interlock_hookspecs import ROLES, contract_of
+    from interlock_hookspecs.form import implementations
 
     if role is not None and role not in ROLES:
         msg = f"there is no role {role!r}{nearest(role, ROLES)}"
@@ -186,10 +186,10 @@ def hooks(chosen: Chosen, *, hook: str | None, as_json: bool) -> int:
     """
     from interlock.cli.render import print_json, print_table
     from interlock.errors import UsageError
-    from interlock.plugins.check import contract
     from interlock.plugins.discover import nearest
     from interlock.plugins.reference import describe_hook
     from interlock_hookspecs import removed_specs
+    from interlock_hookspecs.form import contract
 
     if hook in removed_specs():
         msg = f"hook {hook} was {removed_specs()[hook].deprecated}"

@@ -45,7 +45,7 @@ def check(chosen: Chosen) -> int:
     It warns of bounds on what nobody measures, as far as plugins' words and the latest runs tell.
     """
     from interlock.lifecycle.bounds import unmeasured
-    from interlock.plugins.check import contract
+    from interlock_hookspecs.form import contract
 
     session = chosen.opened()
     funnel = session.funnel

@@ -91,8 +91,8 @@ def watching(
 
 def _check(trace: Path | None, explain: str | None) -> None:
     from interlock.errors import UsageError
-    from interlock.plugins.check import contract
     from interlock.plugins.discover import nearest
+    from interlock_hookspecs.form import contract
 
     if trace is not None and not trace.absolute().parent.is_dir():
         msg = f"--trace {trace}: there is no folder {trace.parent}"

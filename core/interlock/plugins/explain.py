@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from interlock.plugins.check import contract
 from interlock.plugins.funnel import Funnel
 from interlock.plugins.trace import Step
 from interlock_hookspecs import SENTENCES
+from interlock_hookspecs.form import contract
 
 
 def explain_hook(hook: str, steps: Iterable[Step], funnel: Funnel) -> dict[str, Any]:

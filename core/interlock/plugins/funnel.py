@@ -17,11 +17,11 @@ import attrs
 import pluggy
 
 from interlock.errors import ArtifactError, HookFailed, UnsetError, UsageError
-from interlock.plugins.check import contract
 from interlock.plugins.limits import HookTimeout, within
 from interlock.plugins.watch import UNANSWERED, Called, Watcher
 from interlock.stack.hosting import without_hosting
 from interlock_hookspecs import PROJECT, Maker, PluginError, left_out, type_hints
+from interlock_hookspecs.form import contract
 from interlock_worker.errors import WorkerFailed
 from interlock_worker.hooks import ENDLESS
 

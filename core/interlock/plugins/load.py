@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from interlock.errors import PluginLoadError, StackError, UnsetError
-from interlock.plugins.check import breaches, deprecations, omissions
 from interlock.plugins.discover import Installed, installed, nearest
 from interlock.plugins.funnel import Funnel, Member
 from interlock.plugins.isolated import hosting_for, isolated, load_there, offered
 from interlock.stack.hosting import HOSTING, Hosting
 from interlock_hookspecs import Maker, kinds_of
+from interlock_hookspecs.form import breaches, deprecations, omissions
 
 if TYPE_CHECKING:
     from pathlib import Path

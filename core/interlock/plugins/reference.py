@@ -11,11 +11,11 @@ from typing import Any
 import attrs
 
 from interlock.errors import PluginLoadError
-from interlock.plugins.check import contract, deprecations, implementations
 from interlock.plugins.discover import Installed
 from interlock.plugins.load import load_class
 from interlock.stack.structure import admits_secret, members_of, settable
 from interlock_hookspecs import SENTENCES, Secret, Spec, contract_of, kinds_of, type_hints
+from interlock_hookspecs.form import contract, deprecations, implementations
 
 
 def describe_plugin(plugin: Installed) -> dict[str, Any]:

@@ -20,9 +20,9 @@ import attrs
 
 from interlock.errors import HookFailed, InterlockError
 from interlock.ids import short
-from interlock.plugins.check import contract
 from interlock.plugins.watch import UNANSWERED, Called
 from interlock_hookspecs import Artifact, Maker
+from interlock_hookspecs.form import contract
 
 _MICRO = 1e6
 

@@ -9,7 +9,7 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, NoReturn, TextIO
 
 if TYPE_CHECKING:
     from interlock_hookspecs.conformance.checking import Subject
@@ -134,5 +134,17 @@ def _coloured(word: str, stream: TextIO, text: str = "") -> str:
     return f"\033[{_COLOURS[word]}m{text}\033[0m"
 
 
+def _leave(code: int) -> NoReturn:
+    """End, whether or not a plugin left threads that never do."""
+    if "interlock_hookspecs.conformance.state" in sys.modules:
+        from interlock_hookspecs.conformance.state import waited_for
+
+        if waited_for():
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(code)
+    sys.exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    _leave(main())

@@ -24,19 +24,22 @@ import attrs
 import pytest
 
 from interlock_hookspecs import PROJECT, ROLES, SPEC_MODULES, specs
-from interlock_hookspecs.conformance.making import CannotCheckError, maker, nearest
+from interlock_hookspecs.conformance.making import CannotCheckError, maker
 from interlock_hookspecs.conformance.suite import (
     Outcome,
     Suite,
-    ending,
     implemented,
     missing,
     promise_of,
     reason_of,
 )
+from interlock_hookspecs.form import deprecations, nearest
 
 GROUP = f"{PROJECT}.conformance"
 """The entry points by which a distribution names the suite of a plugin, under the plugin's name."""
+
+_HANGS = 600
+"""Seconds after which a promise that is still tried will not be answered."""
 
 _HOME = "interlock_hookspecs.conformance"
 _FILE = "test_conformance_{role}.py"
@@ -115,7 +118,7 @@ def find(name: str) -> Subject:
             named=named,
             plain=own,
             untried=tuple(_untried(cls, role)),
-            ending=ending(cls),
+            ending=tuple(deprecations(cls)),
         )
     installed = [
         f"{role}-{entry_point.name}"
@@ -198,6 +201,9 @@ def check(
         arguments += ["--rootdir", folder, f"--basetemp={home / 'tests'}"]
         # An installed suite is complete; what lies around an editable one is another matter.
         arguments += ["--noconftest", "--pyargs"]
+        # One that hangs is ended, and its traceback says where it waits.
+        arguments += ["-o", f"faulthandler_timeout={_HANGS}"]
+        arguments += ["-o", "faulthandler_exit_on_timeout=true"]
         if subject.named:
             # It is named, so it counts, whether its name begins as a test's or not. Its module has
             # the name by which another process imports it, in a package or not.

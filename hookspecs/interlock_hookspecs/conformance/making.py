@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 import os
 import re
@@ -16,18 +15,13 @@ from typing import Any, Literal, Union, get_args, get_origin
 import attrs
 
 from interlock_hookspecs import Secret, type_hints
+from interlock_hookspecs.form import nearest
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
 class CannotCheckError(Exception):
     """A plugin cannot be checked as it was asked: what is wrong, and what to type instead."""
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """``; did you mean 'x'?`` where a known name is near, else nothing."""
-    close = difflib.get_close_matches(name, list(known), n=1)
-    return f"; did you mean {close[0]!r}?" if close else ""
 
 
 def maker(

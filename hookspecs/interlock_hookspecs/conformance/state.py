@@ -11,9 +11,15 @@ import random
 import signal
 import socket
 import sys
+import threading
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from concurrent.futures import thread as futures_thread
+from typing import Any, NoReturn
+
+import pytest
+
+_THREAD_SECONDS = 1.0
 
 
 @contextlib.contextmanager
@@ -61,6 +67,60 @@ def unchanged(act: str) -> Iterator[None]:
     after = _state()
     changed = [name for name, value in before.items() if after[name] != value]
     assert not changed, f"{act} changes the process: {', '.join(changed)}"
+
+
+@contextlib.contextmanager
+def staying() -> Iterator[None]:
+    """Fail where a plugin ends the process: nothing would be left to tell of it.
+
+    Raises:
+        pytest.fail.Exception: it calls ``os._exit``. That is no `Exception`, which a plugin may
+            catch; in a child of its own the call is a plugin's right.
+    """
+    ours, ends = os.getpid(), os._exit
+
+    def told(status: int) -> NoReturn:
+        if os.getpid() != ours:
+            ends(status)
+        pytest.fail(f"it ends the process of whoever asks it, with os._exit({status})")
+
+    os._exit = told
+    try:
+        yield
+    finally:
+        os._exit = ends
+
+
+@contextlib.contextmanager
+def no_thread_left(act: str) -> Iterator[None]:
+    """Hold what is done in the block to leaving no thread that the process waits for at its end.
+
+    Raises:
+        AssertionError: one still runs a second later.
+    """
+    before = waited_for()
+    yield
+    left = waited_for() - before
+    for thread in left:
+        thread.join(_THREAD_SECONDS / len(left))
+    names = sorted({thread.name for thread in left if thread.is_alive()})
+    assert not names, (
+        f"{act} leaves threads for which a command waits for ever: {', '.join(names)}; "
+        "end them, or make them daemons"
+    )
+
+
+def waited_for() -> set[threading.Thread]:
+    """The threads without whose end the process has none, but for those of executors.
+
+    The interpreter tells an executor's threads to end, and then waits for them.
+    """
+    told: Collection[threading.Thread] = getattr(futures_thread, "_threads_queues", ())
+    return {
+        thread
+        for thread in threading.enumerate()
+        if not thread.daemon and thread is not threading.main_thread() and thread not in told
+    }
 
 
 def _state() -> Mapping[str, object]:

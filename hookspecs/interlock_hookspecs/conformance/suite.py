@@ -15,6 +15,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 import tempfile
+import traceback
 import typing
 import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -25,20 +26,13 @@ from typing import Any, ClassVar
 import attrs
 import pytest
 
-from interlock_hookspecs import (
-    CONTRACT_VERSION,
-    PROJECT,
-    PluginError,
-    compatible,
-    contract_of,
-    left_out,
-    removed_specs,
-    specs,
-    type_hints,
-)
+from interlock_hookspecs import PluginError, left_out, specs, type_hints
 from interlock_hookspecs.conformance.leaks import SECRET, said_by, with_secrets
-from interlock_hookspecs.conformance.state import put_back, unchanged
+from interlock_hookspecs.conformance.state import no_thread_left, put_back, staying, unchanged
 from interlock_hookspecs.conformance.workspace import LocalWorkspace
+from interlock_hookspecs.form import breaches, deprecations, implementations, omissions
+
+_HERE = Path(__file__).parent
 
 
 class Suite:
@@ -80,27 +74,17 @@ class Suite:
         if reason is not None:
             request.applymarker(pytest.mark.xfail(reason=reason, strict=True))
 
+    @pytest.fixture(autouse=True)
+    def _staying(self) -> Iterator[None]:
+        with staying():
+            yield
+
     def test_it_keeps_to_the_form(self, plugin: Any) -> None:
         """It is a plugin of this contract, with the hooks of its role and their arguments."""
-        stated = contract_of(type(plugin))
-        assert stated is not None, (
-            'the class is no plugin: decorate it with @plugin(contract="1.0")'
-        )
-        assert compatible(stated), f"it is written for contract {stated}, not {CONTRACT_VERSION}"
-        found = hooks_of(plugin)
-        strange = left_out(plugin) - set(implemented(type(plugin)))
-        assert not strange, f"it leaves out {sorted(strange)}, which it does not implement"
-        for name, function in found.items():
-            assert name not in removed_specs(), f"{name} was {removed_specs()[name].deprecated}"
-            assert name in specs(), f"the contract has no hook {name!r}"
-            unknown = set(inspect.signature(function).parameters) - set(specs()[name].parameters)
-            assert not unknown, f"{name} asks for {sorted(unknown)}, which the hook lacks"
-        for text in ending(type(plugin)):
+        found = [*breaches(type(plugin), self.role)] or [*omissions(plugin, self.role)]
+        assert not found, "\n".join(found)
+        for text in deprecations(type(plugin)):
             warnings.warn(text, DeprecationWarning, stacklevel=2)
-        lacks = missing(self.role, found)
-        assert not lacks, f"the role {self.role} requires {', '.join(lacks)}"
-        own = {spec.name for spec in specs().values() if self.role in spec.roles}
-        assert found.keys() & own, f"no hook of the role {self.role}"
 
     def exercise(self, plugin: Any, ws: LocalWorkspace) -> None:  # noqa: ARG002  (those of the suites of the roles)
         """Let the plugin do what its role does on an ordinary day; a role's suite says what."""
@@ -112,10 +96,11 @@ class Suite:
 
     def test_it_leaves_the_process_as_it_was(self, plugin: Any, ws: LocalWorkspace) -> None:
         """A call leaves the folder, environment, warnings and random numbers of the process."""
-        with put_back():
-            self.exercise(plugin, ws)
-        with unchanged("a call"):
-            self.exercise(another(plugin), ws)
+        with no_thread_left("a call"):
+            with put_back():
+                self.exercise(plugin, ws)
+            with unchanged("a call"):
+                self.exercise(another(plugin), ws)
 
     def test_no_error_shows_a_secret(self, plugin: Any, ws: LocalWorkspace) -> None:
         """Whatever goes wrong with a secret setting, no error shows it."""
@@ -143,8 +128,7 @@ def hooks_of(plugin: Any) -> dict[str, Callable[..., Any]]:
 
 def implemented(cls: type[Any]) -> tuple[str, ...]:
     """The names of what a plugin's class marks with ``@hookimpl``."""
-    marked = f"{PROJECT}_impl"
-    return tuple(name for name in dir(cls) if hasattr(inspect.getattr_static(cls, name), marked))
+    return tuple(implementations(cls))
 
 
 def missing(role: str, hooks: Collection[str]) -> tuple[str, ...]:
@@ -153,17 +137,6 @@ def missing(role: str, hooks: Collection[str]) -> tuple[str, ...]:
     there = {*hooks, *(spec.instead for spec in own if spec.name in hooks)}
     return tuple(
         spec.name for spec in own if spec.required and not spec.instead and spec.name not in there
-    )
-
-
-def ending(cls: type[Any]) -> tuple[str, ...]:
-    """What a plugin's class uses of the contract that goes away, each in a line."""
-    known = specs()
-    return tuple(
-        text
-        for name in implemented(cls)
-        if name in known
-        for text in known[name].ending(getattr(cls, name))
     )
 
 
@@ -300,7 +273,8 @@ def _tried(
             if name != "self":
                 (folder / name).mkdir()
                 given[name] = made[name](folder / name)
-        function(suite, **given)
+        with staying():
+            function(suite, **given)
     except pytest.skip.Exception as skipped:
         return "unclaimed", str(skipped)
     except (Exception, pytest.fail.Exception) as error:  # noqa: BLE001  (whatever a plugin raises breaks the promise)
@@ -312,4 +286,15 @@ def reason_of(error: BaseException) -> str:
     """Why a promise is broken: the words of its assertion, or what the plugin raised."""
     # pytest writes the compared values below the words of an assertion.
     text = str(error).partition("\nassert ")[0]
-    return text if isinstance(error, AssertionError) else f"{type(error).__name__}: {text}"
+    if isinstance(error, (AssertionError, pytest.fail.Exception)):
+        return text
+    return f"{type(error).__name__}: {text}{_place(error)}"
+
+
+def _place(error: BaseException) -> str:
+    """Where the code that a suite called raised: the plugin's own line, not its library's."""
+    frames = list(traceback.walk_tb(error.__traceback__))
+    files = [Path(frame.f_code.co_filename) for frame, _ in frames]
+    suites = [place for place, file in enumerate(files) if file.parent == _HERE]
+    place = suites[-1] + 1 if suites else len(frames)
+    return f" ({files[place].name}, line {frames[place][1]})" if place < len(frames) else ""

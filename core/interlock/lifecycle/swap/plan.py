@@ -20,8 +20,8 @@ from interlock.lifecycle.swap.world import (
     pages,
     same_store,
 )
-from interlock.plugins.check import contract
 from interlock_hookspecs import Artifact, Deployment, ModelVersion
+from interlock_hookspecs.form import contract
 
 if TYPE_CHECKING:
     from interlock.session import Session

@@ -1,13 +1,17 @@
-"""Whether a plugin keeps to the contract's form: each breach in one line, before anything runs."""
+"""Whether a plugin keeps to the contract's form: each breach in one line, before anything runs.
+
+Core refuses to load one that does not, and the conformance suites hold it to the same.
+"""
 
 from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from interlock.plugins.discover import nearest
+import attrs
+
 from interlock_hookspecs import (
     CONTRACT_VERSION,
     PROJECT,
@@ -17,9 +21,18 @@ from interlock_hookspecs import (
     left_out,
     removed_specs,
     specs,
+    type_hints,
 )
 
 _MARK = f"{PROJECT}_impl"
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """``; did you mean 'x'?`` where a known name is near, else nothing."""
+    import difflib
+
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""
 
 
 @functools.cache
@@ -39,6 +52,15 @@ def implementations(plugin: Any) -> dict[str, Callable[..., Any]]:
     return found
 
 
+def _mismarked(plugin: Any) -> Iterator[str]:
+    """The methods whose mark nobody finds: it is on the descriptor, and not on its function."""
+    for name in dir(plugin):
+        value = inspect.getattr_static(plugin, name, None)
+        within = getattr(value, "__func__", None)
+        if hasattr(value, _MARK) and within is not None and not hasattr(within, _MARK):
+            yield f"hook {name} is a {type(value).__name__}: make it a plain method"
+
+
 def breaches(plugin: Any, role: str | None) -> Iterator[str]:
     """What is wrong with a plugin's form.
 
@@ -46,8 +68,12 @@ def breaches(plugin: Any, role: str | None) -> Iterator[str]:
         plugin: a class decorated with ``@plugin``, or a project's module.
         role: the role that it was installed for; None for a project's module, which has none.
     """
+    if role is not None and not isinstance(plugin, type):
+        yield f"it is a {type(plugin).__name__} and no class: let the entry point name the class"
+        return
     if role is not None:
         yield from _contract_breaches(plugin)
+    yield from _mismarked(plugin)
     found = implementations(plugin)
     for name, function in found.items():
         yield from _hook_breaches(name, function)
@@ -64,7 +90,7 @@ def omissions(instance: Any, role: str | None) -> Iterator[str]:
     """
     try:
         without = left_out(instance)
-    except Exception as error:  # noqa: BLE001  (a property may do anything: the plugin is named)
+    except (Exception, SystemExit) as error:  # noqa: BLE001  (a property may do anything: the plugin is named)
         yield f"what it leaves out is not told: {type(error).__name__}: {error}"
         return
     found = set(implementations(type(instance) if role is not None else instance))
@@ -76,10 +102,11 @@ def omissions(instance: Any, role: str | None) -> Iterator[str]:
 
 
 def deprecations(plugin: Any) -> Iterator[str]:
-    """What a plugin that keeps to the form uses of the contract that goes away, each in a line."""
+    """What a plugin uses of the contract that goes away, each in a line."""
     for own, function in implementations(plugin).items():
-        name = getattr(function, _MARK).get("specname") or own
-        yield from contract()[name].ending(function)
+        spec = contract().get(getattr(function, _MARK).get("specname") or own)
+        if spec is not None:
+            yield from spec.ending(function)
 
 
 def _contract_breaches(plugin: Any) -> Iterator[str]:
@@ -91,6 +118,14 @@ def _contract_breaches(plugin: Any) -> Iterator[str]:
             f"it was written for contract {stated}, this is {CONTRACT_VERSION}: "
             "install a version of it for this contract"
         )
+    elif attrs.has(plugin):
+        try:
+            type_hints(plugin)
+        except Exception as error:  # noqa: BLE001  (an annotation may be anything)
+            yield (
+                f"its settings' annotations cannot be read ({error}): import what they name "
+                "where the module is run, and not for type checking alone"
+            )
 
 
 def _hook_breaches(name: str, function: Callable[..., Any]) -> Iterator[str]:
@@ -109,6 +144,8 @@ def _hook_breaches(name: str, function: Callable[..., Any]) -> Iterator[str]:
             yield f"hook {name} asks for {option}: order is the stack's, and hooks are not wrapped"
     if inspect.isgeneratorfunction(function):
         yield f"hook {name} is a generator: return the list itself"
+    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+        yield f"hook {name} is asynchronous, and nobody awaits it: write it with a plain def"
     for parameter in inspect.signature(function).parameters.values():
         if parameter.name != "self":
             yield from _parameter_breaches(name, spec, parameter)
@@ -125,9 +162,10 @@ def _parameter_breaches(name: str, spec: Spec, parameter: inspect.Parameter) -> 
             f"{spec.arguments[parameter.name]}"
         )
     elif parameter.name not in spec.parameters:
+        known = f"; it has {', '.join(spec.parameters)}"
         yield (
             f"hook {name} wants the argument {parameter.name!r}, which the contract lacks"
-            f"{nearest(parameter.name, spec.parameters)}"
+            f"{nearest(parameter.name, spec.parameters) or known}"
         )
     elif parameter.default is not parameter.empty:
         yield f"hook {name} gives {parameter.name!r} a default, which the contract lacks"

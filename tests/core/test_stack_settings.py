@@ -215,6 +215,25 @@ def test_a_failing_plugin_shows_no_secret():
     assert caught.value.__context__ is None
 
 
+def test_a_plugin_that_exits_where_it_is_made_ends_no_command():
+    """A run that a plugin's `sys.exit(0)` ended would look like one that went well."""
+
+    @plugin(contract="1.0")
+    class Leaves:
+        size: int = setting(1, doc="", validator=lambda *_: raise_exit())
+
+        def __attrs_post_init__(self):
+            raise_exit()
+
+    for said in ({}, {"size": 2}):
+        with pytest.raises(StackError, match=r"ends the process instead \(SystemExit: 0\)"):
+            structure_settings(Leaves, said, where="w", origins={})
+
+
+def raise_exit():
+    raise SystemExit(0)
+
+
 def test_unknown_plugins_are_refused_and_unselected_ones_are_not(tmp_path):
     """Settings of an installed plugin are inert until it is named; unknown ones are mistakes."""
     (tmp_path / "interlock.toml").write_text(

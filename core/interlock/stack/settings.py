@@ -139,7 +139,8 @@ class _Reading:
         if not self.problems:
             try:
                 made = self.cls(**self.values, **self._roots())
-            except Exception as error:  # noqa: BLE001  (a plugin's validator may raise anything)
+            except (Exception, SystemExit) as error:  # noqa: BLE001  (a plugin may raise anything)
+                # One that exits must not end the command with an exit code of its choice.
                 self._add("", complaint(error, self.said))
         if made is None:
             only_unset = self.problems.keys() == self.unset
@@ -211,6 +212,6 @@ def _validated(cls: type[Any], field: Any, value: Any, said: Any) -> str:
         field.validator(blank, field, value)
     except AttributeError:
         return ""
-    except Exception as error:  # noqa: BLE001  (a plugin's validator may raise anything)
+    except (Exception, SystemExit) as error:  # noqa: BLE001  (a plugin's validator may raise anything)
         return complaint(error, said)
     return ""

@@ -228,7 +228,7 @@ def _made(kind: Any, values: Mapping[str, Any], said: Any) -> Any:
     raise misfit(wrong)
 
 
-def complaint(error: Exception, said: Any) -> str:
+def complaint(error: BaseException, said: Any) -> str:
     """The first line of what a plugin's code raised, withheld where a secret could be in it.
 
     Args:
@@ -237,6 +237,8 @@ def complaint(error: Exception, said: Any) -> str:
     """
     if holds_secret(said):
         return f"the plugin refuses it, a secret being in it ({type(error).__name__})"
+    if isinstance(error, SystemExit):
+        return f"the plugin ends the process instead (SystemExit: {error})"
     # attrs' validators raise with the attribute and the value beside the message.
     text = error.args[0] if error.args and isinstance(error.args[0], str) else str(error)
     return text.strip().split("\n")[0] or type(error).__name__

@@ -78,6 +78,26 @@ def test_times_without_a_zone(small, rows):
     unrecorded(small, "'when'", code=1)
 
 
+@pytest.mark.parametrize(
+    ("times", "kind"),
+    [
+        (
+            lambda n: pa.array([f"{1 + day % 28:02}.{1 + day % 12:02}.2024" for day in range(n)]),
+            "st",
+        ),
+        (lambda n: pa.array(range(n), pa.int32()).cast(pa.date32()), "date32"),
+        (lambda n: pa.array(range(n), pa.float64()), "double"),
+    ],
+    ids=["text", "date", "number"],
+)
+def test_times_that_are_in_no_order_of_time(small, rows, times, kind):
+    """Texts were cut in the order of letters; of dates no window could be looked at later."""
+    column = times(rows.num_rows)
+    pq.write_table(with_column(rows, "when", column), small.folder / "rows.parquet")
+    small.edit('id = "id"', 'id = "id"\ntime = "when"\nsplit = "time"')
+    unrecorded(small, f"the time column 'when' is {kind}", code=2)
+
+
 def test_no_task(small):
     """Nothing says what to predict: told with what to write, before anything is."""
     text = (small.folder / "interlock.toml").read_text(encoding="utf-8")

@@ -72,7 +72,7 @@ def life(request, start):
     project("init", "--name", "life", "--data", "rows.parquet", "--kind", case.kind)
     pq.write_table(rows, project.folder / "rows.parquet")
     project.edit('# id = "id"  ', 'id = "id"  ')
-    project.edit('# time = "date"  ', 'time = "period"  ')
+    project.edit('# time = "at"  ', 'time = "period"  ')
     text = (project.folder / "interlock.toml").read_text(encoding="utf-8")
     (estimator,) = [line for line in text.splitlines() if line.startswith("estimator =")]
     project.edit(estimator, f'estimator = "{case.estimators[0]}"')

@@ -31,7 +31,7 @@ dataset = {dataset}
 target = {target}
 kind = {kind}
 {positive}# id = "id"                       # names a row; decides what is held out
-# time = "date"                   # when a row happened; monitoring looks at windows of it
+# time = "at"                     # when a row happened: a time with its zone, or a number
 # exclude = ["column"]            # not features
 # sensitive = ["column"]          # groups to compare for fairness
 

@@ -12,7 +12,7 @@ from interlock.lifecycle.champions import held_against
 from interlock.lifecycle.context import Context, Result, measured, read_rows, warn_of_concerns
 from interlock.lifecycle.releases import outputs_behind
 from interlock.plugins.discover import nearest
-from interlock_hookspecs import Dataset, Release, Task
+from interlock_hookspecs import Dataset, Field, Release, Task
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -87,6 +87,21 @@ def _check_columns(dataset: Dataset, task: Task) -> None:
             if name not in names:
                 msg = f"{dataset.source} has no column {name!r}, which [task] {key} names"
                 raise UsageError(msg + nearest(name, names))
+    for field in dataset.fields:
+        if field.name == task.time:
+            _check_time(dataset.source, field)
+
+
+def _check_time(source: str, field: Field) -> None:
+    """Texts have an order, too: as texts, 02.01.2024 comes after 01.12.2024."""
+    zoned = field.type.startswith("timestamp") and "tz=" in field.type
+    if not (zoned or field.type.startswith(("int", "uint"))):
+        msg = (
+            f"{source}: the time column {field.name!r} is {field.type}: expected times with their "
+            "zone, or whole numbers in order"
+        )
+        hint = "write 2018-01-31T00:00:00Z, or a number such as 2018 or 20180131"
+        raise UsageError(msg, hint=hint)
 
 
 def _rows_of(context: Context, release: Release) -> pa.Table:

@@ -206,6 +206,13 @@ class Session:
             project=self._project_module,
         )
 
+    def close(self) -> None:
+        """Let go of the ledger, where it was opened."""
+        for name in ("ledger", "_light"):
+            opened = self.__dict__.get(name)
+            if opened is not None:
+                opened.close()
+
     def _project_module(self) -> ModuleType | None:
         from interlock.plugins.load import import_project
 

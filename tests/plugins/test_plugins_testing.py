@@ -1,7 +1,9 @@
 """The fixtures that plugins' tests get from the core, used as their authors use them."""
 
+import gc
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -70,3 +72,18 @@ def test_pytest_starts_without_anything_heavy():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["interlock"]
+
+
+def test_a_command_lets_go_of_the_ledger(interlock_project):
+    """From Python 3.13 on a connection that nobody closed is a warning, and a failed test."""
+    project = interlock_project()
+    ledger = project.folder / ".interlock/ledger.db"
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        project("run", "--until", "data")
+        project("runs")
+        assert ledger not in {file.resolve() for file in Path("/proc/self/fd").iterdir()}
+    finally:
+        if collects:
+            gc.enable()

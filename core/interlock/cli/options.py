@@ -194,6 +194,7 @@ class Chosen:
 
         stack = load_stack(Path.cwd(), file=self._file, name=self._name, overrides=self._overrides)
         session = Session(stack, reporter=reporter, overrides=self._overrides)
+        click.get_current_context().call_on_close(session.close)
         session.redact = redact_output(stack)
         if self.follow is not None:
             self.follow(session)

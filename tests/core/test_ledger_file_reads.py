@@ -148,3 +148,28 @@ def test_a_file_that_cannot_be_read_is_said(open_ledger, tmp_path):
     assert not (tmp_path / "ledger.db").exists()
     (tmp_path / "away.db").rename(tmp_path / "ledger.db")
     assert reads.release("release-1") is None
+
+
+@pytest.mark.parametrize("reads_of", [light, lambda ledger: ledger.reads], ids=["light", "whole"])
+def test_a_file_in_the_place_of_another_is_read(open_ledger, tmp_path, life, reads_of):
+    """Whoever restores a copy, or takes the file away, is heard by a server that has it open."""
+    path, copy = tmp_path / "ledger.db", tmp_path / "copy.db"
+    first, second = open_ledger(), sqlite3.connect(copy)
+    first.append_all("employment", life("employment", "a"))
+    reads = reads_of(first)
+    count = len(reads.events("employment", limit=None))
+    with closing(second), closing(sqlite3.connect(path)) as whole:
+        whole.backup(second)
+    path.rename(tmp_path / "away.db")
+    with pytest.raises(LedgerError, match=r"ledger.db cannot be read: unable to open"):
+        reads.events("employment")
+    assert not path.exists()
+    for more in ("-wal", "-shm"):
+        (tmp_path / f"ledger.db{more}").unlink(missing_ok=True)
+    copy.rename(path)
+    assert len(reads.events("employment", limit=None)) == count
+    other = open_ledger()
+    other.append("employment", "gate.refused", "run-1", {"what": "x", "reason": "y"})
+    assert len(reads.events("employment", limit=None)) == count + 1
+    other.close()
+    first.close()

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import sqlite3
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import create_engine, event
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DisconnectionError,
+    NoSuchModuleError,
+    OperationalError,
+)
 
 from interlock.errors import LedgerError
+from interlock.ledger.file_ids import file_id
 from interlock.ledger.patience import is_away
 
 if TYPE_CHECKING:
@@ -71,6 +78,8 @@ def connect(url: URL) -> Engine:
             engine = create_engine(url, hide_parameters=True, connect_args={"timeout": _WAIT})
             event.listen(engine, "connect", _prepare_sqlite)
             event.listen(engine, "begin", _begin_sqlite)
+            if not str(url.database).startswith("file:"):
+                _stay_with_the_file(engine, str(url.database))
         else:
             engine = create_engine(url, hide_parameters=True, connect_args=_unless_said(url))
             event.listen(engine, "connect", _prepare_postgresql)
@@ -97,6 +106,28 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
     connection.isolation_level = None
     connection.execute("PRAGMA synchronous=FULL")
     connection.execute("PRAGMA foreign_keys=ON")
+
+
+def _stay_with_the_file(engine: Engine, path: str) -> None:
+    """Let go of a connection to a file that was moved, or in whose place another was put.
+
+    SQLite goes on with the file that it opened: who restored a copy would be heard by nobody.
+    """
+
+    def connected(_connection: Any, record: Any) -> None:
+        record.info["file"] = file_id(path)
+
+    def taken(_connection: Any, record: Any, _proxy: Any) -> None:
+        there = file_id(path)
+        if there == record.info["file"]:
+            return
+        if there is None:
+            said = sqlite3.OperationalError("unable to open database file")
+            raise OperationalError(None, None, said, hide_parameters=True)
+        raise DisconnectionError
+
+    event.listen(engine, "connect", connected)
+    event.listen(engine, "checkout", taken)
 
 
 def _begin_sqlite(connection: Any) -> None:

@@ -17,6 +17,7 @@ from typing import Any, Self
 import orjson
 
 from interlock.ledger.asked import ServerReads, with_targets
+from interlock.ledger.file_ids import FileId, file_id
 from interlock.ledger.values import JSON_COLUMNS, PAGE, REVISION, Row
 
 _SCHEME = "sqlite:///"
@@ -39,6 +40,7 @@ class FileReads(ServerReads):
         self._path = path
         self._lock = threading.Lock()
         self._connection: sqlite3.Connection | None = None
+        self._file: FileId | None = None
 
     @classmethod
     def open(cls, url: str) -> Self | None:
@@ -147,8 +149,13 @@ class FileReads(ServerReads):
 
     def _rows(self, statement: str, values: Sequence[Any]) -> list[Row]:
         with self._lock:
+            there = file_id(self._path)
+            if self._connection is not None and there != self._file:
+                # It was moved, or another was put in its place: what it says no longer counts.
+                self._connection.close()
+                self._connection = None
             if self._connection is None:
-                self._connection = self._connected()
+                self._connection, self._file = self._connected(), there
             with closing(self._connection.execute(statement, values)) as cursor:
                 names = [column[0] for column in cursor.description]
                 return [_row(names, found) for found in cursor.fetchall()]

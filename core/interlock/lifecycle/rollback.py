@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from interlock.errors import InterlockError, UsageError
+from interlock.errors import InterlockError, LedgerError, UsageError
 from interlock.lifecycle.endpoints import current_deployment, endpoint_of, serve_release
 from interlock.lifecycle.releases import last_good_release
 from interlock.lifecycle.rollouts import control
@@ -29,9 +29,13 @@ def rollback(session: Session, workspace: CoreWorkspace) -> Deployment:
 
     Raises:
         UsageError: nothing is deployed.
+        LedgerError: it is not the one of the server that runs here.
         GateRefused: there is no good release to go back to.
     """
     current = current_deployment(session)
+    if current is None and (found := _served_here(session)):
+        msg = f"the ledger has no {found.id}, which is served here: it is another, or an older copy"
+        raise LedgerError(msg)
     if current is None:
         msg = f"nothing is deployed at {session.stack.endpoint}"
         raise UsageError(msg, hint="interlock deployments")
@@ -41,6 +45,12 @@ def rollback(session: Session, workspace: CoreWorkspace) -> Deployment:
         return current_deployment(session) or current
     release_id = last_good_release(session, endpoint_of(session))
     return serve_release(session, release_id, reason="rollback", workspace=workspace)
+
+
+def _served_here(session: Session) -> Deployment | None:
+    """What a server of this endpoint on this machine says that it serves; None without one."""
+    noted = (note.deployment for note in standby.notes(session, process.folder(session)))
+    return next(filter(process.is_running, noted), None)
 
 
 def rollback_without_ledger(session: Session) -> Release:

@@ -20,7 +20,7 @@ from interlock.plugins.load import load
 from interlock.processes import this_process
 from interlock.serving import process
 from interlock.serving.capture import CaptureWriter
-from interlock_hookspecs import Deployment, Endpoint, OpenTarget, Release, Target
+from interlock_hookspecs import Deployment, Endpoint, Facts, OpenTarget, Release, Target
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -166,8 +166,10 @@ class LedgerFeed:
     def refresh(self) -> None:
         """Take over what the ledger says now."""
         try:
-            self._settle_order()
-            targets, problem = self._allowed()
+            wanted = self._wanted()
+            if self._settle_order():
+                wanted = self._wanted()
+            targets, problem = self._allowed(wanted)
         except LedgerError as error:
             self._without_ledger(error)
             return
@@ -183,14 +185,24 @@ class LedgerFeed:
             with contextlib.suppress(InterlockError):
                 self._keep_standby()
 
-    def _allowed(self) -> tuple[tuple[OpenTarget, ...], str]:
+    def _wanted(self) -> Deployment:
+        """What is to be served, as the ledger has it.
+
+        Raises:
+            LedgerError: it cannot be read, or knows nothing of this deployment: nothing that was
+                recorded goes, so that it is another ledger, or an older copy.
+        """
+        row = self._session.reads.deployment(self._deployment.id)
+        if row is None:
+            msg = f"it has no {self._deployment.id}: it is another ledger, or an older copy"
+            raise LedgerError(msg)
+        return decode_one(Deployment, row["body"])
+
+    def _allowed(self, wanted: Deployment) -> tuple[tuple[OpenTarget, ...], str]:
         """The targets that the ledger allows, and why others are dropped."""
-        reads = self._session.reads
-        row = reads.deployment(self._deployment.id)
-        wanted = decode_one(Deployment, row["body"]).targets if row else ()
-        now = datetime.now(UTC)
+        reads, now = self._session.reads, datetime.now(UTC)
         allowed, dropped = [], []
-        for target in wanted:
+        for target in wanted.targets:
             release = reads.release(target.release.id)
             why = (
                 unfit(reads, release, self._deployment.endpoint, now)
@@ -255,7 +267,8 @@ class LedgerFeed:
         if self._address:
             from interlock.serving.standby import write_note
 
-            deployment = attrs.evolve(self._deployment, address=self._address)
+            facts = Facts(attrs.asdict(this_process()))
+            deployment = attrs.evolve(self._deployment, address=self._address, facts=facts)
             noted = self._standby.target.release if self._standby else None
             write_note(process.folder(self._session), deployment, noted)
 
@@ -275,8 +288,8 @@ class LedgerFeed:
         known = self._standby.target.release.id == order.release
         return (order, self._standby) if known else None
 
-    def _settle_order(self) -> None:
-        """Record what was done while the ledger was away; it says then what is served."""
+    def _settle_order(self) -> bool:
+        """Record what was done while the ledger was away; whether anything was."""
         found = self._order()
         if found is not None:
             from interlock.serving.standby import record
@@ -292,6 +305,7 @@ class LedgerFeed:
         # One that names another release is not kept until that may be gone back to.
         if self._standby is not None:
             self._order_path.unlink(missing_ok=True)
+        return found is not None
 
     def _without_ledger(self, error: LedgerError) -> None:
         silent = time.monotonic() - self._verified

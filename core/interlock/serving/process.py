@@ -173,16 +173,17 @@ def wait_until_serving(
         raise InterlockError(msg)
     wanted = {target.release.id for target in targets if not target.mirror}
     deadline = time.monotonic() + _START_SECONDS
-    detail = ""
+    found = "it does not answer"
     while time.monotonic() < deadline:
         status = session.funnel.owner("endpoint_status", maker, deployment=deployment)
         if status.ready and wanted == set(status.serving):
             return
-        detail = status.detail
+        serves = f"it serves {', '.join(status.serving) or 'nothing'}"
+        found = "; ".join(filter(None, (serves if status.live else "", status.detail)))
         if is_alive(identity(deployment)) is False:
             raise _failed("the server ended", Path(str(deployment.facts["log"])))
         time.sleep(_POLL_SECONDS)
-    msg = f"{deployment.address} did not come to serve {', '.join(sorted(wanted))}: {detail}"
+    msg = f"{deployment.address} did not come to serve {', '.join(sorted(wanted))}: {found}"
     raise InterlockError(msg, hint=f"see {deployment.facts['log']}")
 
 

@@ -131,6 +131,18 @@ def test_the_plugins_of_a_finder_of_others_are_found(tmp_path, monkeypatch):
     assert added <= set(entry_points()) == by_the_library()
 
 
+def test_the_finder_of_importlib_metadata_is_as_good_as_pythons(monkeypatch):
+    """MLflow imports it: looking for plugins takes no longer, and finds the same ones."""
+    importlib_metadata = pytest.importorskip("importlib_metadata")
+    others = [each for each in sys.meta_path if not hasattr(each, "find_distributions")]
+    monkeypatch.setattr(
+        sys, "meta_path", [*others, importlib_metadata.MetadataPathFinder(), PathFinder]
+    )
+    expected = by_the_library()
+    monkeypatch.delattr(metadata, "entry_points")
+    assert set(entry_points()) == expected
+
+
 def test_a_folder_of_metadata_that_cannot_be_read_hides_no_other(tmp_path, monkeypatch):
     """A distribution that was half removed offers nothing, and the rest is there."""
     before = set(entry_points())

@@ -52,10 +52,15 @@ def entry_points() -> Iterator[EntryPoint]:
 def _are_folders(places: Iterable[Path]) -> bool:
     """Whether it is folders alone that distributions can be in, and Python's own way to find them.
 
-    Otherwise there is a zip file, an egg, or a finder that somebody added.
+    Or that of ``importlib_metadata``, which takes its place where a library imports it, MLflow for
+    one, and looks into the same folders. Otherwise there is a zip file, an egg, or a finder that
+    somebody added.
     """
     finders = (finder for finder in sys.meta_path if hasattr(finder, "find_distributions"))
-    if any(finder is not PathFinder for finder in finders):
+    if not all(
+        finder is PathFinder or type(finder).__module__ == "importlib_metadata"
+        for finder in finders
+    ):
         return False
     return not any(place.suffix.lower() == ".egg" or place.is_file() for place in places)
 

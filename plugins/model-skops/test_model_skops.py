@@ -347,3 +347,14 @@ def test_skops_lists_the_same_functions_without_a_search_through_every_module():
     assert names == expected
     assert searched > 200
     assert asked == 0
+
+
+def test_skops_is_imported_without_pytest():
+    """A server needs none; whoever asks for scikit-learn's helpers for tests has all of them."""
+    script = (
+        f"import sys; {OURS}; assert 'pytest' not in sys.modules; "
+        "from sklearn.utils._testing import skip_if_32bit; import pytest; print(skip_if_32bit.name)"
+    )
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout == "skipif\n"

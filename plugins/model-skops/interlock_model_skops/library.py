@@ -10,6 +10,7 @@ from types import ModuleType
 from typing import Any
 
 _ONE_AT_A_TIME = threading.Lock()
+_PYTEST, _HELPERS = "pytest", "sklearn.utils._testing"
 
 
 def import_skops() -> None:
@@ -18,11 +19,34 @@ def import_skops() -> None:
     It lists scipy's functions as it is imported, each by the module that it comes from. They do not
     say that, so each of 230 is looked for in every module of the process, in the order of their
     import: 0.2 s once a run has loaded what it works with. For that moment they say it.
+
+    It asks scikit-learn for its estimators, which takes a function for that from its helpers for
+    tests. These import pytest where it is installed, 0.15 s for nothing: for that moment it is not.
     """
     with _ONE_AT_A_TIME:
         if "skops.io" not in sys.modules:
-            with _saying_where_from():
+            with _saying_where_from(), _without_pytest():
                 import skops.io  # noqa: F401  (only to have it)
+
+
+@contextmanager
+def _without_pytest() -> Iterator[None]:
+    """Where pytest is not imported yet, it cannot be.
+
+    Whoever wants scikit-learn's helpers later has them whole.
+    """
+    if _PYTEST in sys.modules:
+        yield
+        return
+    before = sys.modules.get(_HELPERS)
+    sys.modules[_PYTEST] = None  # type: ignore[assignment]  # how Python says that it is not there
+    try:
+        yield
+    finally:
+        del sys.modules[_PYTEST]
+        if before is None and sys.modules.pop(_HELPERS, None) is not None:
+            # A package has its modules as attributes too.
+            delattr(sys.modules[_HELPERS.rpartition(".")[0]], _HELPERS.rpartition(".")[2])
 
 
 @contextmanager

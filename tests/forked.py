@@ -9,6 +9,7 @@ id, then the exit code, negative for a signal.
 
 from __future__ import annotations
 
+import gc
 import importlib
 import json
 import os
@@ -19,9 +20,13 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+# Alembic's own, pytest's, and what runs at its import, or in MLflow's environment.
+_ELSEWHERE = {"migrations", "conformance", "__main__", "interlock_pyfunc_v1"}
 _LIBRARIES = (
     "alembic.command",
     "cattrs.gen",
+    "jinja2",
+    "markdown_it",
     "pyarrow.compute",
     "pyarrow.dataset",
     "pyarrow.parquet",
@@ -54,8 +59,13 @@ def preload() -> None:
     for name in sorted({"interlock", "interlock_hookspecs"} | ours):
         package = importlib.import_module(name)
         for module in pkgutil.walk_packages(getattr(package, "__path__", ()), f"{name}."):
-            if not {"migrations", "conformance", "__main__"} & {*module.name.split(".")}:
+            if not _ELSEWHERE & {*module.name.split(".")}:
                 importlib.import_module(module.name)
+    # Its first fit looks for kinds of frames in what every distribution says of itself.
+    importlib.import_module("sklearn.dummy").DummyClassifier().fit([[0.0], [1.0]], [0, 1])
+    # A search for garbage in a command would write to all of this, and copy it.
+    gc.collect()
+    gc.freeze()
 
 
 def command(request: dict[str, Any]) -> None:

@@ -29,6 +29,10 @@ SERVED := bench-cold_start bench-ledger_postgresql bench-registry bench-serving 
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
 INSTALL := $(PIP) install --no-compile --only-binary :all: --constraint constraints.txt
 
+# What tests hold numbers against. They alone import it, not the processes that they start:
+# scikit-learn and Arrow import pandas wherever they find it, and no user gets it with Interlock.
+ORACLES := fairlearn pandas
+
 # Bytecode is written once, whatever the caller's environment says: start-up times depend on it.
 # By all cores, where pip uses one; the tests of libraries are a fifth of it, and nobody runs them.
 COMPILE := $(BIN)/python -m compileall -q -j 0 -x '/tests?/'
@@ -153,6 +157,7 @@ clean:
 .venv/.dev: requirements-dev.txt .venv/.runtime $(CONTRIB:%=%/pyproject.toml)
 	@echo "Installing what tests and checks need ..."
 	@$(INSTALL) -r requirements-dev.txt
+	@$(INSTALL) --no-deps --upgrade --target .venv/oracles $(ORACLES)
 	@$(INSTALL) --no-build-isolation $(patsubst %,--editable %,$(filter-out $(EMBEDDED),$(PLUGINS)) $(CONTRIB))
-	@$(COMPILE) .venv/lib
+	@$(COMPILE) .venv/lib .venv/oracles
 	@touch $@

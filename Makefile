@@ -89,18 +89,21 @@ $(APART): build/%-venv/.ready: constraints-%.txt | .venv/bin/pip
 	@$(PIP) --python build/$*-venv/bin/python install --no-compile --only-binary :all: --constraint $< $(PACKAGES)
 	@touch $@
 
-# What bench-serving measures against: what cannot share an environment has one of its own.
+# What bench-serving and bench-frameworks measure against: what cannot share an environment has one
+# of its own.
 build/peers/.ready: PACKAGES := mlserver mlserver-sklearn mlflow fastapi uvicorn httptools orjson uvloop
 build/peers-kserve/.ready: PACKAGES := kserve bentoml litserve scikit-learn joblib orjson
+build/peers-frameworks/.ready: PACKAGES := kedro "zenml[local]" scikit-learn pyarrow skops
 
-build/peers/.ready build/peers-kserve/.ready: build/%/.ready: constraints-%.txt
-	@echo "Making an environment for the peers of bench-serving ($*) ..."
+build/peers/.ready build/peers-kserve/.ready build/peers-frameworks/.ready: build/%/.ready: constraints-%.txt
+	@echo "Making an environment for peers to measure against ($*) ..."
 	@rm -rf build/$* && mkdir -p build
 	@$(PYTHON) -m venv build/$*
 	@build/$*/bin/python -m pip -qq --disable-pip-version-check install --only-binary :all: --constraint $< $(PACKAGES)
 	@touch $@
 
 bench-serving: build/peers/.ready build/peers-kserve/.ready
+bench-frameworks: build/peers-frameworks/.ready build/mlflow-venv/.ready
 
 docs: .venv/.dev
 	@$(BIN)/python -m sphinx -q -W -n --keep-going -b html docs build/docs

@@ -107,13 +107,19 @@ def interleaved(
     ours: Callable[[], Cost], theirs: Callable[[], Cost], *, pairs: int
 ) -> tuple[Cost, Cost]:
     """The medians of both after a pair to warm up, run in turn."""
-    ours()
-    theirs()
-    mine, other = [], []
-    for _ in range(pairs):
-        mine.append(ours())
-        other.append(theirs())
-    return _median(mine), _median(other)
+    found = in_turn({"ours": ours, "theirs": theirs}, rounds=pairs)
+    return found["ours"], found["theirs"]
+
+
+def in_turn(calls: Mapping[str, Callable[[], Cost]], *, rounds: int) -> dict[str, Cost]:
+    """The medians of each after a round to warm up, run in turn."""
+    found: dict[str, list[Cost]] = {name: [] for name in calls}
+    for round_ in range(1 + rounds):
+        for name, call in calls.items():
+            cost = call()
+            if round_:
+                found[name].append(cost)
+    return {name: _median(costs) for name, costs in found.items()}
 
 
 def _median(costs: Sequence[Cost]) -> Cost:

@@ -68,8 +68,13 @@ def test_leading_zeros_stay(tmp_path: Path, ws: LocalWorkspace) -> None:
 
 def test_a_word_for_null_among_numbers_is_not_guessed(tmp_path: Path, ws: LocalWorkspace) -> None:
     """Numbers with NA between them are refused until the settings say what NA is."""
+    (tmp_path / "a.csv").write_text("n\n1\nn/a\n? \n")
+    with pytest.raises(InvalidInput, match=r'null_values = \["", "\? ", "n/a"\]'):
+        load(tmp_path / "a.csv", Task(dataset="x"))
     (tmp_path / "a.csv").write_text("n\n1\nNA\n")
-    with pytest.raises(InvalidInput, match="null_values"):
+    with pytest.raises(
+        InvalidInput, match=r"column 'n' holds numbers and 'NA': .*\[\"\", \"NA\"\]"
+    ):
         load(tmp_path / "a.csv", Task(dataset="x"))
     done = fixed(tmp_path / "a.csv", ws, Task(dataset="x"), null_values=("", "NA"))
     assert (done.fields[0].type, done.fields[0].nullable) == ("int64", True)

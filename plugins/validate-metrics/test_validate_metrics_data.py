@@ -95,6 +95,28 @@ def test_constant_columns_are_named() -> None:
     assert found["constant_columns"].concern.startswith("age, sex")
 
 
+def test_numbers_that_a_word_made_text_are_a_concern() -> None:
+    """Each would be a category of its own; the concern repeats none of them."""
+    numbers = [f"{place},{place % 7}" for place in range(N)]
+    codes = [str(place % 9) for place in range(N)]
+    found = checks(rows(income=["about 40", *numbers[1:]], schooling=codes, age=range(N)))
+    assert found["numbers_as_text[income]"].value == (N - 1) / N
+    assert found["numbers_as_text[income]"].concern.startswith("income is text, and ")
+    assert "40" not in found["numbers_as_text[income]"].concern
+    assert (found["numbers_as_text[schooling]"].value, found["numbers_as_text"].value) == (1, 1)
+    assert not found["numbers_as_text[schooling]"].concern
+    assert checks(rows(age=range(N)))["numbers_as_text"].value == 0
+
+
+def test_texts_that_name_their_row_are_a_concern() -> None:
+    """A name is no feature: what it says of its row it says of no other."""
+    names = [f"person {place}" for place in range(N)]
+    found = checks(rows(name=["person 1", *names[1:]], town=[f"town {p % 40}" for p in range(N)]))
+    assert found["unique_text[name]"].value == (N - 2) / N
+    assert "[task] exclude" in found["unique_text[name]"].concern
+    assert (found["unique_text[town]"].value, found["unique_text[town]"].concern) == (0, "")
+
+
 def test_the_target_is_counted_by_class() -> None:
     """The balance is the share of the rarest class, and few rows of it are a concern."""
     found = checks(rows(y=[1] * 20 + [0] * (N - 20)))["target_balance"]

@@ -23,7 +23,11 @@ if TYPE_CHECKING:
 
 BLOCK = 4 << 20
 _LEADING_ZERO = r"^[+-]?0\d"
-_WORDS_FOR_NULL = ("NA", "N/A", "NULL", "null", "NaN", "nan", "None", "-", ".")
+_WORDS_FOR_NULL = (
+    *("na", "n/a", "#n/a", "n.a.", "<na>", "null", "nil", "nan", "none", "missing", "unknown"),
+    *("-", "--", ".", "?"),
+)
+"""In small letters, and without the spaces around them."""
 _COLUMN = re.compile(r"column #(\d+)")
 _WIDTH = re.compile(r"Expected (\d+) columns, got (\d+)")
 
@@ -160,12 +164,16 @@ def _reconsidered(texts: pa.Array, kind: pa.DataType, column: str, name: str) ->
         zeros = pc.any(pc.match_substring_regex(texts, _LEADING_ZERO)).as_py()
         return pa.string() if zeros else kind
     if t.is_string(kind):
-        words = pc.is_in(texts, value_set=pa.array(_WORDS_FOR_NULL))
+        plain = pc.utf8_lower(pc.utf8_trim_whitespace(texts))
+        words = pc.is_in(plain, value_set=pa.array(_WORDS_FOR_NULL))
         rest = texts.filter(pc.invert(words)).drop_null()
         if pc.any(words).as_py() and len(rest) and _are_numbers(rest):
+            found = sorted(pc.unique(texts.filter(words)).to_pylist())
+            stated = json.dumps(["", *found], ensure_ascii=False)
             msg = (
-                f"{name}: column {column!r} holds numbers and a word for null such as NA: set "
-                f'null_values = ["", "NA"] for data-files, or [task.types] {column} = "string"'
+                f"{name}: column {column!r} holds numbers and {', '.join(map(repr, found))}: where "
+                f"that stands for null, set null_values = {stated} for data-files, else "
+                f'[task.types] {column} = "string"'
             )
             raise InvalidInput(msg)
     return kind
@@ -196,7 +204,8 @@ def _parsing(name: str, columns: list[str], types: Types | None = None) -> Itera
                 read_as = f"is read as {types[found]} and" if types else ""
                 msg = (
                     f"{name}: column {found!r} {read_as} holds a value that does not fit: "
-                    f'say its type, for example [task.types] {found} = "string"'
+                    f'say its type, for example [task.types] {found} = "string", or in '
+                    "null_values of data-files what stands for null"
                 )
             elif width:
                 msg = (

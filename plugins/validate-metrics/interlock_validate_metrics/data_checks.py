@@ -11,6 +11,7 @@ from interlock_validate_metrics.estimates import counted, facts, unmeasured
 from interlock_validate_metrics.leakage import leakage_checks
 from interlock_validate_metrics.reference import reference_checks
 from interlock_validate_metrics.scoring import numbers, target_column
+from interlock_validate_metrics.texts import text_checks
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -47,6 +48,7 @@ def check_rows(
         *duplicate_checks(rows, columns, task),
         *null_checks(rows, features, nulls),
         constant_check(features, rows.num_rows),
+        *text_checks(features, rows.num_rows),
     ]
     if task.target is not None:
         target = target_column(rows, task, "dataset's")

@@ -9,8 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from interlock.errors import PluginLoadError
+from interlock.plugins.discover import installed
 from interlock.plugins.entry_points import EntryPoint, entry_points
+from interlock.plugins.load import load_class
 from interlock_hookspecs import ROLES
+from interlock_hookspecs.conformance.checking import find
+from interlock_hookspecs.conformance.making import CannotCheckError
 
 SAID = """\
 [console_scripts]
@@ -170,3 +175,19 @@ def by_the_library():
             said = EntryPoint(role, point.name, point.value, about["Name"], about["Version"])
             found.add(said)
     return found
+
+
+def test_a_plugin_that_two_distributions_offer_is_refused_by_both_names(tmp_path, monkeypatch):
+    """Which of them would be found first is the file system's to say, and no stack file's."""
+    for name in ("acme-tools", "corp-acme"):
+        written(tmp_path / f"{name}-1.0.dist-info", of(name, "1.0"))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    installed.cache_clear()
+    try:
+        name = next(one.name for one in installed().values() if one.rivals)
+        with pytest.raises(PluginLoadError, match=r"offered by acme-tools 1\.0 and corp-acme 1\.0"):
+            load_class(installed()[name])
+        with pytest.raises(CannotCheckError, match="offered by acme-tools and corp-acme"):
+            find(name)
+    finally:
+        installed.cache_clear()

@@ -18,6 +18,7 @@ class Installed(NamedTuple):
         target: the entry point's value, ``module:Class``.
         distribution, version: who brought it.
         worker: runs it, where it is installed in an environment of its own.
+        rivals: the other distributions that offer a plugin of this name, with their versions.
     """
 
     role: str
@@ -26,6 +27,7 @@ class Installed(NamedTuple):
     distribution: str
     version: str
     worker: Any = None
+    rivals: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -40,7 +42,10 @@ def installed() -> dict[str, Installed]:
     for entry_point in entry_points():
         plugin = Installed(*entry_point)
         # A distribution that is found twice on sys.path counts once, the first.
-        found.setdefault(plugin.name, plugin)
+        before = found.setdefault(plugin.name, plugin)
+        if before.distribution != plugin.distribution:
+            rival = f"{plugin.distribution} {plugin.version}"
+            found[plugin.name] = before._replace(rivals=(*before.rivals, rival))
     order = {role: place for place, role in enumerate(ROLES)}
     return dict(sorted(found.items(), key=lambda item: (order[item[1].role], item[1].word)))
 

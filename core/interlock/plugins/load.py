@@ -86,8 +86,14 @@ def load_class(plugin: Installed) -> type[Any]:
     """Import a plugin's class and check its form.
 
     Raises:
-        PluginLoadError: named, with the distribution and every breach.
+        PluginLoadError: named, with the distribution and every breach; or several distributions
+            offer it, and which of them is found first is the file system's to say.
     """
+    if plugin.rivals:
+        own = f"{plugin.distribution} {plugin.version}"
+        offering = " and ".join(sorted((own, *plugin.rivals)))
+        msg = f"plugin {plugin.name} is offered by {offering}"
+        raise PluginLoadError(msg, hint="pip uninstall all of them but one")
     where = f"plugin {plugin.name} {plugin.version} ({plugin.target})"
     try:
         # An entry point may load anything: breaches() looks.

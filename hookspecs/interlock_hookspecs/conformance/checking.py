@@ -100,6 +100,9 @@ def find(name: str) -> Subject:
     """
     role, _, word = name.partition("-")
     found = metadata.entry_points(group=f"{PROJECT}.{role}", name=word) if role in ROLES else ()
+    if len(offering := sorted({one.dist.name for one in found if one.dist})) > 1:
+        msg = f"plugin {name} is offered by {' and '.join(offering)}: uninstall all but one"
+        raise CannotCheckError(msg)
     for entry_point in found:
         cls: type[Any] = _loaded(name, entry_point)
         named = next(iter(metadata.entry_points(group=GROUP, name=name)), None)

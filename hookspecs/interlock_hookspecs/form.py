@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import functools
 import inspect
+import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -99,6 +101,17 @@ def omissions(instance: Any, role: str | None) -> Iterator[str]:
     if without & found and role is not None:
         for breach in _role_breaches(role, found - without):
             yield f"as it is configured: {breach}"
+
+
+def import_place(error: BaseException) -> str:
+    """Where a module that was imported raised, behind what it raised; nothing where none did."""
+    frames = traceback.walk_tb(error.__traceback__)
+    found = [
+        (Path(frame.f_code.co_filename).name, line)
+        for frame, line in frames
+        if frame.f_code.co_name == "<module>"
+    ]
+    return f" ({found[-1][0]}, line {found[-1][1]})" if found else ""
 
 
 def deprecations(plugin: Any) -> Iterator[str]:

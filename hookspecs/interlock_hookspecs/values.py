@@ -7,8 +7,6 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar, overload
 
-import attrs
-
 T = TypeVar("T")
 
 Scalar = str | int | float | bool | None
@@ -227,4 +225,15 @@ def all_of(kind: type[Any]) -> Callable[[object, Any, Any], None]:
     return check
 
 
-is_a = attrs.validators.instance_of
+def is_a(kind: type[Any] | tuple[type[Any], ...]) -> Callable[[object, Any, Any], None]:
+    """Validator: a value of a type, or of one of several; the error does not repeat the value."""
+    kinds = kind if isinstance(kind, tuple) else (kind,)
+    expected = " or ".join(one.__name__.replace("NoneType", "None") for one in kinds)
+
+    def check(instance: object, attribute: Any, value: Any) -> None:
+        if not isinstance(value, kinds):
+            found = type(value).__name__.replace("NoneType", "None")
+            msg = f"{type(instance).__name__}.{attribute.name} is {found}: expected {expected}"
+            raise TypeError(msg)
+
+    return check

@@ -354,3 +354,13 @@ def test_a_scalar_becomes_pythons_own(value):
 def test_a_plugin_for_an_older_minor_contract_works(stated, fits):
     """The same major version, and a minor one not newer than ours."""
     assert compatible(stated, "1.2") is fits
+
+
+def test_a_value_of_another_type_is_told_in_a_line_without_the_value():
+    """attrs' own validator raises with the attribute and the value beside the message."""
+    with pytest.raises(TypeError) as caught:
+        Check(name="auc", value=0.5, reason=None)
+    assert str(caught.value) == "Check.reason is None: expected str"
+    with pytest.raises(TypeError) as caught:
+        Task(dataset="d", id=b"secret")
+    assert str(caught.value) == "Task.id is bytes: expected str or None"

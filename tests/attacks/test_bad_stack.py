@@ -104,7 +104,7 @@ def test_a_project_module_that_rivals_the_registry(broken):
 @pytest.mark.parametrize(
     ("source", "says"),
     [
-        ("import no_such_library", ["cannot be imported", "no_such_library"]),
+        ("\nimport no_such_library", ["cannot be imported", "no_such_library' (", ".py, line 2)"]),
         ("import sys; sys.exit(0)", ["cannot be imported", "SystemExit"]),
         ("class Acme:\n    pass", ["@plugin"]),
         (hook(name="check_dat"), ["no hook 'check_dat'", "'check_data'"]),

@@ -19,7 +19,7 @@ from interlock.plugins.funnel import Funnel, Member
 from interlock.plugins.isolated import hosting_for, isolated, load_there, offered
 from interlock.stack.hosting import HOSTING, Hosting
 from interlock_hookspecs import Maker, kinds_of
-from interlock_hookspecs.form import breaches, deprecations, omissions
+from interlock_hookspecs.form import breaches, deprecations, import_place, omissions
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -101,7 +101,8 @@ def load_class(plugin: Installed) -> type[Any]:
     except PluginLoadError:
         raise
     except (Exception, SystemExit) as error:
-        msg = f"{where} cannot be imported: {type(error).__name__}: {error}"
+        raised = f"{type(error).__name__}: {error}{import_place(error)}"
+        msg = f"{where} cannot be imported: {raised}"
         hint = f"reinstall {plugin.distribution}, or name another plugin in the stack file"
         raise PluginLoadError(msg, hint=hint) from error
     found = [*breaches(cls, plugin.role), *_taken_names(cls)]
@@ -274,7 +275,8 @@ def import_project(path: Path) -> ModuleType:
         spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
         del sys.modules[name]
-        msg = f"[project] module {path.name} cannot be imported: {type(error).__name__}: {error}"
+        raised = f"{type(error).__name__}: {error}{import_place(error)}"
+        msg = f"[project] module {path.name} cannot be imported: {raised}"
         raise PluginLoadError(msg) from error
     return module
 

@@ -33,7 +33,7 @@ from interlock_hookspecs.conformance.suite import (
     promise_of,
     reason_of,
 )
-from interlock_hookspecs.form import deprecations, nearest
+from interlock_hookspecs.form import deprecations, import_place, nearest
 
 GROUP = f"{PROJECT}.conformance"
 """The entry points by which a distribution names the suite of a plugin, under the plugin's name."""
@@ -136,7 +136,8 @@ def _loaded(name: str, entry_point: metadata.EntryPoint) -> Any:
     try:
         return entry_point.load()
     except (Exception, SystemExit) as error:
-        msg = f"{name} cannot be imported ({entry_point.value}): {type(error).__name__}: {error}"
+        raised = f"{type(error).__name__}: {error}{import_place(error)}"
+        msg = f"{name} cannot be imported ({entry_point.value}): {raised}"
         raise CannotLoadError(msg) from error
 
 

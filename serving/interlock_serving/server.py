@@ -92,7 +92,7 @@ class EndpointServer:
         )
 
     def run(self) -> None:
-        """Serve until `stop`, SIGTERM or SIGINT; the requests in flight are answered first.
+        """Serve until `stop`, SIGTERM, SIGINT or SIGHUP; the requests in flight are answered first.
 
         Signals are heard in a process's main thread only.
 

@@ -1,4 +1,8 @@
-"""SIGTERM and SIGINT heard for a while, in a process's main thread."""
+"""The signals that end a server, heard for a while in a process's main thread.
+
+SIGHUP is one of them, for a terminal that is closed, unless whoever started the process has it
+ignored.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,7 @@ import threading
 from collections.abc import Callable, Generator
 from typing import Any
 
-_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 @contextlib.contextmanager
@@ -18,7 +22,9 @@ def heard(handler: Callable[[int, Any], Any]) -> Generator[None, None, None]:
         yield
         return
     before: dict[signal.Signals, Any] = {
-        number: signal.signal(number, handler) for number in _SIGNALS
+        number: signal.signal(number, handler)
+        for number in _SIGNALS
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN
     }
     try:
         yield

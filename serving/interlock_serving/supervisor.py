@@ -115,7 +115,7 @@ class Supervisor:
         self._stopping = False
 
     def run(self) -> None:
-        """Serve until SIGTERM or SIGINT; the workers' requests in flight are answered first.
+        """Serve until SIGTERM, SIGINT or SIGHUP; the workers' requests in flight come first.
 
         Raises:
             Unavailable: the address is taken, or the workers cannot start.

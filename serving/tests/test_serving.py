@@ -246,7 +246,7 @@ def test_stopping_answers_what_is_in_flight(serving, target, logistic):
     assert len(client.captures.all) == 1
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_ends_the_hook_and_the_process_goes_on(number):
     """After the signal serve_endpoint returns, so that core can write its last captures."""
     script = """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,6 +21,8 @@ def main(arguments: Sequence[str]) -> int:
     # What is imported stays: looking for garbage in it again and again would take a tenth of the
     # start. `serve` turns the search on again.
     gc.disable()
+    # No terminal is its own, and what rotates logs asks for a reload by it: not for the end.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     from interlock.errors import InterlockError
     from interlock.redact import redact_output
     from interlock.serving.host import serve

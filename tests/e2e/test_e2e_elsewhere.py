@@ -87,3 +87,43 @@ def test_it_is_ended_there_or_replaced_here(far):
     row = far.listed("deployments")[0]
     assert row["now"] == "answers"
     assert decode(Facts, row["body"]["facts"])["host"] != "far-7"
+
+
+CLUSTER = """
+from pathlib import Path
+from interlock_hookspecs import Deployment, EndpointStatus, Unavailable, hookimpl
+
+AWAY = Path(__file__).with_name("away")
+
+
+@hookimpl
+def apply_endpoint(endpoint, id, targets, ws):
+    return Deployment(id=id, endpoint=endpoint, targets=targets, address="http://cluster")
+
+
+@hookimpl
+def endpoint_status(deployment):
+    if AWAY.exists():
+        raise Unavailable("the cluster does not answer")
+    return EndpointStatus(live=True, ready=True)
+
+
+@hookimpl
+def remove_endpoint(deployment):
+    pass
+"""
+
+
+def test_one_that_cannot_be_asked_hides_nothing_else(project):
+    """While a cluster is away the listing and the one screen say so, and show what they know."""
+    made = project(module=CLUSTER)
+    made.edit('deploy = "local"', "")
+    made("run")
+    assert made.endpoint["now"] == "answers"
+    (made.folder / "away").touch()
+    row = made.listed("deployments")[0]
+    assert row["now"] == "unknown"
+    assert row["detail"].endswith("hook endpoint_status: the cluster does not answer")
+    status = made.listed("status")
+    assert (status["answers"], status["detail"]) == (False, row["detail"])
+    assert status["release"]["id"] == row["release"]

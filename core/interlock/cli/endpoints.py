@@ -163,20 +163,18 @@ def _history(session: Session, limit: int, *, as_json: bool) -> int:
 
 def _with_status(session: Session, row: Any) -> dict[str, Any]:
     from interlock.codec import decode
-    from interlock.errors import UnsetError
     from interlock.lifecycle.elsewhere import is_out_of_reach
-    from interlock.lifecycle.endpoints import status_of
+    from interlock.lifecycle.statuses import asked_status
     from interlock_hookspecs import Deployment
 
     if row["status"] != "applied":
         detail = (row["message"] or "") if row["status"] == "failed" else ""
         return {**row, "now": row["status"], "detail": detail}
-    try:
-        deployment = decode(Deployment, row["body"])
-        status = status_of(session, deployment)
-    except UnsetError as error:
+    deployment = decode(Deployment, row["body"])
+    status, why = asked_status(session, deployment)
+    if status is None:
         # The rows that can be asked are shown all the same.
-        return {**row, "now": "unknown", "detail": str(error)}
+        return {**row, "now": "unknown", "detail": why}
     now = "answers" if status.ready else "live" if status.live else "dead"
     if now == "dead" and is_out_of_reach(deployment):
         now = "elsewhere"

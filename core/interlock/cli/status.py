@@ -33,18 +33,14 @@ def status(chosen: Chosen, *, as_json: bool) -> int:
 
 def gather(session: Session) -> dict[str, Any]:
     """What the screen shows, as JSON values."""
-    from interlock.errors import UnsetError
-    from interlock.lifecycle.endpoints import current_deployment, status_of
+    from interlock.lifecycle.endpoints import current_deployment
     from interlock.lifecycle.rollouts.state import open_rollout
+    from interlock.lifecycle.statuses import asked_status
     from interlock.processes import was_killed
 
     reads = session.ledger.reads
     current = current_deployment(session)
-    now, unknown = None, ""
-    try:
-        now = status_of(session, current) if current else None
-    except UnsetError as error:
-        unknown = str(error)
+    now, unknown = asked_status(session, current) if current else (None, "")
     latest = reads.runs(project=session.project, stack=session.stack.name, limit=1)
     waiting = reads.runs(
         project=session.project, stack=session.stack.name, status="waiting", limit=20

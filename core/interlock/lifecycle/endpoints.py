@@ -23,7 +23,6 @@ from interlock.serving import process
 from interlock_hookspecs import (
     Deployment,
     Endpoint,
-    EndpointStatus,
     Facts,
     Maker,
     Release,
@@ -332,25 +331,6 @@ def end_deployment(session: Session, deployment: Deployment, *, reason: str) -> 
     elif deployment.maker is not None and deployment.address:
         session.funnel.owner("remove_endpoint", deployment.maker, deployment=deployment)
     _append(session, "deployment.removed", deployment.id, said)
-
-
-def status_of(session: Session, deployment: Deployment) -> EndpointStatus:
-    """How an endpoint is now, asked of the plugin that made it."""
-    if is_out_of_reach(deployment):
-        detail = f"it is served on {host_of(deployment)}: ask there"
-        return EndpointStatus(live=False, ready=False, detail=detail)
-    if (
-        not is_elsewhere(deployment)
-        and process.is_ours(deployment)
-        and not process.is_running(deployment)
-    ):
-        return EndpointStatus(live=False, ready=False, detail="its process has ended")
-    if deployment.maker is None or not deployment.address:
-        return EndpointStatus(live=False, ready=False, detail="it was never started")
-    status: EndpointStatus = session.funnel.owner(
-        "endpoint_status", deployment.maker, deployment=deployment
-    )
-    return status
 
 
 def _intend(

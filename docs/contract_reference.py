@@ -74,6 +74,7 @@ FOUNDATION = (
     "rules",
     "evolution",
     "artifacts",
+    "workspace",
     "values",
     "plain",
     "digests",

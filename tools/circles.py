@@ -65,13 +65,11 @@ class CirclesContract(Contract):
     """No modules of the distributions in ``folders`` import each other, however far around.
 
     It counts what is imported in a function and what is imported for types only: a module is read,
-    and moved, together with what it names. A circle that is better than what would open it is
-    ``allowed``, its modules on a line; where it is none any more, the line is to go.
+    and moved, together with what it names.
     """
 
     type_name = "circles"
     folders = fields.ListField(subfield=fields.StringField())
-    allowed = fields.ListField(subfield=fields.StringField(), required=False, default=[])
 
     def check(self, graph: ImportGraph, verbose: bool) -> ContractCheck:  # noqa: ARG002  # import-linter's signature
         """Read every module of every distribution."""
@@ -80,9 +78,7 @@ class CirclesContract(Contract):
             for project in sorted(Path().glob(f"{pattern}/pyproject.toml")):
                 paths |= modules(project.parent)
         found = circles({name: {*imported(path, paths)} for name, path in paths.items()})
-        said = {" ".join(circle) for circle in found}
-        broken = [f"a circle of {line}" for line in sorted(said.difference(self.allowed))]
-        broken += [f"no circle any more: {line}" for line in self.allowed if line not in said]
+        broken = [f"a circle of {' '.join(circle)}" for circle in found]
         return ContractCheck(kept=not broken, metadata={"broken": broken})
 
     def render_broken_contract(self, check: ContractCheck) -> None:

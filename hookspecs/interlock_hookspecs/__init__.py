@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from interlock_hookspecs.artifacts import Artifact, Maker, Workspace
+from interlock_hookspecs.artifacts import Artifact, Maker
 from interlock_hookspecs.captures import Capture, CaptureBatch, CaptureSink
-from interlock_hookspecs.data import Field, Task, fields_of, is_positive, scalar
 from interlock_hookspecs.digests import (
     TableHasher,
     bytes_digest,
@@ -41,7 +40,7 @@ from interlock_hookspecs.errors import (
 from interlock_hookspecs.evolution import CONTRACT_VERSION, Deprecation, compatible
 from interlock_hookspecs.files import project_files
 from interlock_hookspecs.inputs import input_column, input_place, is_number
-from interlock_hookspecs.model import (
+from interlock_hookspecs.models import (
     ORIGINS,
     PREDICTION,
     SCORE,
@@ -76,6 +75,7 @@ from interlock_hookspecs.rules import (
     spec_of,
 )
 from interlock_hookspecs.signatures import signature_for
+from interlock_hookspecs.tasks import Field, Task, fields_of, is_positive, scalar
 from interlock_hookspecs.traffic import LATENCY_EDGES, Traffic, latency_cells
 from interlock_hookspecs.types import resolve, type_hints
 from interlock_hookspecs.values import Facts, Scalar, Secret, as_facts, reveal, utc
@@ -90,6 +90,7 @@ if TYPE_CHECKING:
     from interlock_hookspecs.happened import Actor, Event
     from interlock_hookspecs.versions import Misfit, ModelVersion, VersionPage
     from interlock_hookspecs.windows import Finding, Instant, Profile, Window, window_text
+    from interlock_hookspecs.workspace import Workspace
 
 _HOMES = {
     "Actor": "happened",
@@ -110,6 +111,7 @@ _HOMES = {
     "Verdict": "dossiers",
     "VersionPage": "versions",
     "Window": "windows",
+    "Workspace": "workspace",
     "window_text": "windows",
 }
 """What a server does without: a class costs half a millisecond, and readiness waits for it."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import attrs
 
 from interlock_hookspecs.artifacts import Maker
-from interlock_hookspecs.model import ORIGINS, Model
+from interlock_hookspecs.models import ORIGINS, Model
 from interlock_hookspecs.values import (
     Facts,
     all_of,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import attrs
 
 from interlock_hookspecs.artifacts import Artifact, Maker
-from interlock_hookspecs.data import Field
 from interlock_hookspecs.digests import digest_field
+from interlock_hookspecs.tasks import Field
 from interlock_hookspecs.values import Facts, all_of, as_facts, as_tuple, count, is_a, named
 
 

@@ -18,8 +18,8 @@ from interlock_hookspecs.traffic import Traffic
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from interlock_hookspecs.artifacts import Workspace
     from interlock_hookspecs.windows import Instant
+    from interlock_hookspecs.workspace import Workspace
 
 
 @one("deploy")

@@ -10,7 +10,7 @@ from interlock_hookspecs.artifacts import Maker
 from interlock_hookspecs.candidates import Score
 from interlock_hookspecs.checks import Check
 from interlock_hookspecs.digests import digest_field
-from interlock_hookspecs.model import ORIGINS, Model
+from interlock_hookspecs.models import ORIGINS, Model
 from interlock_hookspecs.policy import ModelFacts, Policy
 from interlock_hookspecs.values import (
     Facts,

@@ -8,7 +8,7 @@ from typing import Protocol, runtime_checkable
 import attrs
 
 from interlock_hookspecs.artifacts import Maker
-from interlock_hookspecs.model import Model, Predictor
+from interlock_hookspecs.models import Model, Predictor
 from interlock_hookspecs.releases import Release
 from interlock_hookspecs.values import (
     Facts,

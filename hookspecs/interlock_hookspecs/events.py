@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from interlock_hookspecs.rules import observe
 
 if TYPE_CHECKING:
-    from interlock_hookspecs.artifacts import Workspace
     from interlock_hookspecs.happened import Event
+    from interlock_hookspecs.workspace import Workspace
 
 
 @observe("track", "events")

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 from interlock_hookspecs.rules import every, one
 
 if TYPE_CHECKING:
-    from interlock_hookspecs.artifacts import Artifact, Workspace
+    from interlock_hookspecs.artifacts import Artifact
     from interlock_hookspecs.dossiers import CardSection, Dossier, Verdict
+    from interlock_hookspecs.workspace import Workspace
 
 
 @every("govern")

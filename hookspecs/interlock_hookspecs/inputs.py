@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from interlock_hookspecs.data import Field
 from interlock_hookspecs.digests import logical_type
 from interlock_hookspecs.errors import InvalidInput
+from interlock_hookspecs.tasks import Field
 
 if TYPE_CHECKING:
     import pyarrow as pa

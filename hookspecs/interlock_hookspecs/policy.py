@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from interlock_hookspecs.model import ORIGINS
+from interlock_hookspecs.models import ORIGINS
 from interlock_hookspecs.values import all_of, as_tuple, count, finite, is_a, named, one_of, texts
 
 if TYPE_CHECKING:

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 from interlock_hookspecs.rules import every, one
 
 if TYPE_CHECKING:
-    from interlock_hookspecs.artifacts import Artifact, Workspace
-    from interlock_hookspecs.model import Model
+    from interlock_hookspecs.artifacts import Artifact
+    from interlock_hookspecs.models import Model
     from interlock_hookspecs.values import Facts
     from interlock_hookspecs.versions import Misfit, ModelVersion, VersionPage
+    from interlock_hookspecs.workspace import Workspace
 
 
 @one("registry")

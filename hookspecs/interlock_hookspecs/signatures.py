@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from interlock_hookspecs.data import Field, Task, fields_of
 from interlock_hookspecs.errors import InvalidInput
-from interlock_hookspecs.model import PREDICTION, SCORE, Label, Signature
+from interlock_hookspecs.models import PREDICTION, SCORE, Label, Signature
+from interlock_hookspecs.tasks import Field, Task, fields_of
 
 if TYPE_CHECKING:
     import pyarrow as pa

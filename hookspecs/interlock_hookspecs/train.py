@@ -9,9 +9,9 @@ from interlock_hookspecs.rules import first, one
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from interlock_hookspecs.artifacts import Workspace
     from interlock_hookspecs.candidates import Candidate
-    from interlock_hookspecs.data import Task
+    from interlock_hookspecs.tasks import Task
+    from interlock_hookspecs.workspace import Workspace
 
 
 @one("train")

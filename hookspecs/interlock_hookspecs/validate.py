@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from interlock_hookspecs.checks import Check
-    from interlock_hookspecs.data import Task
-    from interlock_hookspecs.model import Predictor
+    from interlock_hookspecs.models import Predictor
+    from interlock_hookspecs.tasks import Task
 
 
 @every("validate")

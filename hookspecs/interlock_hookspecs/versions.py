@@ -7,7 +7,7 @@ from datetime import datetime
 import attrs
 
 from interlock_hookspecs.artifacts import Maker
-from interlock_hookspecs.model import Model
+from interlock_hookspecs.models import Model
 from interlock_hookspecs.values import (
     Facts,
     all_of,

@@ -13,7 +13,7 @@ from interlock_hookspecs.values import Facts, as_facts, count, finite, is_a, nam
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from interlock_hookspecs.model import Signature
+    from interlock_hookspecs.models import Signature
 
 
 Instant = int | datetime

@@ -24,9 +24,10 @@ asked is stopped meanwhile. The canary is the same endpoint with a second releas
 the requests. A row is one tensor of 16 numbers; named, it is a tensor a column; mixed, half of
 these hold texts, which the model has as one of few.
 
-`bench-frameworks` has Interlock beside Kedro, ZenML and MLflow, each as its documentation has a first
-project: what `--help` takes, and the same training on census data, which Kedro records nowhere,
-ZenML and MLflow in SQLite, and Interlock in its ledger, measured by group as well and registered.
+`bench-frameworks` has Interlock beside Kedro, ZenML and MLflow, each as its documentation has a
+first project: what `--help` takes, and the same training on census data, which Kedro records
+nowhere, ZenML and MLflow in SQLite, and Interlock in its ledger, measured by group as well and
+registered.
 
 `bench-cold_start` starts an endpoint's server as the core does, from a ledger with a released ONNX
 model, until its readiness answers 200.

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from interlock_hookspecs.artifacts import Artifact
 from interlock_hookspecs.digests import path_digest
 from interlock_hookspecs.errors import InvalidInput, NotFound
-from interlock_hookspecs.model import Model, Predictor, Signature
+from interlock_hookspecs.models import Model, Predictor, Signature
 from interlock_hookspecs.rules import PROJECT
 
 if TYPE_CHECKING:

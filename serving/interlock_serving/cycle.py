@@ -187,14 +187,16 @@ class Cycle(RequestResponseCycle):
         self._write(status, headers, body)
 
     def _write(self, status: int, headers: Sequence[Header], body: bytes) -> None:
-        if self.disconnected:
+        connection = self._connection
+        if self.disconnected or connection.transport.is_closing():
+            # uvicorn says so to the request that was read last, and not to those before it.
+            self.disconnected = True
             return
         if self.response_complete:
             raise RuntimeError("a request is answered twice")
         head = head_of(status, headers, len(body), keep_alive=self.keep_alive)
         self.response_complete = True
         self.waiting_for_100_continue = False
-        connection = self._connection
         sent = b"" if self.scope["method"] == "HEAD" else body
         connection.transport.write(head + sent)
         self.set()

@@ -183,7 +183,7 @@ class DirectCycle:
         connection.tasks.discard(self)
         if self._timer is not None:
             self._timer.cancel()
-        if not self.disconnected:
+        if not (self.disconnected or connection.transport.is_closing()):
             connection.transport.write(message)
             if not self.keep_alive:
                 connection.transport.close()

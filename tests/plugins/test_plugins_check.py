@@ -32,6 +32,12 @@ class Forgetful(AcmeGate):
         return super().review(dossier)[:1]
 
 
+class Plain:
+    @hookimpl
+    def review(self, dossier):
+        return []
+
+
 @plugin(contract="1.0")
 class Both(AcmeGate):
     @hookimpl
@@ -98,6 +104,7 @@ def site(tmp_path_factory):
         "other = interlock_govern_forgetful:Forgetful\n"
         "told = interlock_govern_forgetful:Forgetful\n"
         "both = interlock_govern_forgetful:Both\n"
+        "plain = interlock_govern_forgetful:Plain\n"
         "[interlock.validate]\ncounts = interlock_govern_forgetful:Both\n"
         "[interlock.conformance]\ngovern-named = suite_of_acme:TestForgetful\n"
         "govern-other = suite_of_acme:ForgetfulSuite\n"
@@ -246,6 +253,7 @@ def test_a_tracker_claims_what_it_delivers_and_what_happens_without_its_backend(
         (["govern-forgetful", "--only", "it_speak"], 2, "did you mean 'test_it_speaks'?"),
         (["govern-named", "--set", "tenant=a"], 2, "is made by suite_of_acme:TestForgetful"),
         (["govern-gone"], 1, "No module named 'no_such_module'"),
+        (["govern-plain"], 1, "it is no plugin: decorate the class with @plugin"),
     ],
 )
 def test_what_cannot_be_checked_is_said(check, words, code, said):

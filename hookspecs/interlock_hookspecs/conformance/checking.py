@@ -33,7 +33,7 @@ from interlock_hookspecs.conformance.suite import (
     promise_of,
     reason_of,
 )
-from interlock_hookspecs.form import deprecations, import_place, nearest
+from interlock_hookspecs.form import breaches, deprecations, import_place, nearest
 
 GROUP = f"{PROJECT}.conformance"
 """The entry points by which a distribution names the suite of a plugin, under the plugin's name."""
@@ -193,11 +193,12 @@ def check(
 
     Raises:
         CannotCheckError: the settings do not make it, or pytest could not begin.
+        CannotLoadError: it is no plugin.
     """
     if assignments and not subject.plain and subject.named:
         msg = f"{subject.name} is made by {subject.named.value}, which --set does not reach"
         raise CannotCheckError(msg)
-    make = maker(subject.cls, assignments, here=Path.cwd()) if subject.plain else None
+    make = _maker(subject, assignments) if subject.plain else None
     run = _Run(make, frozenset(only), tell)
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
@@ -225,6 +226,19 @@ def check(
     if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
         raise CannotCheckError(run.problem or f"pytest ended with {code!r}")
     yield from run.outcomes
+
+
+def _maker(subject: Subject, assignments: Sequence[str]) -> Callable[[Path], Any]:
+    try:
+        return maker(subject.cls, assignments, here=Path.cwd())
+    except CannotCheckError:
+        raise
+    except Exception as error:
+        wrong = list(breaches(subject.cls, subject.name.partition("-")[0]))
+        if not wrong:
+            raise
+        # No class that settings could make: every promise would be broken by that alone.
+        raise CannotLoadError("\n".join(f"{subject.name}: {one}" for one in wrong)) from error
 
 
 class _Run:

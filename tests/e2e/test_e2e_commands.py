@@ -177,7 +177,7 @@ def test_listings_are_filtered(lived):
 def test_a_listing_that_finds_nothing_tells_it_from_there_being_nothing(lived):
     """What to type next is said where a project is new; a kind of event has the nearest named."""
     assert lived("runs", "--actor", "nobody").out == "No such runs.\n"
-    assert lived("runs", "--stack", "prod").out == "No runs. next: interlock run\n"
+    assert lived("runs", "--stack", "prod").out == "No runs. next: interlock run --stack prod\n"
     assert lived("deployments", "--status", "failed").out == "No deployment is failed.\n"
     wrong = "No event here is of the kind 'run.startet'; did you mean 'run.started'?\n"
     assert lived("audit", "log", "--kind", "run.startet").out == wrong

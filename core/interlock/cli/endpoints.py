@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from interlock.cli.following import here
 from interlock.cli.options import Chosen, json_option, page_options, stack_options
 
 if TYPE_CHECKING:
@@ -137,9 +138,13 @@ def deployments(
         ("address", lambda row: row["address"]),
         *([("grpc", lambda row: row.get("grpc"))] if any(row.get("grpc") for row in rows) else []),
         ("since", lambda row: when(row["at"])),
-        ("detail", lambda row: row["detail"]),
+        ("detail", lambda row: here(row["detail"])),
     ]
-    empty = f"No deployment is {status}." if status else "Nothing is deployed. next: interlock run"
+    empty = (
+        f"No deployment is {status}."
+        if status
+        else here("Nothing is deployed. next: interlock run")
+    )
     print_rows(rows, columns, as_json=as_json, empty=empty)
     return 0
 

@@ -6,6 +6,7 @@ import traceback
 
 import click
 
+from interlock.cli.following import following
 from interlock.errors import FAILED, INTERRUPTED, InterlockError
 
 
@@ -18,10 +19,10 @@ def explain(error: Exception, *, debug: bool) -> int:
         colour = "yellow" if error.exit_code == 4 else "red"  # noqa: PLR2004  (errors.WAITING)
         click.echo(f"{click.style(word, fg=colour, bold=True)}: {error}", err=True)
         if error.hint:
-            _following(error.hint)
+            following(error.hint)
         return error.exit_code
     click.echo(f"{click.style('error', fg='red', bold=True)}: {_unforeseen(error)}", err=True)
-    _following("the same command with --debug")
+    following("the same command with --debug")
     return FAILED
 
 
@@ -29,7 +30,7 @@ def interrupted(cause: BaseException | None) -> int:
     """Say that a person ended the command, and how what was under way goes on."""
     click.echo("interrupted", err=True)
     for note in getattr(cause, "__notes__", ()):
-        _following(note)
+        following(note)
     return INTERRUPTED
 
 
@@ -39,7 +40,3 @@ def _unforeseen(error: Exception) -> str:
         return f"{error.filename}: {error.strerror}"
     name = type(error).__name__
     return f"{name}: {error}" if str(error) else name
-
-
-def _following(text: str) -> None:
-    click.echo(f"{click.style('next', fg='cyan')}: {text}", err=True)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from interlock.cli.following import following
 from interlock.cli.options import Chosen, WholeLines, json_option, page_options, stack_options
 
 
@@ -30,8 +31,7 @@ def add(chosen: Chosen, *, source: str) -> int:
         click.echo(f"These {added.rows:,} labels were added before; nothing changed.")
         return 0
     click.echo(f"{added.rows:,} labels added.")
-    following = "interlock monitor (with --from and --to for a window looked at before)"
-    click.echo(f"{click.style('next', fg='cyan')}: {following}", err=True)
+    following("interlock monitor (with --from and --to for a window looked at before)")
     return 0
 
 

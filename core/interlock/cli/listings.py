@@ -10,6 +10,7 @@ import click
 
 from interlock.cli import completing
 from interlock.cli.exports import export
+from interlock.cli.following import following, here
 from interlock.cli.imports import import_model
 from interlock.cli.options import Chosen, WholeLines, json_option, page_options, stack_options
 from interlock.cli.reconcile import reconcile
@@ -76,11 +77,11 @@ def runs(
         ("message", _message),
     ]
     chosen_of = any((status, actor, model, since, before))
-    empty = "No such runs." if chosen_of else "No runs. next: interlock run"
+    empty = "No such runs." if chosen_of else here("No runs. next: interlock run")
     print_rows(rows, columns, as_json=as_json, empty=empty)
     if len(rows) == limit and not as_json:
         last = short(rows[-1]["id"])
-        click.echo(f"{click.style('next', fg='cyan')}: interlock runs --before {last}", err=True)
+        following(f"interlock runs --before {last}")
     return 0
 
 
@@ -88,7 +89,7 @@ def _message(run: Mapping[str, Any]) -> str:
     from interlock.ids import short
 
     if run["killed"]:
-        return f"interlock run --resume {short(run['id'])} goes on"
+        return here(f"interlock run --resume {short(run['id'])} goes on")
     return (run["message"] or "").partition("\n")[0][:60]
 
 
@@ -159,7 +160,7 @@ def models(
         ("run", lambda row: short(row["run"]) if row["run"] else None),
         ("at", lambda row: when(row["at"])),
     ]
-    empty = "No such versions." if model or run_id else "No versions. next: interlock run"
+    empty = "No such versions." if model or run_id else here("No versions. next: interlock run")
     print_rows(rows, columns, as_json=as_json, empty=empty)
     return 0
 

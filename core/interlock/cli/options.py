@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from interlock.cli import completing
+from interlock.cli.following import told
 
 if TYPE_CHECKING:
     from interlock.session import Reporter, Session
@@ -53,6 +54,7 @@ def stack_options(function: F) -> F:
         overrides: tuple[str, ...],
         **kwargs: Any,
     ) -> Any:
+        told(stack_name, stack_file)
         chosen = Chosen(stack_name, stack_file, overrides)
         return function(*args, chosen=chosen, **kwargs)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from interlock.cli import completing
+from interlock.cli.following import following
 from interlock.cli.options import Chosen, stack_options
 
 _REASON = click.option("--reason", required=True, help="In your words; it stays on record.")
@@ -46,9 +47,7 @@ def _decide(chosen: Chosen, subject: str, decision: str, reason: str) -> int:
         f"dossier {approval.dossier[:19]} of {short(run['id'])}."
     )
     if decision == "approve":
-        click.echo(
-            f"{click.style('next', fg='cyan')}: interlock run --resume {short(run['id'])}", err=True
-        )
+        following(f"interlock run --resume {short(run['id'])}")
     return 0
 
 
@@ -69,5 +68,5 @@ def revoke(chosen: Chosen, *, release_id: str, reason: str) -> int:
         raise UsageError(msg, hint="interlock show RUN names its release")
     withdraw(session, row, reason=reason)
     click.echo(f"{short(row['id'])} is revoked.")
-    click.echo(f"{click.style('next', fg='cyan')}: interlock rollback", err=True)
+    following("interlock rollback")
     return 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from interlock.cli import completing
+from interlock.cli.following import following
 from interlock.cli.options import Chosen, json_option, stack_options
 
 
@@ -43,5 +44,5 @@ def promote(chosen: Chosen, *, version: str, target: str, as_json: bool) -> int:
         f"model {digest(made.model.digest)} is in {target} as {short(made.run)}{number}{again}."
     )
     command = f"interlock run --stack {target} --resume {short(made.run)}"
-    click.echo(f"{click.style('next', fg='cyan')}: {command}", err=True)
+    following(command)
     return 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from interlock.cli.following import following
 from interlock.cli.options import Chosen, json_option, stack_options
 
 _TOLD = {
@@ -49,5 +50,5 @@ def reconcile(chosen: Chosen, *, mend: bool, as_json: bool) -> int:
     ]
     print_rows(rows, columns, as_json=as_json, empty="The registry and the ledger agree.")
     if any(row["what"] != "added" and not row["mended"] for row in rows) and not as_json:
-        click.echo(f"{click.style('next', fg='cyan')}: interlock models reconcile --mend", err=True)
+        following("interlock models reconcile --mend")
     return DONE if all(row["mended"] for row in rows) else FAILED

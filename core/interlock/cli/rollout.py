@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from interlock.cli.following import following
 from interlock.cli.options import Chosen, WholeLines, json_option, page_options, stack_options
 
 if TYPE_CHECKING:
@@ -186,9 +187,9 @@ def _told(look: Look, *, as_json: bool) -> int:
     if look.seen is not None:
         _print_evidence(look)
     if found.phase == "holding":
-        click.echo("next: interlock rollout promote --reason TEXT, or abort --reason TEXT")
+        following("interlock rollout promote --reason TEXT, or abort --reason TEXT", err=False)
     elif found.status == "open":
-        click.echo("next: interlock rollout watch")
+        following("interlock rollout watch", err=False)
     return code
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from interlock.cli import completing
+from interlock.cli.following import following
 from interlock.cli.options import Chosen, json_option, stack_options
 from interlock.cli.report import TerminalReporter
 from interlock.cli.watching import trace_option, watching
@@ -158,15 +159,15 @@ def report(end: RunEnd, *, as_json: bool, more: Mapping[str, Any] = MappingProxy
             number = f" (version {release['number']})" if release["number"] else ""
             was = f"this model is released already, as {short(release['id'])}{number}"
             click.echo(f"Nothing to do: {was}.", err=True)
-        following = _next_stage(end)
+        after = _next_stage(end)
         if code:
-            following = "interlock rollout status"
+            after = "interlock rollout status"
         elif rollout and rollout["status"] == "open":
-            following = "interlock rollout watch"
+            after = "interlock rollout watch"
         if alerts:
-            following = f"interlock show {short(end.run)}"
-        if following and not left:
-            click.echo(f"{click.style('next', fg='cyan')}: {following}", err=True)
+            after = f"interlock show {short(end.run)}"
+        if after and not left:
+            following(after)
     return FOUND if alerts or left else code
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from interlock.cli.following import here
 from interlock.cli.options import Chosen, json_option, stack_options
 
 if TYPE_CHECKING:
@@ -126,7 +127,7 @@ def _print(session: Session, facts: dict[str, Any]) -> None:
     if facts["answers"]:
         line("endpoint", f"{facts['endpoint']} answers at {facts['address']}", "green")
     else:
-        line("endpoint", f"{facts['endpoint']}: {facts['detail']}", "yellow")
+        line("endpoint", f"{facts['endpoint']}: {here(facts['detail'])}", "yellow")
     release = facts["release"]
     if release:
         line(
@@ -139,7 +140,7 @@ def _print(session: Session, facts: dict[str, Any]) -> None:
         text = f"{rollout['strategy']} of {short(rollout['release'])}, {rollout['phase']}, "
         line("rollout", text + rollout["now"], "yellow")
         command = 'promote --reason "..."' if rollout["phase"] == "holding" else "watch"
-        line("waits", f"interlock rollout {command}", "yellow")
+        line("waits", here(f"interlock rollout {command}"), "yellow")
     run = facts["latest_run"]
     if run:
         colour = {"done": "green", "waiting": "yellow", "running": "cyan"}
@@ -147,11 +148,11 @@ def _print(session: Session, facts: dict[str, Any]) -> None:
         text = f"{short(run['id'])} {status} by {run['actor']}"
         line("latest run", text, colour.get(status, "red"))
     if run and run["killed"]:
-        line("waits", f"interlock run --resume {short(run['id'])}", "yellow")
+        line("waits", here(f"interlock run --resume {short(run['id'])}"), "yellow")
     for row in facts["waiting"]:
         decided = f"interlock run --resume {short(row['id'])}"
         asked = f'interlock approve {short(row["id"])} --reason "..."'
-        line("waits", decided if row["approved"] else asked, "yellow")
+        line("waits", here(decided if row["approved"] else asked), "yellow")
     window = facts["latest_window"]
     if window:
         alerts = window["alerts"]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from interlock.cli import completing
+from interlock.cli.following import following
 from interlock.cli.options import Chosen, json_option, stack_options
 
 if TYPE_CHECKING:
@@ -52,9 +53,9 @@ def plan(chosen: Chosen, *, target: str, as_json: bool) -> int:
             f"a swap with the plan {begun['payload']['digest'][:19]} is begun and not done",
             err=True,
         )
-        _next(f"interlock stack apply --to {target}")
+        following(f"interlock stack apply --to {target}")
     elif not made.losses and not made.empty:
-        _next(f"interlock stack apply --to {target} --plan {made.digest[:19]}")
+        following(f"interlock stack apply --to {target} --plan {made.digest[:19]}")
     return REFUSED if made.losses else DONE
 
 
@@ -87,7 +88,9 @@ def apply(chosen: Chosen, *, target: str, digest: str | None, as_json: bool) -> 
         f"{done.id} is done: {cost.versions} versions, {len(done.plan.aliases)} aliases and "
         f"{cost.artifacts} artifacts are in {target}; {done.plan.source.stack} has what it had."
     )
-    _next(f"interlock run --stack {target}, or name its tools in [stack.{done.plan.source.stack}]")
+    following(
+        f"interlock run --stack {target}, or name its tools in [stack.{done.plan.source.stack}]"
+    )
     return 0
 
 
@@ -117,7 +120,3 @@ def _told(made: Plan) -> Iterator[str]:
 
 def _listed(names: Iterator[str]) -> str:
     return ", ".join(names) or "none move"
-
-
-def _next(text: str) -> None:
-    click.echo(f"{click.style('next', fg='cyan')}: {text}", err=True)

@@ -13,7 +13,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -109,21 +109,27 @@ def measured(commands: Mapping[str, Command], rounds: int) -> dict[str, Cost]:
     return in_turn(calls, rounds=rounds)
 
 
-def results(what: str, found: Mapping[str, Cost], bounds: Sequence[float]) -> list[Result]:
+def results(what: str, found: Mapping[str, Cost], bounds: Sequence[float]) -> Iterator[Result]:
     """What each peer took by what we took."""
     ours = found["Interlock"]
-    return [
-        Result(
+    for peer, bound in zip(PEERS, bounds, strict=True):
+        theirs = found[peer.name]
+        yield Result(
             name=f"{what}, {peer.name} by Interlock, CPU",
-            value=found[peer.name].cpu / ours.cpu,
+            value=theirs.cpu / ours.cpu,
             unit="x",
             bound=bound,
             least=True,
-            medians=f"{ours.cpu:.2f} s, {found[peer.name].cpu:.2f} s; "
-            f"on the wall {ours.wall:.2f} s, {found[peer.name].wall:.2f} s",
+            medians=f"{ours.cpu:.2f} s, {theirs.cpu:.2f} s; "
+            f"on the wall {ours.wall:.2f} s, {theirs.wall:.2f} s",
         )
-        for peer, bound in zip(PEERS, bounds, strict=True)
-    ]
+        yield Result(
+            name=f"{what}, {peer.name} by Interlock, memory",
+            value=theirs.memory / ours.memory,
+            unit="x",
+            bound=None,
+            medians=f"{ours.memory / 1e6:.0f} MB, {theirs.memory / 1e6:.0f} MB at most",
+        )
 
 
 def _beside(name: str) -> str:

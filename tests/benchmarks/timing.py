@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import platform
-import resource
 import shutil
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -26,10 +26,16 @@ _PACKAGES = ("click", "numpy", "orjson", "pyarrow", "scikit-learn", "skops", "sq
 
 @attrs.frozen
 class Cost:
-    """Seconds of one run: on the wall, and of the processor."""
+    """What one run took.
+
+    Attributes:
+        wall, cpu: seconds, and seconds of the processor.
+        memory: bytes of the process that held most; 0 where that was not looked at.
+    """
 
     wall: float
     cpu: float
+    memory: float = 0.0
 
 
 @attrs.frozen(kw_only=True)
@@ -78,22 +84,19 @@ def run_process(
     command: Sequence[str], *, cwd: Path | None = None, environ: Mapping[str, str] | None = None
 ) -> Cost:
     """Run a command to its end and give what it cost, children included."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    started = time.perf_counter()
-    done = subprocess.run(
-        command,
-        env=child_environment(environ),
-        capture_output=True,
-        check=False,
-        text=True,
-        cwd=cwd,
-    )
-    wall = time.perf_counter() - started
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    if done.returncode:
-        sys.exit(f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
-    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return Cost(wall, cpu)
+    with tempfile.TemporaryFile() as said:
+        started = time.perf_counter()
+        process = subprocess.Popen(
+            command, env=child_environment(environ), stdout=said, stderr=subprocess.STDOUT, cwd=cwd
+        )
+        _, status, used = os.wait4(process.pid, 0)
+        wall = time.perf_counter() - started
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            said.seek(0)
+            text = said.read().decode("utf-8", "replace")
+            sys.exit(f"{' '.join(command)} ended with {process.returncode}:\n{text}")
+    return Cost(wall, used.ru_utime + used.ru_stime, used.ru_maxrss * 1024.0)
 
 
 def timed(call: Callable[[], object]) -> Cost:
@@ -126,6 +129,7 @@ def _median(costs: Sequence[Cost]) -> Cost:
     return Cost(
         statistics.median(cost.wall for cost in costs),
         statistics.median(cost.cpu for cost in costs),
+        statistics.median(cost.memory for cost in costs),
     )
 
 

@@ -169,3 +169,21 @@ def test_a_time_that_no_calendar_has_is_passed_over(tmp_path):
     assert captured_span(tmp_path, "when") == ("when", NOON, NOON)
     read = read_captures(tmp_path, NOON, NOON + HOUR, time_column="when")
     assert read["when"].to_pylist() == [NOON]
+
+
+def test_old_files_may_go_while_they_are_read(tmp_path, monkeypatch):
+    """Whoever removes them by their age stops no look that listed them a moment before."""
+    written(tmp_path, *(capture(number, at=NOON + number * HOUR) for number in range(3)))
+    oldest, *_, newest = listed = sorted(tmp_path.glob("captures-*.parquet"))
+    monkeypatch.setattr(Path, "glob", lambda *_: iter(listed))
+    oldest.unlink()
+    assert captured_span(tmp_path, "year") == ("year", 2016, 2017)
+    assert read_captures(tmp_path, None, None)["request_id"].to_pylist() == [
+        "request-1",
+        "request-2",
+    ]
+    newest.unlink()
+    assert captured_span(tmp_path, "year") == ("year", 2016, 2016)
+    for file in listed[1:-1]:
+        file.unlink()
+    assert captured_span(tmp_path, "year") is None

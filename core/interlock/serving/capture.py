@@ -8,16 +8,14 @@ from typing import TYPE_CHECKING
 
 from interlock.serving.capture_files import (
     ABOUT,
-    captured_span,
-    latest_of,
     microseconds,
-    read_captures,
     reason,
     sent_name,
     stored_name,
     write_file,
 )
 from interlock.serving.capture_losses import Losses, inherited
+from interlock.serving.capture_reads import captured_span, latest_of, read_captures
 from interlock_hookspecs import Capture, CaptureBatch
 
 if TYPE_CHECKING:

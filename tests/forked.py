@@ -9,6 +9,7 @@ id, then the exit code, negative for a signal.
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import importlib
 import json
@@ -61,11 +62,35 @@ def preload() -> None:
         for module in pkgutil.walk_packages(getattr(package, "__path__", ()), f"{name}."):
             if not _ELSEWHERE & {*module.name.split(".")}:
                 importlib.import_module(module.name)
-    # Its first fit looks for kinds of frames in what every distribution says of itself.
-    importlib.import_module("sklearn.dummy").DummyClassifier().fit([[0.0], [1.0]], [0, 1])
+    warm()
     # A search for garbage in a command would write to all of this, and copy it.
     gc.collect()
     gc.freeze()
+
+
+def warm() -> None:
+    """Have done what a process does once: compile the card, and code that reads and writes records.
+
+    And fit, for scikit-learn looks for kinds of frames in what every distribution says of itself.
+    """
+    import attrs
+    from cattrs import StructureHandlerNotFoundError
+    from sklearn.dummy import DummyClassifier
+
+    import interlock_hookspecs
+    from interlock_govern_card.page import template
+    from interlock_worker import codec
+
+    template()
+    DummyClassifier().fit([[0.0], [1.0]], [0, 1])
+    converter = codec._shared()  # noqa: SLF001  (it makes the code of a kind when it meets one)
+    for name in interlock_hookspecs.__all__:
+        kind = getattr(interlock_hookspecs, name)
+        if isinstance(kind, type) and attrs.has(kind):
+            converter.get_unstructure_hook(kind)
+            # What holds a table, a model or rows, is never read as a record.
+            with contextlib.suppress(StructureHandlerNotFoundError):
+                converter.get_structure_hook(kind)
 
 
 def command(request: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from importlib import resources
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from interlock_govern_card.words import NOTHING, interval, number, plain, short_
 from interlock_hookspecs import CardSection, Dossier
 
 if TYPE_CHECKING:
+    from jinja2 import Template
     from markdown_it.token import Token
     from markupsafe import Markup
 
@@ -24,20 +26,11 @@ def html_card(
     dossier: Dossier, sections: tuple[CardSection, ...], judgements: tuple[Judgement, ...]
 ) -> str:
     """The page. It depends on its arguments only: no clock, no host, no random id."""
-    from jinja2 import Environment, StrictUndefined
     from markupsafe import Markup
 
-    environment = Environment(
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=lambda value: value if isinstance(value, Markup) else plain(value),
-    )
-    environment.filters.update(number=number, short=short_digest, paragraphs=_html)
     decision, sentence = headline(judgements)
     counts = [(word, sum(item.verdict.decision == word for item in judgements)) for word in ORDER]
-    return environment.from_string(_read("card.html.j2")).render(
+    return template().render(
         style=Markup(_read("card.css")),  # noqa: S704  (our own file)
         dossier=dossier,
         judgements=judgements,
@@ -49,6 +42,23 @@ def html_card(
         plot=Markup(bounds_plot(dossier.checks, dossier.policy.bounds) or ""),  # noqa: S704  (every text in it is escaped)
         sections=[(section, *_figures(section)) for section in sections],
     )
+
+
+@functools.cache
+def template() -> Template:
+    """What the page is made from, compiled once a process."""
+    from jinja2 import Environment, StrictUndefined
+    from markupsafe import Markup
+
+    environment = Environment(
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=lambda value: value if isinstance(value, Markup) else plain(value),
+    )
+    environment.filters.update(number=number, short=short_digest, paragraphs=_html)
+    return environment.from_string(_read("card.html.j2"))
 
 
 def _read(name: str) -> str:

@@ -300,13 +300,19 @@ def ask():
 
 @pytest.fixture
 def until():
-    """Wait until something is so, and fail where it never comes to be."""
+    """Wait until something is so, and fail where it never comes to be.
+
+    What takes long to ask is asked less often: a command again and again would be most of the work
+    of the machine that is waited for.
+    """
 
     def wait(holds, seconds=PATIENCE):
-        deadline = time.monotonic() + seconds
+        asked = time.monotonic()
+        deadline = asked + seconds
         while not (found := holds()):
             assert time.monotonic() < deadline, "it never came to be"
-            time.sleep(0.02)
+            time.sleep(max(0.02, time.monotonic() - asked))
+            asked = time.monotonic()
         return found
 
     return wait

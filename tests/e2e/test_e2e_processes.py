@@ -227,13 +227,13 @@ def test_a_dead_endpoint_is_served_from_a_terminal_or_started_again(project, ask
     made("audit", "verify")
 
 
-def test_ctrl_c_during_a_run_leaves_it_resumable(project):
+def test_ctrl_c_during_a_run_leaves_it_resumable(project, until):
     """The run is recorded as failed where it was, and goes on from there."""
     made = project(module=WAITING)
     process = subprocess.Popen([SCRIPT, "run"], cwd=made.folder, stderr=subprocess.PIPE)
     waiting = made.folder / "waiting"
-    while not waiting.exists():
-        assert process.poll() is None
+    until(lambda: waiting.exists() or process.poll() is not None)
+    assert process.poll() is None
     os.kill(process.pid, signal.SIGINT)
     _, said = process.communicate(timeout=120)
     assert process.returncode == 130
@@ -265,12 +265,12 @@ def test_a_terminal_that_lacks_a_sign_gets_its_escape(project, encoding):
     assert b" events verify: consistent" in done.stdout
 
 
-def test_a_run_that_was_killed_is_told_from_one_at_work(project):
+def test_a_run_that_was_killed_is_told_from_one_at_work(project, until):
     """Nobody was left to write down how it ended: listings say so, and how it goes on."""
     made = project(module=WAITING)
     process = subprocess.Popen([SCRIPT, "run"], cwd=made.folder, stderr=subprocess.DEVNULL)
-    while not (made.folder / "waiting").exists():
-        assert process.poll() is None
+    until(lambda: (made.folder / "waiting").exists() or process.poll() is not None)
+    assert process.poll() is None
     short = f"run-{made.run['id'][-8:]}"
     assert f"{short} running by" in made("status").out
     assert (made.run["status"], made.run["killed"]) == ("running", False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -12,6 +13,11 @@ if TYPE_CHECKING:
     from interlock_hookspecs import TargetFeed
 
 BACKLOG = 2048
+_INSTEAD = {
+    errno.EADDRNOTAVAIL: "set host to an address of this machine",
+    errno.EACCES: "set a port from 1024 on, or give the account the right to this one",
+}
+"""What to write instead, by what the system says; of any other error it is the port."""
 _WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  (recognised, not listened on)
 
 
@@ -105,8 +111,6 @@ def _bound(host: str, port: int, *, shared: bool, listening: bool = False) -> so
             bound.listen(BACKLOG)
     except OSError as error:
         bound.close()
-        raise Unavailable(
-            f"cannot listen on {host}:{port}: {error.strerror}; "
-            "set another port, or 0 for a free one"
-        ) from error
+        instead = _INSTEAD.get(error.errno or 0, "set another port, or 0 for a free one")
+        raise Unavailable(f"cannot listen on {host}:{port}: {error.strerror}; {instead}") from error
     return bound

@@ -275,6 +275,15 @@ print("returned", flush=True)
         assert server.wait(10) == 0
 
 
+def test_an_address_of_another_machine_is_told_as_one(client):
+    """It is the host that is to be set, and not the port."""
+    endpoint = Endpoint(name="second", project="labour", stack="dev")
+    workspace = SimpleNamespace(log=logging.getLogger("test"))
+    settings = ServerSettings(host="203.0.113.9")  # of a block that is for documentation
+    with pytest.raises(Unavailable, match="set host to an address of this machine"):
+        serve_endpoint(settings, endpoint, client.feed, client.captures, workspace)
+
+
 def test_a_taken_port_is_unavailable(client):
     """A port that another process has is a clear error that says what to set."""
     _, port = client.at

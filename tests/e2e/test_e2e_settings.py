@@ -139,3 +139,19 @@ def test_a_server_that_is_down_is_started_with_the_settings_of_now(serving):
         before["id"], before["address"], "answers"
     )  # fmt: skip
     assert (ask(after, 6), ask(after, 7)) == (200, 413)
+
+
+def test_two_commands_that_replace_a_server_at_once_leave_one(project):
+    """The slower one finds a newer server, and leaves it: each would have ended the other's."""
+    from interlock.codec import decode
+    from interlock.lifecycle.endpoints import _end_others
+    from interlock_hookspecs import Deployment
+
+    made = project()
+    made("run", "--until", "deploy")
+    older = made.endpoint
+    made("deployments", "--restart")
+    newer = made.endpoint
+    assert newer["id"] > older["id"]
+    _end_others(made.session(), decode(Deployment, older["body"]))
+    assert (made.endpoint["id"], made.endpoint["now"]) == (newer["id"], "answers")

@@ -124,7 +124,8 @@ def _backend(session: Session, current: Deployment | None, reason: str) -> tuple
 def _end_others(session: Session, deployment: Deployment) -> None:
     """End what served this endpoint before, through another tool: it ends when the new one answers.
 
-    Asked of the ledger, so that what a killed process left is ended by the next.
+    Asked of the ledger, so that what a killed process left is ended by the next. One that is newer
+    is another command's, which ends this one: two at once must not end each other.
     """
     endpoint = deployment.endpoint
     for row in session.ledger.reads.deployments(
@@ -134,7 +135,7 @@ def _end_others(session: Session, deployment: Deployment) -> None:
         status="applied",
         limit=None,
     ):
-        if row["id"] != deployment.id:
+        if row["id"] < deployment.id:
             end_deployment(session, decode(Deployment, row["body"]), reason="replaced")
 
 

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -13,6 +14,7 @@ import pytest
 
 from interlock.errors import HookFailed
 from interlock_hookspecs import Task, specs
+from interlock_worker import child
 from interlock_worker.errors import WorkerFailed
 from interlock_worker.hooks import ASKED_AGAIN, ASKED_ONCE
 
@@ -222,3 +224,23 @@ def test_an_environment_that_is_not_right_is_said_to_be(worker, tmp_path, enviro
     """No interpreter, none that runs, no plugin, no worker in it: each in one line."""
     with pytest.raises(WorkerFailed, match=message):
         worker(python=of(tmp_path, environment)).description()
+
+
+def test_a_worker_begins_no_thread_on_its_way_out(monkeypatch):
+    """From Python 3.12 on an interpreter that ends refuses one, and its traceback was printed."""
+
+    def refused(thread):
+        raise RuntimeError("can't create new thread at interpreter shutdown")
+
+    def ended(code):
+        raise SystemExit(code)
+
+    ours, parents = socket.socketpair()
+    left = child.Worker(ours)
+    parents.close()
+    monkeypatch.setattr(child, "_GRACE", 0.0)
+    monkeypatch.setattr(threading.Thread, "start", refused)
+    monkeypatch.setattr(os, "_exit", ended)
+    with pytest.raises(SystemExit, match="1"):
+        left.follow()
+    left.peer.close()

@@ -56,6 +56,19 @@ def test_a_program_reads_each_verdict_whole(refused):
     assert lines["season"]["change"] == "wait"
 
 
+def test_each_of_two_bounds_on_a_check_stands_beside_its_own_verdict(project):
+    """The platform's bound and the project's tighter one: both rows showed the project's."""
+    made = project(bounds='"metrics.roc_auc" = ">= 0.999"')
+    (made.folder / "platform.toml").write_text('[policy.bounds]\n"metrics.roc_auc" = ">= 0.6"\n')
+    stack = made.folder / "interlock.toml"
+    stack.write_text('include = ["platform.toml"]\n' + stack.read_text(encoding="utf-8"))
+    made("run", expect=3)
+    assert [(line["bound"], line["verdict"]) for line in made.listed("review", "--explain")] == [
+        (">= 0.6 (refuse)", "approve"),
+        (">= 0.999 (refuse)", "refuse"),
+    ]
+
+
 def test_a_person_reads_the_same(refused):
     """A table of numbers, then a sentence a verdict with what would change it."""
     shown = refused("review", "--explain").out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from interlock.session import Session
+    from interlock_hookspecs import Bound, Verdict
 
 
 @click.command()
@@ -76,16 +78,16 @@ def explained(session: Session, held: Any) -> list[dict[str, Any]]:
 
     dossier = dossier_of(session, held)
     checks = {check.key: check for check in dossier.checks}
-    bounds = {bound.key: bound for bound in dossier.policy.bounds}
+    verdicts = decode(tuple[Verdict, ...], held["body"]["verdicts"])
     lines = []
-    for verdict in decode(tuple[Verdict, ...], held["body"]["verdicts"]):
+    for place, verdict in enumerate(verdicts):
         check = checks.get(verdict.check or verdict.subject)
-        bound = bounds.get(verdict.subject)
+        bounds = _judged_by(verdicts, place, dossier.policy.bounds)
         measured = check is not None and check.low is not None and check.high is not None
         lines.append(
             {
                 "judged": verdict.subject,
-                "bound": f"{bound.text} ({bound.severity})" if bound else None,
+                "bound": ", ".join(f"{one.text} ({one.severity})" for one in bounds) or None,
                 "value": check.value if check else None,
                 "interval": f"{check.low:.4g} to {check.high:.4g}" if measured and check else None,
                 "n": check.n if check else None,
@@ -96,3 +98,19 @@ def explained(session: Session, held: Any) -> list[dict[str, Any]]:
             }
         )
     return lines
+
+
+def _judged_by(verdicts: Sequence[Verdict], place: int, bounds: Sequence[Bound]) -> Sequence[Bound]:
+    """The bound that a verdict judges; all of its key where it is not said which.
+
+    An included policy and a project's own may each bound a check: whoever judges each in a verdict
+    does so in the policy's order.
+    """
+    judged = verdicts[place]
+    same = [bound for bound in bounds if bound.key == judged.subject]
+    alike = [
+        other
+        for other, verdict in enumerate(verdicts)
+        if (verdict.subject, verdict.maker) == (judged.subject, judged.maker)
+    ]
+    return [same[alike.index(place)]] if len(alike) == len(same) else same

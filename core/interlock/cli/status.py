@@ -55,6 +55,7 @@ def gather(session: Session) -> dict[str, Any]:
         "endpoint": session.stack.endpoint,
         "address": current.address if current else None,
         "answers": bool(now and now.ready),
+        "serving": list(now.serving) if now else [],
         "detail": unknown or _detail(now, current),
         "release": {**champion, "since": _since(session, champion)} if champion else None,
         "rollout": {
@@ -124,14 +125,21 @@ def _print(session: Session, facts: dict[str, Any]) -> None:
         click.echo(f"{name:<10} {click.style(text, fg=colour)}")
 
     line("project", f"{facts['project']}, stack {facts['stack']} ({session.stack.file})")
+    serving = facts["serving"]
     if facts["answers"]:
-        line("endpoint", f"{facts['endpoint']} answers at {facts['address']}", "green")
+        but = f"; {here(facts['detail'])}" if facts["detail"] else ""
+        text = f"{facts['endpoint']} answers at {facts['address']}{but}"
+        line("endpoint", text, "yellow" if but else "green")
     else:
         line("endpoint", f"{facts['endpoint']}: {here(facts['detail'])}", "yellow")
     release = facts["release"]
+    # What a server has dropped it does not serve, whatever is live on record.
+    serves = facts["answers"] and (not (release and serving) or release["id"] in serving)
+    if facts["answers"] and not serves:
+        line("serves", ", ".join(map(short, serving)), "yellow")
     if release:
         line(
-            "serves" if facts["answers"] else "served",
+            "serves" if serves else "served",
             f"{short(release['id'])}, version {release['number']}, "
             f"model {digest(release['model'])}, since {when(release['since'])}",
         )

@@ -18,7 +18,12 @@ from interlock.errors import GateRefused, HookFailed, InterlockError, LedgerErro
 from interlock.lifecycle import endpoints
 from interlock.lifecycle.aliases import move_champion
 from interlock.lifecycle.elsewhere import host_of, is_out_of_reach
-from interlock.lifecycle.releases import last_good_release, unfit, verified_release
+from interlock.lifecycle.releases import (
+    find_last_good,
+    last_good_release,
+    unfit,
+    verified_release,
+)
 from interlock.lifecycle.rollouts.evidence import counts_of, gather
 from interlock.lifecycle.rollouts.judge import Decision, Seen, judge, lines
 from interlock.lifecycle.rollouts.state import Moved, Rollout, open_rollout, rollout_of, unmoved
@@ -118,9 +123,13 @@ def abort(session: Session, reason: str) -> Rollout:
 
     Raises:
         UsageError: nothing is being rolled out.
+        GateRefused: there is nothing to go back to; nothing was decided.
     """
     rollout = _open(session)
     if rollout.phase not in ("leaving", "aborting"):
+        if nowhere := _nowhere(session, rollout):
+            hint = "interlock undeploy ends the endpoint; interlock deploy brings another release"
+            raise GateRefused(nowhere, hint=hint)
         _decide(session, rollout, Decision(word="rollback", reason=reason), by="person")
     return _again(session, rollout)
 
@@ -170,6 +179,25 @@ def _append(session: Session, rollout: Rollout, kind: str, payload: Mapping[str,
 
 
 def _watch(
+    session: Session, workspace: CoreWorkspace, rollout: Rollout
+) -> tuple[Seen | None, Decision]:
+    """What is seen, and what follows; without a release to go back to a person has to say."""
+    seen, decision = _seen(session, workspace, rollout)
+    if decision.word == "rollback" and (nowhere := _nowhere(session, rollout)):
+        decision = Decision(word="hold", reason=f"{decision.reason}; {nowhere}")
+    return seen, decision
+
+
+def _nowhere(session: Session, rollout: Rollout) -> str:
+    """Why there is nothing to go back to; empty where there is."""
+    why = _unfit(session, rollout.champion)
+    endpoint, reads = endpoints.endpoint_of(session), session.ledger.reads
+    if not why or find_last_good(reads, endpoint, but=rollout.release):
+        return ""
+    return f"the champion {rollout.champion} {why}, and no other good release was live here"
+
+
+def _seen(
     session: Session, workspace: CoreWorkspace, rollout: Rollout
 ) -> tuple[Seen | None, Decision]:
     """What is seen, and what follows; a release that its gates take back is not looked at."""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from interlock.cli.main import main
 from interlock.errors import PluginLoadError
 from interlock.plugins.discover import installed
 from interlock.plugins.entry_points import EntryPoint, entry_points
@@ -191,3 +192,19 @@ def test_a_plugin_that_two_distributions_offer_is_refused_by_both_names(tmp_path
             find(name)
     finally:
         installed.cache_clear()
+
+
+def test_a_group_that_is_of_no_role_is_told(tmp_path, monkeypatch, capsys):
+    """Whoever misspells it has no plugin, and reads why where plugins are listed."""
+    said = SAID.replace("[interlock.validate]", "[interlock.validation]")
+    written(tmp_path / "acme-1.0.dist-info", of("acme", "1.0", said))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    told = (
+        "! acme has 'counts' in the entry-point group 'interlock.validation', which is of no "
+        "role; did you mean 'interlock.validate'?"
+    )
+    for command, code in ((["list", "--role", "data"], 0), (["show", "validate-counts"], 2)):
+        installed.cache_clear()
+        assert main(["plugins", *command]) == code
+        assert told in capsys.readouterr().err.splitlines()
+    installed.cache_clear()

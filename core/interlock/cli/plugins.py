@@ -82,7 +82,15 @@ def list_plugins(chosen: Chosen, *, role: str | None, as_json: bool) -> int:
         ("hooks", lambda row: ", ".join(row["hooks"]) or row["problem"]),
     ]
     print_rows(rows, columns, as_json=as_json, empty="No plugins: pip install interlock")
+    _tell_misplaced()
     return 0
+
+
+def _tell_misplaced() -> None:
+    from interlock.plugins.discover import misplaced
+
+    for text in misplaced():
+        click.echo(f"{click.style('!', fg='yellow', bold=True)} {text}", err=True)
 
 
 def _known(chosen: Chosen) -> dict[str, Callable[[], Installed]]:
@@ -124,6 +132,7 @@ def show_plugin(chosen: Chosen, *, name: str, as_json: bool) -> int:
 
     known = _known(chosen)
     if name not in known:
+        _tell_misplaced()
         msg = f"no plugin {name!r} is installed{nearest_plugin(name, known)}"
         raise UsageError(msg, hint="interlock plugins list")
     found = describe_plugin(known[name]())

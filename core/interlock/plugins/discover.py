@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from interlock.plugins.entry_points import entry_points
-from interlock_hookspecs import ROLES
+from interlock_hookspecs import PROJECT, ROLES
 
 
 class Installed(NamedTuple):
@@ -48,6 +48,28 @@ def installed() -> dict[str, Installed]:
             found[plugin.name] = before._replace(rivals=(*before.rivals, rival))
     order = {role: place for place, role in enumerate(ROLES)}
     return dict(sorted(found.items(), key=lambda item: (order[item[1].role], item[1].word)))
+
+
+def misplaced() -> list[str]:
+    """What distributions offer in groups like ours that are of no role, each in a line.
+
+    A plugin whose group is misspelt is not there, and nothing else would say why.
+    """
+    from importlib import metadata
+
+    known = {f"{PROJECT}.{group}" for group in (*ROLES, "conformance", "cli")}
+    everything = metadata.entry_points()
+    strange = [
+        group
+        for group in everything.groups
+        if group.startswith(f"{PROJECT}.") and group not in known
+    ]
+    return sorted(
+        f"{found.dist.name if found.dist else 'unknown'} has {found.name!r} in the entry-point "
+        f"group {group!r}, which is of no role{nearest(group, known)}"
+        for group in strange
+        for found in everything.select(group=group)
+    )
 
 
 def nearest_plugin(name: str, known: Iterable[str]) -> str:

@@ -100,6 +100,7 @@ class Session:
         self.reporter: Reporter = reporter or Silent()
         self.watcher: Watcher | None = None
         self._patience: float | None = None
+        self._warned: set[str] = set()
         self.tells_always = False
         self.asks_late = False
 
@@ -230,7 +231,11 @@ class Session:
                 given["ws"] = stack.enter_context(self.workspace(event.run or event.subject))
             failed: tuple[HookFailed, ...] = self.funnel.observe("on_event", **given)
         for error in failed:
-            self.reporter.warn(str(error))
+            text = str(error)
+            # One that is out of order is so at each event, and there are dozens in a run.
+            if text not in self._warned:
+                self._warned.add(text)
+                self.reporter.warn(text)
 
 
 def current_actor(environ: Mapping[str, str] = os.environ) -> Actor:

@@ -292,3 +292,13 @@ def test_an_observer_reads_the_artifacts_that_an_event_names(project):
     assert here == run == made.run["id"]
     assert "small" in title
     assert list((made.folder / ".interlock/artifacts/scratch").iterdir()) == []
+
+
+def test_an_observer_that_is_out_of_order_is_told_once(project):
+    """It fails at each of dozens of events, and the run goes on; one line a command is enough."""
+    made = project(
+        module="from interlock_hookspecs import hookimpl\n\n\n"
+        "@hookimpl\ndef on_event(event):\n    raise RuntimeError('the channel is archived')\n"
+    )
+    said = made("run", "--until", "review").err
+    assert said.count("hook on_event: RuntimeError: the channel is archived") == 1

@@ -197,13 +197,17 @@ def test_a_dead_endpoint_is_served_from_a_terminal_or_started_again(project, ask
         [sys.executable, "-c", THRESHOLDS], cwd=made.folder, capture_output=True, check=True
     )
     assert tidy.stdout == b"(700, 10, 10)\n"  # Python's own: no request waits for half a million
+    # A service that is started again has the settings of now.
+    with (made.folder / "interlock.toml").open("a") as file:
+        file.write("\n[stack.dev.deploy-local]\nmax_rows = 3\n")
     terminal = subprocess.Popen(
         [SCRIPT, "serve"], cwd=made.folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
     try:
         until(lambda: made.endpoint["now"] == "answers")
         assert made.endpoint["body"]["facts"]["pid"] == terminal.pid
-        assert ask(made.endpoint, rows.drop_columns(["y"]).slice(0, 1))[0] == 200
+        assert ask(made.endpoint, rows.drop_columns(["y"]).slice(0, 3))[0] == 200
+        assert ask(made.endpoint, rows.drop_columns(["y"]).slice(0, 4))[0] == 413
         os.kill(terminal.pid, signal.SIGINT)
         printed, _ = terminal.communicate(timeout=120)
     finally:

@@ -56,7 +56,7 @@ def serve(chosen: Chosen) -> int:
     """Serve what was deployed from this terminal, until Ctrl-C."""
     from interlock.errors import UsageError
     from interlock.ids import short
-    from interlock.lifecycle.endpoints import adopt, current_deployment, verify_targets
+    from interlock.lifecycle.endpoints import adopt, current_deployment, renew, verify_targets
     from interlock.serving import process
     from interlock.serving.host import serve as serve_here
 
@@ -69,6 +69,8 @@ def serve(chosen: Chosen) -> int:
         msg = f"{current.endpoint.name} is served already, at {current.address}"
         raise UsageError(msg, hint="interlock undeploy ends it")
     verify_targets(session, current, what="serve")
+    renew(session, current)
+    current = current_deployment(session) or current
 
     def listening(address: str) -> None:
         adopt(session, current, address)

@@ -315,6 +315,20 @@ def verify_targets(session: Session, deployment: Deployment, *, what: str) -> No
         verified_release(session, target.release.id, deployment.endpoint, what=what)
 
 
+def renew(session: Session, one: Deployment) -> None:
+    """Record that who serves this next does so with the settings of now, if it is still named."""
+    from interlock.plugins.load import load
+
+    maker = one.maker
+    if maker is None or maker.word not in session.stack.selected("deploy"):
+        return
+    # That plugin alone: a server needs the secrets of no other.
+    funnel = load(session.stack, only=(maker.plugin,), learn=session.redact.add)
+    now = next(iter(funnel.makers("serve_endpoint")), maker)
+    if now != maker:
+        _intend(session, now, one.id, one.endpoint, one.targets, "restart")
+
+
 def adopt(session: Session, deployment: Deployment, address: str) -> None:
     """Record that this process serves a deployment now."""
     facts = Facts({**attrs.asdict(this_process()), "log": ""})

@@ -57,7 +57,7 @@ def _numbers(texts: Mapping[str, Categories]) -> Iterator[tuple[str, tuple[float
         many = np.count_nonzero(counts[numbers]) > _CODES
         concern = (
             f"{name} is text, and {share:.1%} of its values are numbers, each taken for a "
-            "category: clean the others, or say its type in [task.types]"
+            "category: clean what makes it text, or say its type in [task.types]"
         )
         yield name, (share, concern if many and share >= _HALF else "")
 

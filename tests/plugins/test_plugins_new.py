@@ -179,6 +179,7 @@ def test_a_new_name_is_everywhere(tmp_path):
         ("registry-Acme", "'Acme' is no word"),
         ("registry-a/../b", "is no word"),
         ("registry-3d", "is no word"),
+        ("data-files", "data-files is installed already, by interlock-data-files"),
     ],
 )
 def test_a_name_that_cannot_be_one_is_refused(name, said, tmp_path, capsys, monkeypatch):

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from interlock.errors import UsageError
-from interlock.plugins.discover import nearest
+from interlock.plugins.discover import installed, nearest
 from interlock_hookspecs import ROLES
 
 TEMPLATES = Path(__file__).parents[1] / "template"
@@ -32,9 +32,15 @@ def new_plugin(name: str, folder: Path) -> tuple[Path, ...]:
         folder: where; it is made, and nothing may be in it yet.
 
     Raises:
-        UsageError: the name is none, or the folder is not empty.
+        UsageError: the name is none or another's, or the folder is not empty.
     """
     role, word = _parts(name)
+    known = installed().get(name)
+    if known is not None:
+        # Its distribution would take the place of that one, or both be refused.
+        by = f"{known.distribution} {known.version}"
+        msg = f"{name} is installed already, by {by}"
+        raise UsageError(msg, hint=f"take another word, or uninstall {known.distribution} first")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         msg = f"{folder} exists already"
         raise UsageError(msg, hint="name another folder with --folder, or move it away")

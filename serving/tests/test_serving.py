@@ -250,7 +250,8 @@ def test_stopping_answers_what_is_in_flight(serving, target, logistic):
 def test_a_signal_ends_the_hook_and_the_process_goes_on(number):
     """After the signal serve_endpoint returns, so that core can write its last captures."""
     script = """
-import logging, types
+import logging, signal, types
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # whoever runs the tests may have it ignored
 from interlock_serving import ServerSettings, endpoint_status, serve_endpoint
 from interlock_hookspecs import Endpoint
 class Feed:

@@ -1,7 +1,15 @@
 """`models reconcile`, and what a deployment does with an alias that was moved by hand."""
 
+from contextlib import closing
+
 import pytest
 
+from interlock.codec import decode
+from interlock.errors import HookFailed
+from interlock.lifecycle.aliases import move_champion
+from interlock.session import Session
+from interlock.stack import load_stack
+from interlock_hookspecs import Actor, Release
 from interlock_registry_sql import SqlRegistry
 
 
@@ -82,3 +90,28 @@ def test_the_policy_says_whether_a_foreign_move_stops_a_release_and_a_deployment
     gone_on = project("run")
     assert "moved outside Interlock" in gone_on.err
     assert registry.get_version("small", "@champion").number == "4"
+
+
+@pytest.mark.parametrize("other", ["1", None], ids=["to-the-same", "elsewhere"])
+def test_an_alias_that_another_controller_moves_meanwhile(two_versions, monkeypatch, other):
+    """Where it then stands where it is meant to, all is well; elsewhere it is not moved again."""
+    project, registry = two_versions
+    actor = Actor(subject="ana")
+    with closing(Session(load_stack(project.folder), actor=actor)) as session:
+        old = session.ledger.reads.releases("small")[-1]
+        release = decode(Release, old["body"])
+        assert release.number == "1"
+        ask = session.funnel.one
+
+        def one(hook, **arguments):
+            if hook == "set_alias":
+                registry.set_alias("small", "champion", arguments["expected"], other)
+            return ask(hook, **arguments)
+
+        monkeypatch.setattr(session.funnel, "one", one)
+        if other is None:
+            with pytest.raises(HookFailed, match="look, then move it"):
+                move_champion(session, release)
+        else:
+            move_champion(session, release)
+            assert registry.get_version("small", "@champion").number == "1"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from interlock.errors import InterlockError
-from interlock_hookspecs import ModelVersion, Release
+from interlock.errors import HookFailed, InterlockError
+from interlock_hookspecs import Conflict, ModelVersion, Release
 
 if TYPE_CHECKING:
     from interlock.session import Session
@@ -49,10 +49,25 @@ def move_champion(session: Session, release: Release) -> None:
         session.ledger.append(
             session.project, "alias.intended", wanted.id, payload, run=release.run
         )
-        funnel.one("set_alias", name=name, alias=CHAMPION, expected=expected, number=wanted.number)
+        try:
+            funnel.one(
+                "set_alias", name=name, alias=CHAMPION, expected=expected, number=wanted.number
+            )
+        except HookFailed as error:
+            if not isinstance(error.__cause__, Conflict) or not _is_there(session, release):
+                raise
+            # Another controller of the same rollout was quicker, and records it.
+            return
     elif recorded is not None and recorded["model"] == release.model:
         return
     session.ledger.append(session.project, "alias.moved", wanted.id, payload, run=release.run)
+
+
+def _is_there(session: Session, release: Release) -> bool:
+    found: ModelVersion | None = session.funnel.one(
+        "get_version", name=session.project, ref=f"@{CHAMPION}"
+    )
+    return found is not None and found.model.digest == release.model
 
 
 def foreign_move(session: Session) -> str:

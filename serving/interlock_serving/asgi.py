@@ -26,6 +26,13 @@ REQUEST = "interlock.request"
 """In a scope: what its header says, where that is known from one before: a `request.Request`."""
 BODY = "interlock.body"
 """In a scope: the body, where it came with its header and may be had without waiting."""
+REFUSED = "interlock.refused"
+"""In a scope: what the connection answered while the body was awaited: a status, the bytes of the
+answer's body, and the request's id."""
+NO_METHOD = "_OTHER"
+"""As OpenTelemetry names the method of a request that has none that is known."""
+UNREAD = "unread"
+"""The route of requests that are refused before their header is read."""
 
 JSON: Header = (b"content-type", b"application/json")
 BYTES: Header = (b"content-type", b"application/octet-stream")

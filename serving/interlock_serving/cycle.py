@@ -92,6 +92,11 @@ class Cycle(RequestResponseCycle):
         """Itself: uvicorn calls its set(), and nothing else of it."""
         return self  # not kept: who refers to itself is freed, with its body, by the collector only
 
+    @property
+    def begun(self) -> bool:
+        """Whether the application is answering."""
+        return self._answering is not None
+
     def start(self, app: Any) -> None:
         """Begin to answer."""
         self._connection.tasks.add(self)  # type: ignore[arg-type]  # waited for at the end, and cancelled

@@ -44,12 +44,11 @@ class Direct:
     Args:
         app: what reads them and writes their answers.
         access: who may ask; None where everybody may.
-        watch: begins to watch a request; None where nobody is told of answers.
+        watch: begins to watch a request, by its scope and, where it is known, its route; None where
+            nobody is told of answers.
     """
 
-    def __init__(
-        self, app: App, access: Access | None, watch: Callable[[Scope], Watch] | None
-    ) -> None:
+    def __init__(self, app: App, access: Access | None, watch: Callable[..., Watch] | None) -> None:
         self.app = app
         self.access = access
         self.watch = watch

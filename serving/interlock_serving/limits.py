@@ -14,9 +14,12 @@ from typing import Any, ClassVar
 import attrs
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
-from interlock_serving.asgi import PEER
+from interlock_serving.asgi import NO_METHOD, PEER, REFUSED, UNREAD, Scope
 from interlock_serving.connection import Connection
+from interlock_serving.cycle import Cycle
 from interlock_serving.direct import Direct
+from interlock_serving.exchange import REQUEST_ID
+from interlock_serving.ids import new_id
 from interlock_serving.tls import peer_name
 
 HEADER_BYTES = 64 * 1024
@@ -164,12 +167,47 @@ class GuardedProtocol(Connection):
         self._refuse(503, "too many connections")
 
     def _refuse(self, status: int, why: str) -> None:
+        if self.transport.is_closing():
+            return
         body = b'{"error":"%s"}' % why.encode("ascii", "replace").replace(b'"', b"'")
+        request_id = new_id()
         self.transport.write(
             STATUS_LINE[status] + b"content-type: application/json\r\nconnection: close\r\n"
-            b"content-length: %d\r\n\r\n%b" % (len(body), body)
+            b"%b: %b\r\ncontent-length: %d\r\n\r\n%b"
+            % (REQUEST_ID, request_id.encode("ascii"), len(body), body)
         )
         self.transport.close()
+        self._note(status, len(body), request_id)
+
+    def _note(self, status: int, size: int, request_id: str) -> None:
+        """Tell who is told of answers of this one; see `interlock_serving.observe.Observation`."""
+        watch = None if self.direct is None else self.direct.watch
+        if watch is None:
+            return
+        cycle: Any = self.cycle
+        if not self._is_awaited(cycle):
+            scope: Scope = {
+                "method": NO_METHOD,
+                "path": "",
+                "headers": [],
+                "scheme": self.scheme,
+                "client": self.client,
+            }
+            watch(scope, UNREAD).end(status, size, request_id)
+        elif cycle.begun or cycle is self._next:
+            # The application was asked, or is now, and is watched: it cannot know of this answer.
+            cycle.scope[REFUSED] = (status, size, request_id)
+        else:
+            watch(cycle.scope).end(status, size, request_id)
+
+    def _is_awaited(self, cycle: object) -> bool:
+        """Whether this is the request whose body is arriving."""
+        return (
+            self.in_body
+            and isinstance(cycle, Cycle)
+            and cycle.more_body
+            and not cycle.response_complete
+        )
 
 
 def guarded(guard: Guard, direct: Direct | None = None) -> type[GuardedProtocol]:

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import attrs
 
-from interlock_serving.asgi import ASGI, CALLER, Header, Receive, Scope, Send
+from interlock_serving.asgi import ASGI, CALLER, REFUSED, Header, Receive, Scope, Send
 
 _KNOWN = frozenset(
     {"/v2", "/v2/health/live", "/v2/health/ready", "/openapi.json", "/docs", "/metrics"}
@@ -21,7 +21,8 @@ class Observation:
 
     Attributes:
         scope: the request, as ASGI has it.
-        route: its path with names for what varies; "other" where nothing is.
+        route: its path with names for what varies; "other" where nothing is, and "unread" where
+            it was refused before its header was read.
         began: when it came, in nanoseconds since 1970.
         seconds: from its header to the end of its answer.
         status: of the answer; 0 where the connection ended first. Of a gRPC call the status of
@@ -99,6 +100,8 @@ def observed(behind: ASGI, observers: Sequence[Observer]) -> ASGI:
         try:
             await behind(scope, receive, watched)
         finally:
+            if REFUSED in scope:
+                status, size, request_id = scope[REFUSED]
             watch.end(status, size, request_id)
 
     return layer

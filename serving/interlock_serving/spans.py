@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from interlock_hookspecs import Endpoint, Unavailable
+from interlock_serving.asgi import NO_METHOD
 
 if TYPE_CHECKING:
     from interlock_serving.observe import Observation, Observer
@@ -80,7 +81,7 @@ def spans(url: str, endpoint: Endpoint) -> tuple[Observer, Callable[[], None]]:
 def _of_request(seen: Observation) -> tuple[str, dict[str, str | int]]:
     """The name and the attributes of a span of HTTP."""
     method = seen.scope["method"]
-    return f"{method} {seen.route}", {
+    return f"{'HTTP' if method == NO_METHOD else method} {seen.route}", {
         "http.request.method": method,
         "http.route": seen.route,
         "http.response.status_code": seen.status,

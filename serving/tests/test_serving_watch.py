@@ -1,10 +1,13 @@
 """What is seen of an endpoint: metrics, an access log, spans, and what is recorded of answers."""
 
 import contextlib
+import http.client
 import http.server
 import json
+import socket
 import sys
 import threading
+from collections import Counter
 from datetime import UTC, datetime
 
 import pyarrow as pa
@@ -124,6 +127,69 @@ def test_each_request_is_a_line_of_the_access_log(serving, target, tensors, tmp_
     assert refused["request_id"] == headers["x-request-id"]
     assert len(long["path"]) == 200
     assert file.stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.real_backend
+def test_what_is_refused_before_it_is_read_is_seen(serving, target, tmp_path):
+    """No HTTP, and a header or a body that is late: a line and a count each, as answered."""
+    file = tmp_path / "access.log"
+    late = {"header_seconds": 0.2, "body_seconds": 0.2}
+    chunked = f"POST {INFER} HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
+    sized = f"POST {INFER} HTTP/1.1\r\nContent-Length: 9\r\n\r\n".encode()
+    unread = ("_OTHER", "unread", "")
+    infer = ("POST", "/v2/models/{model}/infer", INFER)
+    sent = (
+        (b"\x00" * 1_000, 400, unread),
+        (b"GET /v2 HTTP/1.1\r\nBad Header: x\r\n\r\n", 400, unread),
+        (b"GET http://[ HTTP/1.1\r\n\r\n", 400, unread),
+        (b"GET /v2 HTTP/1.1\r\nX: ", 408, unread),
+        (b"GET /v2 HTTP/1.1\r\nX: " + b"a" * 200_000, 431, unread),
+        (chunked + b"ZZ\r\n", 400, infer),
+        (sized + b"{", 408, infer),
+    )
+    with serving(target(1), metrics=True, access_log=file, **late) as client:
+        ids = []
+        for content, status, _ in sent:
+            with socket.create_connection(client.at, timeout=60) as link:
+                link.sendall(content)
+                answer = http.client.HTTPResponse(link)
+                answer.begin()
+                assert answer.status == status
+                ids.append(answer.headers["x-request-id"])
+        client.until(lambda: file.read_bytes().count(b"\n") == len(sent))
+        found = scrape(client)
+    lines = [*map(json.loads, file.read_text().splitlines())]
+    said = [
+        (line["request_id"], line["status"], line["method"], line["path"]) for line in lines[:7]
+    ]
+    assert said == [
+        (name, status, method, path)
+        for name, (_, status, (method, _, path)) in zip(ids, sent, strict=True)
+    ]
+    assert all(line["client"] == "127.0.0.1" and line["bytes"] > 10 for line in lines)
+    counted = Counter((method, route, str(status)) for _, status, (method, route, _) in sent)
+    for labels, count in counted.items():
+        named = zip(("method", "route", "status"), labels, strict=True)
+        assert found["http_requests_total", *named] == count
+
+
+@pytest.mark.real_backend
+def test_a_known_header_whose_body_is_late_is_seen(serving, target, tensors, tmp_path):
+    """The request was not begun; who asked for what is known all the same."""
+    file = tmp_path / "access.log"
+    body = json.dumps({"inputs": tensors(ROW)}).encode()
+    head = f"POST {INFER} HTTP/1.1\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    with serving(target(1), access_log=file, body_seconds=0.2) as client:
+        with socket.create_connection(client.at, timeout=60) as link:
+            for content, status in ((body, 200), (body, 200), (body[:-1], 408)):
+                link.sendall(head + content)
+                answer = http.client.HTTPResponse(link)
+                answer.begin()
+                assert answer.status == status
+                answer.read()
+        client.until(lambda: file.read_bytes().count(b"\n") == 3)
+    last = json.loads(file.read_text().splitlines()[-1])
+    assert (last["status"], last["method"], last["path"]) == (408, "POST", INFER)
 
 
 def test_an_access_log_that_cannot_be_is_told_at_once(client, tmp_path):

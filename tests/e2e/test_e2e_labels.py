@@ -63,6 +63,30 @@ def test_many_labels_that_are_no_classes_are_counted():
     refuse_unknown(labels, (), "f: 'y'")
 
 
+def test_rows_without_a_label_are_no_labels(served):
+    """They are counted apart, and say nothing of a label that came before, nor of rows without id.
+
+    A table of all cases, sent again each night, has no label where none came.
+    """
+    said = deliver(served, [0, 1, 2, None], [1, None, None, 1])
+    assert said.out.startswith("1 labels added. 3 rows have no label or no id, and are left out.")
+    deliver(served, [0, 1, 2], [None, 0, None])
+    assert [row["rows"] for row in served.listed("labels", "list")] == [1, 1]
+    assert served.window()["labelled"] == 2
+    again = deliver(served, [0, 1, 2], [None, 0, None])
+    assert "These 1 labels were added before; nothing changed. 2 rows have no label" in again.out
+    none = deliver(served, [3, 4], pa.nulls(2, pa.int64()))
+    assert none.out.startswith("0 labels added. 2 rows have no label")
+
+
+def test_rows_without_an_id_join_nobody():
+    """A label without an id is no label of all answers without one."""
+    task = Task(dataset="rows.parquet", id="id", target="y", kind="binary", positive=1)
+    rows = pa.table({"id": pa.array([None, 7], pa.int64()), "x": [1.0, 2.0]})
+    joined, count = with_labels(rows, pa.table({"id": [7, 8], "y": [1, 0]}), task)
+    assert (joined["y"].to_pylist(), count) == ([None, 1], 1)
+
+
 @pytest.mark.parametrize("labels", [["1", "0"], [1.0, 0.0], [True, False]])
 def test_labels_that_say_the_same_in_another_type_are_kept(served, labels):
     """A spreadsheet writes 1.0 or "1" for what the rows have as 1."""

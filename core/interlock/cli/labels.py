@@ -27,10 +27,15 @@ def add(chosen: Chosen, *, source: str) -> int:
         session = chosen.reading(reporter)
         here = str(Path(source).absolute()) if "://" not in source else source
         added = add_labels(session, here, session.task)
+    without = (
+        f" {added.without:,} rows have no label or no id, and are left out."
+        if added.without
+        else ""
+    )
     if added.known:
-        click.echo(f"These {added.rows:,} labels were added before; nothing changed.")
+        click.echo(f"These {added.rows:,} labels were added before; nothing changed.{without}")
         return 0
-    click.echo(f"{added.rows:,} labels added.")
+    click.echo(f"{added.rows:,} labels added.{without}")
     following("interlock monitor (with --from and --to for a window looked at before)")
     return 0
 

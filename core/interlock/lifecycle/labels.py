@@ -31,18 +31,21 @@ class LabelsAdded:
     Attributes:
         id: of this delivery.
         rows: how many labels.
+        without: how many rows came without a label or an id, and are in no join.
         known: whether the same delivery had been added before, and nothing was done.
     """
 
     id: str
     rows: int
+    without: int
     known: bool
 
 
 def add_labels(session: Session, source: str, task: Task) -> LabelsAdded:
     """Keep a delivery of labels: any source that the stack's data plugins read.
 
-    Its columns are the task's id and target; others are left out. Of two labels for one id the
+    Its columns are the task's id and target; others are left out, and so are rows without a label:
+    that none came says nothing of one that came before, or will. Of two labels for one id the
     later delivery counts, and within one delivery the later row.
 
     Raises:
@@ -66,17 +69,19 @@ def add_labels(session: Session, source: str, task: Task) -> LabelsAdded:
         narrow = _as_targets(narrow, task.target, _target_type(session, task.target), source)
         known = known_classes(session, task)
         refuse_unknown(narrow[task.target], known, f"{source}: {task.target!r}")
+        given = narrow.drop_null()
+        count, without = given.num_rows, rows.num_rows - given.num_rows
         path = workspace.scratch() / "labels.parquet"
-        pq.write_table(narrow, path)
+        pq.write_table(given, path)
         kept = workspace.keep(path)
     for row in session.ledger.reads.labels(project=session.project, limit=None):
         if row["body"]["digest"] == dataset.digest:
-            return LabelsAdded(id=row["id"], rows=rows.num_rows, known=True)
+            return LabelsAdded(id=row["id"], rows=count, without=without, known=True)
     labels_id = new_id("labels")
     record = encode(attrs.evolve(dataset, artifact=kept, fields=(), source=source))
-    payload = {"record": record, "rows": rows.num_rows}
+    payload = {"record": record, "rows": count}
     session.ledger.append_all(session.project, [Entry("labels.added", labels_id, payload)])
-    return LabelsAdded(id=labels_id, rows=rows.num_rows, known=False)
+    return LabelsAdded(id=labels_id, rows=count, without=without, known=False)
 
 
 def _target_type(session: Session, target: str) -> pa.DataType | None:
@@ -113,16 +118,22 @@ def _as_targets(rows: pa.Table, target: str, kind: pa.DataType | None, source: s
 
 
 def all_labels(session: Session, task: Task) -> pa.Table | None:
-    """Every label of the project, one row an id, the latest; None where none came.
+    """Every label of the project, the latest last; None where none came.
 
-    Ids that came as several types are text, by which they still join. A delivery whose labels
-    are of another type than the others is left aside, which is said: it cannot be taken back.
+    A row without a label or an id is none. Ids that came as several types are text, by which they
+    still join. A delivery whose labels are of another type than the others is left aside, which is
+    said: it cannot be taken back.
     """
     import pyarrow as pa
 
     rows = session.ledger.reads.labels(project=session.project, limit=None)
     tables = [
-        (row, read_rows(session, decode(Dataset, row["body"])).select([task.id, task.target]))
+        (
+            row,
+            read_rows(session, decode(Dataset, row["body"]))
+            .select([task.id, task.target])
+            .drop_null(),
+        )
         for row in reversed(rows)
     ]
     if not tables:

@@ -176,6 +176,11 @@ class Client:
         status, _, value = self.call("GET", path)
         return status, value
 
+    def here(self):
+        """How many requests its only model has, or are waiting for it."""
+        (model,) = self.running._app.router.models
+        return model._scoring + len(model._queue)
+
     def until(self, condition):
         """Wait for what is to come about; a busy machine may take its time."""
         deadline = time.monotonic() + 60
@@ -213,14 +218,14 @@ def serving(*targets, **settings):
     thread = threading.Thread(target=run, name="server")
     thread.start()
     try:
-        assert feed.address.wait(20)
+        assert feed.address.wait(60)
         assert not failures
         client = Client(feed, captures, running)
         client.thread = thread
         yield client
     finally:
         running.stop()
-        thread.join(30)
+        thread.join(60)
     assert not thread.is_alive()
     assert not failures
 
@@ -268,8 +273,14 @@ def client():
 @pytest.fixture(scope="module")
 def shared():
     """An endpoint for a whole module, with small limits, so that it is tried again and again."""
-    limits = {"max_body": 100_000, "max_rows": 50, "header_seconds": 0.5, "body_seconds": 0.5}
-    with serving(target(1), **limits) as running:
+    with serving(target(1), max_body=100_000, max_rows=50) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def hasty():
+    """An endpoint that waits for nobody, for a whole module: on a busy machine it cuts off all."""
+    with serving(target(1), header_seconds=0.5, body_seconds=0.5) as running:
         yield running
 
 

@@ -242,7 +242,7 @@ def test_stopping_answers_what_is_in_flight(serving, target, logistic):
         with held(client, model):
             client.running.stop()
             wait_until(refused)
-        client.thread.join(10)
+        client.thread.join(60)
     assert len(client.captures.all) == 1
 
 
@@ -273,7 +273,7 @@ print("returned", flush=True)
         assert server.stdout.readline().startswith("http://127.0.0.1:")
         server.send_signal(number)
         assert server.stdout.readline() == "returned\n"
-        assert server.wait(10) == 0
+        assert server.wait(60) == 0
 
 
 def test_an_address_of_another_machine_is_told_as_one(client):

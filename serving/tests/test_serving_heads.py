@@ -156,7 +156,7 @@ def test_requests_with_one_header_are_answered_each_for_itself(
 
 def test_a_body_that_stays_away_is_not_waited_for(serving, target):
     """Behind a header that is known as behind any other."""
-    with serving(target(1), body_seconds=0.3) as client, connected(client) as (link, stream):
+    with serving(target(1), body_seconds=1) as client, connected(client) as (link, stream):
         link.sendall(request(40))
         read(stream)
         link.sendall(request(40)[:-9])

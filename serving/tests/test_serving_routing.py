@@ -4,7 +4,6 @@ import asyncio
 import concurrent.futures
 import random
 import threading
-import time
 
 import pytest
 from asking import INFER, ROW, held, model_threads, outputs, wait_until
@@ -20,8 +19,7 @@ def test_each_request_of_a_batch_is_captured_for_itself(serving, target, logisti
     model.may_answer.clear()
     with serving(target(1, model)) as client, concurrent.futures.ThreadPoolExecutor(8) as pool:
         calls = [pool.submit(client.infer, {**ROW, "age": age}) for age in range(8)]
-        wait_until(lambda: len(model.batches) == 1)
-        time.sleep(0.2)
+        wait_until(lambda: client.here() == 8)
         model.may_answer.set()
         ids = {age: call.result()[1]["id"] for age, call in enumerate(calls)}
     assert sum(model.batches) == 8
@@ -39,7 +37,7 @@ def test_requests_with_and_without_an_id_column_wait_together(serving, target, l
     with serving(target(1, model)) as client, concurrent.futures.ThreadPoolExecutor(6) as pool:
         rows = [{**ROW, "person": 7} if number % 2 else ROW for number in range(6)]
         calls = [pool.submit(client.infer, row) for row in rows]
-        time.sleep(0.2)
+        wait_until(lambda: client.here() == 6)
         model.may_answer.set()
         assert {call.result()[0] for call in calls} == {200}
     names = sorted(capture.rows.num_columns for capture in client.captures.all)
@@ -158,40 +156,37 @@ def test_swapping_under_load_fails_no_request(serving, target, logistic):
     models = {f"release-{number}": logistic(float(number)) for number in range(1, 22)}
     swapped = threading.Event()
     wrong = []
-    counts = []
+    answered = []
 
     def ask(client):
         with client.connect() as connection:
-            asked = 0
             while not swapped.is_set():
                 status, value = client.infer(ROW, connection=connection)
-                asked += 1
+                answered.append(value.get("model_version"))
                 if status != 200:
                     wrong.append(value)
                     continue
                 score = models[value["model_version"]].score(**ROW)
                 if outputs(value)["score"] != [pytest.approx(score, abs=1e-12)]:
                     wrong.append(value)
-            counts.append(asked)
 
     with serving(target(1, models["release-1"])) as client:
         threads = [threading.Thread(target=ask, args=(client,)) for _ in range(8)]
         for thread in threads:
             thread.start()
         for number in range(2, 22):
-            time.sleep(0.03)
             client.feed.change(target(number, models[f"release-{number}"]))
-        time.sleep(0.05)
+            if number % 3:  # the others may be replaced before anybody was answered by them
+                wait_until(lambda wanted=f"release-{number}": answered.count(wanted) > 8)
         swapped.set()
         for thread in threads:
             thread.join()
         assert client.infer(ROW)[1]["model_version"] == "release-21"
         wait_until(lambda: len(model_threads()) == 1)
     assert wrong == []
-    assert sum(counts) > 100
-    served = {capture.release for capture in client.captures.all}
-    assert len(served) > 10
-    assert len(client.captures.all) == sum(counts) + 1
+    served = [capture.release for capture in client.captures.all]
+    assert {f"release-{number}" for number in range(2, 22) if number % 3} <= {*served}
+    assert sorted(served) == sorted([*answered, "release-21"])
 
 
 def test_only_weights_changing_keeps_the_queue(serving, target, logistic):
@@ -219,7 +214,7 @@ def test_a_row_that_the_model_refuses_spoils_no_other(serving, target, logistic)
         calls = [
             pool.submit(client.infer, {"age": age, "income": None, "city": None}) for age in ages
         ]
-        time.sleep(0.3)
+        wait_until(lambda: client.here() == 5)
         model.may_answer.set()
         answers = dict(zip(ages, (call.result() for call in calls), strict=True))
     assert {age: status for age, (status, _) in answers.items()} == {
@@ -264,7 +259,8 @@ def test_a_model_that_hangs_is_given_up(serving, target, logistic):
         assert (status, ready["problem"]) == (503, "the model of release-1 is late")
         model.may_answer.set()
         wait_until(lambda: client.get("/v2/health/ready")[0] == 200)
-        assert client.infer(ROW)[0] == 200
+        # On a busy machine it may be late again.
+        wait_until(lambda: client.infer(ROW)[0] == 200)
     assert len(client.captures.all) == 1
 
 

@@ -6,12 +6,14 @@ controller of its own sets conditions, in its own time, and a mesh routes by the
 
 import contextlib
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import attrs
 import pytest
 from seldon_client import asked_all_the_while, until, until_models
 
 from interlock_deploy_seldon import SeldonServer
+from interlock_deploy_seldon.core_v2 import applying
 from interlock_deploy_seldon.core_v2.names import endpoint_name, model_name
 from interlock_hookspecs import Conflict, Unavailable
 from interlock_hookspecs.conformance.released import ENDPOINT
@@ -162,6 +164,28 @@ def test_who_goes_back_while_another_settles_keeps_the_model(
         forth.join()
         until_models(seldon_cluster, "release-1")
     assert not failed
+
+
+def test_who_deploys_the_same_at_the_same_time_shares_an_upload(
+    seldon_cluster, core_v2, apply, released, tmp_path, monkeypatch
+):
+    """Each has uploaded it before there is a Model: one upload is read, and the other goes."""
+    target, met, upload = released(1), threading.Barrier(2), applying.store
+
+    def together(*asked):
+        stored = upload(*asked)
+        met.wait(60)
+        return stored
+
+    monkeypatch.setattr(applying, "store", together)
+    seldon_cluster.slow = 1.0
+    plugin = core_v2(ready_seconds=15.0)
+    with ThreadPoolExecutor(2) as pool:
+        first, second = [pool.submit(apply, target, plugin=plugin) for _ in range(2)]
+        assert first.result() == second.result()
+    (model,) = seldon_cluster.of("Model").values()
+    (left,) = [path for path in (tmp_path / "store").iterdir() if path.is_dir()]
+    assert model["spec"]["storageUri"].endswith(left.name)
 
 
 def test_a_removed_endpoint_leaves_its_neighbour(seldon_cluster, core_v2, apply, released):

@@ -9,8 +9,9 @@ difference, so whoever is killed in the middle is gone on with by the next who a
 from __future__ import annotations
 
 import contextlib
+import functools
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from interlock_deploy_seldon.core_v2.cluster import Cluster, is_as_written, refuse_foreign
@@ -24,6 +25,7 @@ from interlock_deploy_seldon.core_v2.ending import (
 from interlock_deploy_seldon.core_v2.folder import folder_of
 from interlock_deploy_seldon.core_v2.formats import refuse_unservable
 from interlock_deploy_seldon.core_v2.manifests import (
+    DIGEST,
     Manifest,
     Rendered,
     Stored,
@@ -137,6 +139,7 @@ def _apply_to_cluster(
     if before is not None:
         refuse_foreign(before, experiment)
     made: list[Manifest] = []
+    fit = functools.partial(_sharing, kept)
     try:
         for group in (rendered.models, rendered.pipelines):
             for manifest in group:
@@ -144,11 +147,11 @@ def _apply_to_cluster(
                 if cluster.get(manifest["kind"], manifest["metadata"]["name"]) is None:
                     _refuse_overtaken(manifest, kept)
                     made.append(manifest)
-                cluster.put(manifest)
-            _await_ready(cluster, group, options)
+                cluster.put(manifest, fit)
+            _await_ready(cluster, group, options, fit)
         await_unless_dying(cluster, experiment)
         cluster.put(experiment)
-        _await_ready(cluster, [experiment], options)
+        _await_ready(cluster, [experiment], options, fit)
     except PluginError:
         take_back(cluster, made, before, experiment)
         raise
@@ -175,7 +178,7 @@ def _apply_to_folder(endpoint: Endpoint, rendered: Rendered, options: CoreV2) ->
             for manifest in group:
                 folder.put(manifest)
             try:
-                _await_ready(cluster, group, options)
+                _await_ready(cluster, group, options, _alone)
             except PluginError as error:
                 msg = f"the manifests are in {folder.path}, not yet in the cluster: {error}"
                 raise Unavailable(msg) from error
@@ -203,8 +206,44 @@ def _refuse_overtaken(manifest: Manifest, kept: Mapping[str, str]) -> None:
         raise Unavailable(msg)
 
 
-def _await_ready(cluster: Cluster, wanted: Sequence[Manifest], options: CoreV2) -> None:
+def _sharing(kept: Mapping[str, str], found: Manifest, manifest: Manifest) -> Manifest:
+    """A manifest that lets a Model read what another who deploys the same uploaded meanwhile.
+
+    One upload is as good as the other. Were each to write its own, the last one's would be read,
+    and the others would wait in vain for theirs.
+
+    Args:
+        kept: where Models read before, by their names.
+        found: the object as it is now.
+        manifest: as it is wanted.
+    """
+    if manifest["kind"] != "Model" or not _has_digest_of(found, manifest):
+        return manifest
+    read = found["spec"]["storageUri"]
+    if read == kept.get(manifest["metadata"]["name"]):
+        return manifest
+    return {**manifest, "spec": {**manifest["spec"], "storageUri": read}}
+
+
+def _alone(found: Manifest, manifest: Manifest) -> Manifest:  # noqa: ARG001  (as `_sharing`)
+    return manifest
+
+
+def _has_digest_of(found: Manifest, manifest: Manifest) -> bool:
+    there = found["metadata"].get("annotations") or {}
+    return bool(there.get(DIGEST) == manifest["metadata"]["annotations"][DIGEST])
+
+
+def _await_ready(
+    cluster: Cluster,
+    wanted: Sequence[Manifest],
+    options: CoreV2,
+    fit: Callable[[Manifest, Manifest], Manifest],
+) -> None:
     def look(manifest: Manifest) -> Manifest | None:
         return cluster.get(manifest["kind"], manifest["metadata"]["name"])
 
-    wait(wanted, look, is_as_written, options.ready_seconds)
+    def matches(found: Manifest, manifest: Manifest) -> bool:
+        return is_as_written(found, fit(found, manifest))
+
+    wait(wanted, look, matches, options.ready_seconds)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Self
 
 from interlock_deploy_seldon.core_v2.manifests import ENDPOINT_LABEL, MANAGED_BY, MANAGER, Manifest
@@ -65,10 +65,16 @@ class Cluster:
             return None
         return found
 
-    def put(self, manifest: Manifest) -> bool:
+    def put(
+        self, manifest: Manifest, fit: Callable[[Manifest, Manifest], Manifest] | None = None
+    ) -> bool:
         """Make an object as a manifest says; gives whether anything was written.
 
         What others wrote into it stays: finalizers, labels, the replicas that a scaler chose.
+
+        Args:
+            manifest: what it is to be.
+            fit: makes of an object that is there, and the manifest, the one that is written.
 
         Raises:
             Conflict: the object is not of this endpoint, or others write it all the time.
@@ -83,7 +89,7 @@ class Cluster:
                     self._create(kind, name, manifest)
                     return True
                 refuse_foreign(found, manifest)
-                wanted = merged(found, manifest)
+                wanted = merged(found, fit(found, manifest) if fit else manifest)
                 if wanted == found:
                     return False
                 self._replace(kind, name, wanted)

@@ -23,6 +23,7 @@ MANAGED_BY = "app.kubernetes.io/managed-by"
 MANAGER = "interlock"
 ENDPOINT_LABEL = "interlock/endpoint"
 RELEASE = "interlock/release"
+DIGEST = "interlock/digest"
 PIPELINE = "-pipeline"  # Seldon Core refuses a pipeline with the name of one of its steps
 
 Manifest = dict[str, Any]
@@ -149,7 +150,7 @@ def _object(
     }
     if target is not None:
         said[RELEASE] = target.release.id
-        said["interlock/digest"] = target.model.digest
+        said[DIGEST] = target.model.digest
         said["interlock/threshold"] = f"{target.release.threshold}"
     return {
         "apiVersion": API_VERSION,

@@ -223,5 +223,5 @@ MUTANTS = [
 @each(MUTANTS)
 def test_the_suite_catches(mutant, test, sentence, monkeypatch):
     """A server with one broken promise fails that promise's test, in words that say it."""
-    impatient(monkeypatch)
+    impatient(monkeypatch, sentence)
     catches(DeploySuite, lambda folder: mutant(), test, sentence)

@@ -3,13 +3,12 @@
 import itertools
 
 import attrs
-from deploy_mutants import changing
+from deploy_mutants import changing, impatient
 from wrong_plugins import catches, each
 
 import interlock_deploy_acme
 from interlock_deploy_acme import AcmeServer
 from interlock_hookspecs import hookimpl, latency_cells
-from interlock_hookspecs.conformance import endpoints
 from interlock_hookspecs.conformance.deploy import DeploySuite
 
 
@@ -148,5 +147,5 @@ MUTANTS = [
 @each(MUTANTS)
 def test_the_suite_catches(mutant, test, sentence, monkeypatch):
     """A server with one broken promise fails that promise's test, in words that say it."""
-    monkeypatch.setattr(endpoints, "PATIENCE", 3.0)
+    impatient(monkeypatch, sentence)
     catches(DeploySuite, lambda folder: mutant(), test, sentence)

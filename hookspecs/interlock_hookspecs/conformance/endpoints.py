@@ -31,7 +31,7 @@ from interlock_hookspecs import (
     Predictor,
     Target,
 )
-from interlock_hookspecs.conformance.released import ENDPOINT
+from interlock_hookspecs.conformance.released import ENDPOINT, Share
 from interlock_hookspecs.conformance.suite import ask
 from interlock_hookspecs.conformance.workspace import LocalWorkspace
 
@@ -46,8 +46,9 @@ class Opener(Protocol):
         """See `interlock_hookspecs.conformance.serving.ServingPromises.predictor`."""
 
 
+START_SECONDS = 60.0
 PATIENCE = 60.0
-STATUS_SECONDS = 5.0
+STATUS_SECONDS = 15.0
 
 
 class Served:
@@ -57,6 +58,7 @@ class Served:
         address: what it told the feed; empty until it listens.
         ended: what the hook did: nothing yet, ``returned``, or the error that it raised.
         told: how often it said that it listens.
+        begun: whether a model was asked, where models are such as say so.
     """
 
     def __init__(
@@ -73,6 +75,7 @@ class Served:
             pytest.skip("this platform cannot fork, and a server needs a process of its own")
         self.address = self.ended = ""
         self.told = 0
+        self.begun = False
         self._captures: list[dict[str, Any]] = []
         context = multiprocessing.get_context("fork")
         self._pipe, theirs = context.Pipe()
@@ -86,7 +89,8 @@ class Served:
 
     def __enter__(self) -> Self:
         try:
-            self.until(lambda: self.told or self.ended, "it never said that it listens")
+            started = "it never said that it listens"
+            self.until(lambda: self.told or self.ended, started, seconds=START_SECONDS)
         except BaseException:
             self.kill()
             raise
@@ -116,9 +120,11 @@ class Served:
         )
         return list(self._captures)
 
-    def until(self, holds: Callable[[], object], otherwise: str) -> None:
+    def until(
+        self, holds: Callable[[], object], otherwise: str, *, seconds: float | None = None
+    ) -> None:
         """Read what the process tells until something is so."""
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + (PATIENCE if seconds is None else seconds)
         while not holds():
             assert time.monotonic() < deadline, otherwise
             self._listen(0.02)
@@ -147,6 +153,8 @@ class Served:
             return
         if kind == "listens":
             self.address, self.told = value, self.told + 1
+        elif kind == "begun":
+            self.begun = True
         elif kind == "capture":
             self._captures.append(value)
         else:
@@ -230,12 +238,22 @@ class _Feed:
         self._opener = opener
         self._watchers: list[Callable[[], None]] = []
         self._predictors: dict[int, Predictor] = {}
+        self._begun = False
 
     def _opened(self, number: int) -> Predictor:
         """The model of a release, opened once, as core does."""
         if number not in self._predictors:
-            self._predictors[number] = self._opener(number)
+            opened = self._opener(number)
+            if isinstance(opened, Share):
+                opened = attrs.evolve(opened, begins=self._begins)
+            self._predictors[number] = opened
         return self._predictors[number]
+
+    def _begins(self) -> None:
+        """Tell, once, that a model is asked."""
+        if not self._begun:
+            self._begun = True
+            self._sink.tell("begun", None)
 
     def take(self, targets: Sequence[Target]) -> None:
         self.current = tuple(

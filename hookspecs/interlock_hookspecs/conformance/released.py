@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +42,10 @@ BROKEN = 9
 """The number of a release whose model always fails."""
 
 
+def _unheard() -> None:
+    pass
+
+
 @attrs.frozen
 class Share:
     """A model whose scores tell both its release and the row.
@@ -49,16 +53,19 @@ class Share:
     Attributes:
         number: of the release.
         seconds: how long it takes.
+        begins: called when it is asked.
     """
 
     number: int
     seconds: float = 0.0
     signature: Signature = SIGNATURE
+    begins: Callable[[], None] = attrs.field(default=_unheard, eq=False, repr=False)
 
     def predict(self, rows: pa.Table) -> pa.Table:
         """The score of each row; the model of release `BROKEN` fails, and any at `FAILS`."""
         import pyarrow as pa
 
+        self.begins()
         time.sleep(self.seconds)
         for field in self.signature.inputs:
             if field.name not in rows.column_names:

@@ -169,7 +169,7 @@ class PostgreSQL:
     def kill(self):
         """End it at once; what was committed is recovered when it starts again."""
         os.kill(self.pid, signal.SIGQUIT)
-        self._server.get_postmaster_info().process.wait(20)
+        self._server.get_postmaster_info().process.wait(PATIENCE)
 
     def start(self):
         """Start it again, on the same socket."""
@@ -178,6 +178,16 @@ class PostgreSQL:
     def stop(self):
         """End it for good."""
         self._server.cleanup()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _patient():
+    """Call no server of a busy machine silent because it takes its time."""
+    from interlock_serving import status
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(status, "_SECONDS", PATIENCE)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ import uuid
 from urllib.parse import urlsplit
 
 import pytest
+from ports import free_port
 
 from interlock_hookspecs import Unavailable
 from interlock_hookspecs.conformance import LocalWorkspace
@@ -26,13 +27,13 @@ class Line:
 
     def __init__(self, url):
         parts = urlsplit(url)
-        self._server, self._port, self._open = (parts.hostname, parts.port), 0, []
+        self._server, self._open = (parts.hostname, parts.port), []
+        self._port = free_port()
         self.mend()
         self.url = f"http://127.0.0.1:{self._port}"
 
     def mend(self):
         self._listener = socket.create_server(("127.0.0.1", self._port))
-        self._port = self._listener.getsockname()[1]
         threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
 
     def cut(self):

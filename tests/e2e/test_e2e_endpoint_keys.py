@@ -2,10 +2,10 @@
 
 import http.client
 import json
-import socket
 from urllib.parse import urlsplit
 
 import pytest
+from ports import free_port
 
 pytestmark = pytest.mark.real_backend
 KEY = "3f1c9a7e5d2b8c4f6a0e"
@@ -15,11 +15,6 @@ api_keys = { mobile = "${MOBILE_KEY}" }
 key_rights = { mobile = ["infer", "describe"] }
 rate_limits = { mobile = 1000 }
 """
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        return found.getsockname()[1]
 
 
 def asked(endpoint, **headers):

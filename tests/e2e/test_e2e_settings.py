@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import psutil
 import pytest
+from ports import free_port
 
 pytestmark = pytest.mark.real_backend
 ROW = {"rows": [{"x": 1.0, "z": 0.5, "group": "a"}]}
@@ -17,8 +18,7 @@ ROW = {"rows": [{"x": 1.0, "z": 0.5, "group": "a"}]}
 @pytest.fixture
 def port():
     """A port that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        return found.getsockname()[1]
+    return free_port()
 
 
 @pytest.fixture
@@ -95,7 +95,7 @@ def test_a_server_that_cannot_start_takes_nobodys_place(serving, port):
     """Its port is another's: it is told, and what served serves on, as the champion."""
     project = serving()
     before = project.endpoint
-    with socket.create_server(("127.0.0.1", 0)) as other:
+    with socket.create_server(("127.0.0.1", free_port())) as other:
         taken = other.getsockname()[1]
         project.edit(f"port = {port}", f"port = {taken}")
         said = project("deploy", expect=1)

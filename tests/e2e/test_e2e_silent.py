@@ -7,6 +7,7 @@ import psutil
 import pytest
 
 from interlock.lifecycle import hanging
+from interlock_serving import status
 
 pytestmark = pytest.mark.real_backend
 
@@ -15,6 +16,7 @@ pytestmark = pytest.mark.real_backend
 def _soon(monkeypatch):
     """Be less patient than with a busy machine: what is stopped never answers."""
     monkeypatch.setattr(hanging, "SILENT_SECONDS", 3.0)
+    monkeypatch.setattr(status, "_SECONDS", 2.0)
 
 
 def stop(made, until):
@@ -62,8 +64,9 @@ def test_a_server_that_hangs_is_replaced(project, ask, rows, until):
     made("audit", "verify")
 
 
-def test_a_server_that_answers_is_left_alone(project, until):
+def test_a_server_that_answers_is_left_alone(project, until, monkeypatch):
     """One that was stopped for a moment goes on, and is the same process afterwards."""
+    monkeypatch.setattr(hanging, "SILENT_SECONDS", 60.0)
     made = project()
     made("run")
     pid = stop(made, until)

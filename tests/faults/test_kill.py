@@ -2,11 +2,11 @@
 
 import os
 import random
-import socket
 import time
 from pathlib import Path
 
 import pytest
+from ports import free_port
 
 from interlock.processes import mark
 
@@ -134,9 +134,3 @@ def test_while_a_ledger_is_made(newborn):
         command.end()
     newborn.renew()
     newborn.survives()
-
-
-def free_port():
-    """A port of this machine that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        return found.getsockname()[1]

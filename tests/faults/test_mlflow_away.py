@@ -5,18 +5,19 @@ import shutil
 from pathlib import Path
 
 import pytest
-from mlflow_server import free_port, start_mlflow
+from mlflow_server import start_mlflow
+from ports import free_port
 
 pytestmark = pytest.mark.real_backend
 
 STACK = """
 [stack.dev.registry-mlflow]
 uri = "{url}"
-timeout = 5.0
+timeout = 25.0
 
 [stack.dev.track-mlflow]
 uri = "{url}"
-timeout = 5.0
+timeout = 25.0
 """
 DIES_AFTER = Path(__file__).with_name("dies_after.py")
 

@@ -80,14 +80,15 @@ def test_within_the_grace_it_answers_and_says_so(served, server, small):
 def test_after_the_grace_it_serves_nothing_until_the_ledger_is_back(served, server, small):
     """What may have been revoked meanwhile is not served on; then it is, without a restart."""
     address = served("offline_grace = '1s'")
-    assert infer(address) == 200
+    # On a busy machine it may not have heard of the ledger for a second.
+    wait_until(lambda: infer(address) == 200)
     server.kill()
     wait_until(lambda: readiness(address)["serving"] == [])
     assert not readiness(address)["ready"]
     assert infer(address) == 503
     server.start()
     wait_until(lambda: readiness(address)["serving"])
-    assert infer(address) == 200
+    wait_until(lambda: infer(address) == 200)
     small("audit", "verify")
 
 
@@ -97,7 +98,7 @@ def test_a_release_expires_while_the_ledger_is_away(served, server):
     with Ledger.open(server.address, actor=Actor(subject="ana")) as ledger:
         deployment = ledger.reads.deployments("small", limit=1)[0]
         (target,) = decode(Deployment, deployment["body"]).targets
-        soon = datetime.now(UTC) + timedelta(seconds=10)
+        soon = datetime.now(UTC) + timedelta(seconds=20)
         brief = attrs.evolve(target.release, id=new_id("release"), expires=soon)
         made = {"run": brief.run, "record": encode(brief)}
         ledger.append("small", "release.made", brief.id, made)
@@ -106,8 +107,8 @@ def test_a_release_expires_while_the_ledger_is_away(served, server):
         ledger.append("small", "deployment.targets", deployment["id"], given)
     wait_until(lambda: readiness(address)["serving"] == [brief.id])
     server.kill()
+    wait_until(lambda: "the ledger cannot be read" in readiness(address)["problem"])
     wait_until(lambda: readiness(address)["serving"] == [])
-    assert "the ledger cannot be read" in readiness(address)["problem"]
     assert infer(address) == 503
 
 
@@ -146,11 +147,17 @@ def test_an_order_that_names_another_release_opens_nothing(served, server, small
     server.kill()
     wait_until(lambda: "the ledger cannot be read" in readiness(address)["problem"])
     order = small.folder / f".interlock/servers/{deployment}.order"
-    order.write_text("{}")
+
+    def put(text):
+        made = small.folder / "order"
+        made.write_text(text)
+        made.rename(order)
+
+    put("{}")
     wait_until(lambda: not order.exists())
     forged = {"release": "release-forged", "at": "2026-01-01T00:00:00+00:00"}
-    order.write_text(json.dumps({**forged, "actor": encode(Actor(subject="mallory"))}))
     told = readiness(address)["problem"]
+    put(json.dumps({**forged, "actor": encode(Actor(subject="mallory"))}))
     wait_until(lambda: readiness(address)["problem"] != told)
     assert readiness(address)["serving"] == [release]
     assert infer(address) == 200

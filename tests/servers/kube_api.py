@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from ports import free_port
 from seldon_kinds import GROUP, VERSION, Object, Refusal, decoded
 
 NAMESPACE = "seldon-mesh"
@@ -52,18 +53,17 @@ class KubeApi:
         self._lock = threading.RLock()
         self._tls = tls
         self._server: ThreadingHTTPServer | None = None
-        self.port = 0
+        self.port = free_port()
         self.start()
 
     # -- its life ------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Listen, on the port of before where there was one."""
+        """Listen, on the same port each time."""
         server = ThreadingHTTPServer(("127.0.0.1", self.port), _handler(self))
         server.daemon_threads = True
         if self._tls is not None:
             server.socket = self._tls.wrap_socket(server.socket, server_side=True)
-        self.port = server.server_address[1]
         self._server = server
         threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
 

@@ -11,7 +11,6 @@ import fcntl
 import json
 import os
 import signal
-import socket
 import subprocess
 import time
 import urllib.error
@@ -22,6 +21,7 @@ from pathlib import Path
 
 import attrs
 import pytest
+from ports import free_port
 
 VENV = Path(__file__).parents[2] / "build" / "mlflow-venv"
 PATIENCE = 120  # seconds: the first start on a busy machine
@@ -59,13 +59,6 @@ def environment() -> dict[str, str]:
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
     }
-
-
-def free_port() -> int:
-    """A port that nothing listens on."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 def start_mlflow(folder: Path, port: int | None = None) -> MlflowServer:

@@ -10,7 +10,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import time
 import urllib.request
@@ -19,6 +18,7 @@ from pathlib import Path
 
 import attrs
 import pytest
+from ports import free_ports
 
 BIN = Path(__file__).parents[2] / "build" / "mlserver-venv" / "bin"
 PATIENCE = 120  # seconds: the first start on a busy machine
@@ -58,9 +58,7 @@ def joined_mlserver(
 ) -> Iterator[JoinedServer]:
     """An MLServer that a module's tests share, started by none of our code."""
     home = tmp_path_factory.mktemp("mlserver")
-    with contextlib.ExitStack() as stack:
-        listeners = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in "ab"]
-        ports = [listener.getsockname()[1] for listener in listeners]
+    ports = free_ports(2)
     server = JoinedServer(
         url=f"http://127.0.0.1:{ports[0]}", repository=home / "models", modules=home / "modules"
     )

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import random
-import socket
 import subprocess
 import sys
 import tempfile
@@ -16,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ports import free_ports
 
 BUCKET = "models"
 TEAM = {"AWS_ACCESS_KEY_ID": "TEAMKEY", "AWS_SECRET_ACCESS_KEY": "team-secret-of-the-tests"}
@@ -178,21 +177,6 @@ class S3Server:
     def _give_up(self) -> None:
         tail = (self._folder / "log").read_text(errors="replace")[-2000:]
         pytest.fail(f"the S3 server did not start:\n{tail}")
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports that nothing listens on, and that no connection of another process comes from."""
-    lowest = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
-    choice = random.SystemRandom()
-    with contextlib.ExitStack() as stack:
-        found: list[int] = []
-        while len(found) < count:
-            taken = stack.enter_context(socket.socket())
-            with contextlib.suppress(OSError):
-                port = choice.randrange(min(10_000, lowest // 2), lowest)
-                taken.bind(("127.0.0.1", port))
-                found.append(port)
-        return found
 
 
 @pytest.fixture(scope="session")

@@ -45,7 +45,7 @@ class SeldonCluster(KubeApi):
         super().__init__(tls=tls)
 
     def start(self) -> None:
-        """Listen, on the port of before where there was one, and control."""
+        """Listen, on the same port each time, and control."""
         super().start()
         self._ending = threading.Event()
         threading.Thread(target=self._control, args=(self._ending,), daemon=True).start()

@@ -101,7 +101,7 @@ def test_one_that_does_not_answer_is_ended(ws, tmp_path):
         serve(ws, mlserver=str(path), start_seconds=8.0)
     (told,) = tmp_path.rglob("pids")
     for pid in map(int, told.read_text().split()):
-        assert gone(pid)
+        until(lambda pid=pid: gone(pid))
 
 
 def test_what_cannot_be_joined_is_said(ws, tmp_path):
@@ -117,14 +117,14 @@ def test_what_cannot_be_joined_is_said(ws, tmp_path):
 
 
 @contextlib.contextmanager
-def own_server(home, command, parallel_workers):
+def own_server(home, command, parallel_workers, silent=PATIENCE):
     home.mkdir(mode=0o700)
     server = OwnServer(
         str(command),
         home,
         parallel_workers=parallel_workers,
         python_path=(),
-        patience=Patience(start=PATIENCE, silent=8.0, load=PATIENCE),
+        patience=Patience(start=PATIENCE, silent=silent, load=PATIENCE),
         log=logging.getLogger("test"),
     )
     server.start()

@@ -25,8 +25,8 @@ EXPERIMENT = endpoint_name(ENDPOINT)
 @pytest.mark.parametrize(
     ("wrong", "told"),
     [
-        ({"slow": 1e9}, r"1 s not ready: Model release-2-\w+ \(ModelReady: ModelProgressing\)"),
-        ({"silent": True}, r"1 s not ready: Model release-2-\w+ \(it has no conditions yet\)"),
+        ({"slow": 1e9}, r"5 s not ready: Model release-2-\w+ \(ModelReady: ModelProgressing\)"),
+        ({"silent": True}, r"5 s not ready: Model release-2-\w+ \(it has no conditions yet\)"),
         (
             {"fails": lambda found: found["metadata"]["name"].startswith("release-2")},
             r"Model release-2-\w+ has failed: ModelReady: ModelFailed rpc error: the model does",
@@ -38,7 +38,7 @@ def test_a_model_that_is_never_ready_changes_nothing(
     seldon_cluster, core_v2, apply, released, wrong, told
 ):
     """It is told what it waits for; the endpoint serves on, and the new Model goes."""
-    plugin = core_v2(ready_seconds=PATIENCE if "fails" in wrong else 1.0)
+    plugin = core_v2(ready_seconds=PATIENCE if "fails" in wrong else 5.0)
     made = apply(released(1))
     until(lambda: seldon_cluster.answers(EXPERIMENT), "the first release is never served")
     before = seldon_cluster.of("Experiment")[EXPERIMENT]["spec"]

@@ -244,7 +244,7 @@ def interlock(tmp_path):
             env={**os.environ, "OMP_NUM_THREADS": "1", **environ},
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=300,
             check=False,
         )
 

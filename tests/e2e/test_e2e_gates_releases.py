@@ -136,7 +136,7 @@ def test_a_server_takes_no_release_but_its_own(project, ask, rows, until):
     assert "no good release was live at small before the present one" in said.err
     assert made.events("gate.refused")[-1]["what"] == "rollback"
     # The server looks at the clock, not only at the ledger.
-    soon = forger.write("small", expires=datetime.now(UTC) + timedelta(seconds=5))
+    soon = forger.write("small", expires=datetime.now(UTC) + timedelta(seconds=15))
     forger.hand_over(soon)
     until(lambda: made.endpoint["serving"] == [soon])
     until(lambda: made.endpoint["serving"] == [])

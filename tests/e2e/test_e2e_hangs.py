@@ -10,8 +10,18 @@ def {hook}({arguments}):
 """
 
 
-# The others import scikit-learn in their first hook, on whatever machine this is.
-LIMITS = ("--set", "hook_timeout=4", "--set", "train-sklearn.hook_timeout='5m'")
+# The others do something in their hooks, on whatever machine this is.
+OTHERS = (
+    "data-files",
+    "train-sklearn",
+    "model-skops",
+    "validate-metrics",
+    "validate-fairness",
+    "registry-sql",
+    "govern-policy",
+)
+LIMITS = ("--set", "hook_timeout=4")
+LIMITS += tuple(word for name in OTHERS for word in ("--set", f"{name}.hook_timeout='5m'"))
 
 
 def hanging(project, hook, arguments):

@@ -169,7 +169,7 @@ def test_a_run_whose_whole_output_is_lost_is_no_success(project):
     os.close(reader)
     words = [SCRIPT, "run", "--until", "review"]
     done = subprocess.run(
-        words, cwd=made.folder, stdout=writer, stderr=writer, timeout=120, check=False
+        words, cwd=made.folder, stdout=writer, stderr=writer, timeout=300, check=False
     )
     os.close(writer)
     assert done.returncode == 1

@@ -62,9 +62,9 @@ def test_a_late_release(rolled, ask_each, breach, code):
     project = rolled("canary", bound, prepare=brittle, steps=[0.5], window=1, min_requests=4)
     champion = project.endpoint["release"]
     begun = turned(project, "Late")
-    said = ask_each(project, 24)
+    said = ask_each(project, 36)
     late = sum(each["model_version"] == begun["release"] for each in said)
-    assert 4 <= late <= 20
+    assert 4 <= late <= 32
     project(*WATCH, expect=code)
     judged, line = evidence(project)
     assert (judged["decision"], judged["by"], judged["requests"]) == (breach, "analysis", late)

@@ -44,7 +44,7 @@ def test_the_story_is_told_over_what_is_left_of_one(folder):
     )
     assert b"answers" in left.stdout
     told = subprocess.run(
-        TELL, cwd=folder, capture_output=True, text=True, timeout=600, check=False
+        TELL, cwd=folder, capture_output=True, text=True, timeout=1500, check=False
     )
     assert told.returncode == 0, told.stdout[-4000:] + told.stderr[-4000:]
     summary = told.stdout.partition("The life of a model, in")[2]

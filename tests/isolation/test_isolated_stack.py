@@ -52,7 +52,7 @@ def interlock(tmp_path, python):
                 env={**os.environ, "TOKEN": TOKEN},
                 capture_output=True,
                 text=True,
-                timeout=120,
+                timeout=300,
                 check=False,
             )
             assert done.returncode == expect, done.stdout + done.stderr

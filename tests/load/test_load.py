@@ -11,7 +11,7 @@ from collections import Counter
 import pytest
 from load_captured import captured
 from load_page import write_result
-from load_story import Teller, both, readiness
+from load_story import CANARIES, Teller, both, readiness
 from load_tally import BROKEN
 
 pytestmark = pytest.mark.real_backend
@@ -39,10 +39,12 @@ def load(served, tmp_path_factory):
     asking = served.asking(folder)
     try:
         run = Run()
+        run.estimators = dict(zip(served.bad, MEASURES, strict=True))
         run.story = Teller(
             project,
             good=served.good,
             bad=served.bad,
+            late=next(release for release, name in run.estimators.items() if name == "Late"),
             seconds=SECONDS,
             kill_seconds=KILL_SECONDS,
             canary_seconds=CANARY_SECONDS,
@@ -58,7 +60,6 @@ def load(served, tmp_path_factory):
     folder = project.folder / ".interlock" / "captures"
     run.captured = captured(folder, run.client, served.expected)
     run.folder = folder
-    run.estimators = dict(zip(served.bad, MEASURES, strict=True))
     write_result(run, SECONDS, KILL_SECONDS)
     return run
 
@@ -107,7 +108,7 @@ def worker_of(client, place, number):
 
 def test_every_bad_canary_is_taken_out_by_what_it_does(load):
     """By itself, and for the reason that it is bad."""
-    assert len(load.story.canaries) >= 2
+    assert len(load.story.canaries) >= CANARIES
     for release, reason, _ in load.story.canaries:
         assert f"{MEASURES[load.estimators[release]]} is " in reason
 

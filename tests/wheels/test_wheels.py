@@ -44,7 +44,7 @@ def run(*command, cwd, expect=0):
         env={**environ, "INTERLOCK_ACTOR": "dana"},
         capture_output=True,
         text=True,
-        timeout=600,
+        timeout=1500,
         check=False,
     )
     assert done.returncode == expect, done.stdout + done.stderr

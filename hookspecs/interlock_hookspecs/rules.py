@@ -63,6 +63,7 @@ _hookspec = pluggy.HookspecMarker(PROJECT)
 _SPEC = "_interlock_spec"
 _CONTRACT = "_interlock_contract"
 _KINDS = "_interlock_kinds"
+_MEASURES = "_interlock_measures"
 _LEFT_OUT = "hooks_left_out"
 
 
@@ -181,7 +182,12 @@ def spec_of(function: Callable[..., Any]) -> Spec | None:
 
 
 @dataclass_transform(kw_only_default=True, eq_default=False, field_specifiers=(attrs.field,))
-def plugin(*, contract: str, kinds: tuple[str, ...] | None = None) -> Callable[[type[T]], type[T]]:
+def plugin(
+    *,
+    contract: str,
+    kinds: tuple[str, ...] | None = None,
+    measures: Mapping[str, tuple[str, ...]] | tuple[str, ...] | None = None,
+) -> Callable[[type[T]], type[T]]:
     """Make a class a plugin: its fields are its settings, its hook implementations its work.
 
     Two instances never compare equal (pluggy refuses to register two that do), fields are
@@ -191,6 +197,9 @@ def plugin(*, contract: str, kinds: tuple[str, ...] | None = None) -> Callable[[
         contract: the contract version that the plugin was written for, for example ``"1.0"``.
         kinds: the kinds of task that it serves; a stack whose task is of another is refused when
             it loads. None for a plugin to which the kind makes no difference.
+        measures: every name that a check or a finding of it can have, without subjects; by kind of
+            task where that makes a difference. A bound on any other is then refused before
+            anything runs. None where they are not known beforehand.
 
     >>> @plugin(contract="1.0")
     ... class Echo:
@@ -202,11 +211,16 @@ def plugin(*, contract: str, kinds: tuple[str, ...] | None = None) -> Callable[[
     >>> Echo(prefix=">"), contract_of(Echo)
     (Echo(prefix='>'), '1.0')
     """
+    each = measures.values() if isinstance(measures, Mapping) else [measures or ()]
+    if any(isinstance(names, str) for names in each):
+        msg = 'measures: expected a tuple of names, as ("accuracy",)'
+        raise TypeError(msg)
 
     def make(cls: type[T]) -> type[T]:
         made = attrs.define(eq=False, kw_only=True)(cls)
         setattr(made, _CONTRACT, contract)
         setattr(made, _KINDS, kinds)
+        setattr(made, _MEASURES, measures)
         return made
 
     return make
@@ -222,6 +236,24 @@ def kinds_of(cls: type[Any]) -> tuple[str, ...] | None:
     """The kinds of task that a plugin says it serves, or None where it serves any."""
     found = getattr(cls, _KINDS, None)
     return found if isinstance(found, tuple) else None
+
+
+def measures_of(cls: type[Any], kind: str | None) -> frozenset[str] | None:
+    """Every name that a check or a finding of a plugin can have, or None where it does not say.
+
+    Args:
+        cls: a plugin's class.
+        kind: of the task; None where there is none.
+
+    >>> @plugin(contract="1.0", measures={"binary": ("roc_auc", "rows"), "regression": ("rmse",)})
+    ... class Quality:
+    ...     pass
+    >>> sorted(measures_of(Quality, "binary")), measures_of(Quality, "multiclass")
+    (['roc_auc', 'rows'], None)
+    """
+    found = getattr(cls, _MEASURES, None)
+    names = found.get(kind) if isinstance(found, Mapping) else found
+    return None if names is None else frozenset(names)
 
 
 def left_out(instance: object) -> frozenset[str]:

@@ -123,6 +123,11 @@ class NamesNoColumn(Changes):
         return attrs.evolve(finding, subject="")
 
 
+@plugin(contract="1.0", measures=("accuracy",))
+class FindsMoreThanItSays(AcmeMonitor):
+    pass
+
+
 class HasNoReason(Changes):
     def change(self, finding):
         return attrs.evolve(finding, reason="")
@@ -239,6 +244,8 @@ MUTANTS = [
     (CountsValuesAsServed, "the_window_is_the_one_asked", "of 500 rows"),
     (CountsCells, "the_window_is_the_one_asked", "of 500 rows"),
     (NamesNoColumn, "a_finding_has_a_label_of_its_own", "two findings are called mean_shift"),
+    (FindsMoreThanItSays, "a_finding_has_a_label_of_its_own",
+     "mean_shift is not in its measures"),
     (HasNoReason, "a_status_says_what_it_means", "is unmeasured and does not say why"),
     (AlertsOnABarePValue, "a_status_says_what_it_means", "alerts without an effect size"),
     (AlertsWithoutAThreshold, "a_status_says_what_it_means", "alerts without a threshold"),

@@ -51,6 +51,11 @@ class PutsTheSubjectIntoTheName(Changes):
         return attrs.evolve(check, name="accuracy[all]")
 
 
+@plugin(contract="1.0", measures={"binary": ("nulls",)})
+class MeasuresMoreThanItSays(AcmeChecks):
+    pass
+
+
 class TurnsTheInterval(Changes):
     def change(self, check):
         if check.low is None:
@@ -226,6 +231,7 @@ MUTANTS = [
     (ServesNoKind, "it_measures", "serves no kind of task that works end to end"),
     (GivesAGenerator, "it_measures", "check_data gives generator, and no list"),
     (NamesNoColumn, "a_check_can_be_named", "two checks are called nulls"),
+    (MeasuresMoreThanItSays, "a_check_can_be_named", "accuracy is not in its measures"),
     (PutsTheSubjectIntoTheName, "a_check_can_be_named", "a bound cannot name it"),
     (TurnsTheInterval, "an_interval_is_one", "accuracy has its interval upside down"),
     (HasHalfAnInterval, "an_interval_is_one", "accuracy has one end of an interval"),

@@ -1,6 +1,4 @@
-"""Bounds on what nobody measures, told by ``stack check`` before a gate refuses for them."""
-
-import pytest
+"""Bounds on what nobody measures: refused before anything is trained, or told of."""
 
 TYPO = '"metrics.roc_acu" = ">= 0.7"'
 
@@ -14,24 +12,42 @@ def told(project):
 def test_a_word_that_nobody_measures_under(project):
     """With the nearest, or with who measures; and no ledger is made for it."""
     made = project(bounds='"metrcis.roc_auc" = ">= 0.7"\n"house.price" = "< 1"')
-    nearest, none = told(made)
-    assert nearest == (
-        "interlock.toml:19: metrcis.roc_auc: nobody in this stack measures as 'metrcis'; "
-        "did you mean 'metrics'?"
-    )
-    assert none.endswith("measures as 'house'; measuring here: metrics, fairness")
+    for command in (("stack", "check"), ("run",), ("run", "--until", "review")):
+        said = made(*command, expect=2).err
+        assert (
+            "interlock.toml:19: metrcis.roc_auc: nobody in this stack measures as 'metrcis'; "
+            "did you mean 'metrics'?\n"
+        ) in said
+        assert "measures as 'house'; measuring here: metrics, fairness\n" in said
     assert not (made.folder / ".interlock").exists()
+
+
+def test_a_name_that_its_plugin_never_measures(project):
+    """With the nearest for this kind of task; a subject is nobody's to doubt beforehand."""
+    typo = f'{TYPO}\n"metrics.rmse" = "<= 1"\n"fairness.selection_rate_ratio[grup]" = "> 0"'
+    made = project(bounds=typo)
+    for command in ("stack", "check"), ("run",):
+        said = made(*command, expect=2).err
+        assert (
+            "interlock.toml:19: metrics.roc_acu: metrics measures no 'roc_acu' of a binary task; "
+            "did you mean 'roc_auc'?\n"
+        ) in said
+        assert "metrics measures no 'rmse' of a binary task; it measures accuracy, brier" in said
+        assert "selection_rate_ratio" not in said
+    assert not (made.folder / ".interlock").exists()
+    # Whoever does not go as far as the gate is not stopped by it.
+    made("run", "--until", "validate")
 
 
 def test_a_check_that_was_never_measured(lived):
     """Its nearest in the latest runs; one that was measured is not told."""
-    lived.edit(
-        '"metrics.roc_auc" = ">= 0.9"', f'"fairness.selection_rate_ratio[group]" = "> 0"\n{TYPO}'
-    )
+    ratio = '"fairness.selection_rate_ratio[{}]" = "> 0"'
+    both = "\n".join(map(ratio.format, ("group", "grup")))
+    lived.edit('"metrics.roc_auc" = ">= 0.9"', both)
     (line,) = told(lived)
     assert line == (
-        "interlock.toml:20: metrics.roc_acu: metrics has measured no 'roc_acu' so far; "
-        "did you mean 'roc_auc'?"
+        "interlock.toml:20: fairness.selection_rate_ratio[grup]: fairness has measured no "
+        "'selection_rate_ratio[grup]' so far; did you mean 'selection_rate_ratio[group]'?"
     )
 
 
@@ -44,7 +60,7 @@ def test_a_run_that_ended_early_tells_nothing(project):
 
 def test_a_task_of_another_kind_is_measured_otherwise(lived):
     """What the latest runs of a binary task measured says nothing of a regression."""
-    lived.edit('"metrics.roc_auc" = ">= 0.9"', '"metrics.rmse" = "<= 1"')
+    lived.edit('"metrics.roc_auc" = ">= 0.9"', '"metrics.nulls[why]" = "<= 1"')
     assert len(told(lived)) == 1
     lived.edit('kind = "binary"\npositive = 1', 'kind = "regression"')
     assert told(lived) == []
@@ -74,9 +90,25 @@ def test_a_slip_in_a_bound_of_a_monitor(project):
     assert "bounds: 'acuracy' is no measure; did you mean 'accuracy'?" in said.err
 
 
-@pytest.mark.parametrize("key", ["performance.acuracy", "drift.psi[scor]"])
-def test_a_slip_in_a_bound_of_a_rollout(project, ask, rows, until, key):
+def test_a_bound_of_a_rollout_on_what_its_monitor_never_finds(project):
+    """Refused where the run goes as far as the endpoint."""
+    made = project()
+    with (made.folder / "interlock.toml").open("a") as file:
+        file.write(
+            '\n[stack.dev.rollout]\nstrategy = "blue-green"\n'
+            '[stack.dev.rollout.bounds]\n"performance.acuracy" = "> 0"\n"drift.ks[x]" = "< 1"\n'
+        )
+    for command in ("stack", "check"), ("run",):
+        said = made(*command, expect=2).err
+        assert "performance.acuracy: performance measures no 'acuracy' of a binary task" in said
+        assert "; did you mean 'accuracy'?" in said
+        assert "drift.ks" not in said
+    made("run", "--until", "review")
+
+
+def test_a_slip_in_a_bound_of_a_rollout(project, ask, rows, until):
     """Told once a window has shown what its monitor finds."""
+    key = "drift.psi[scor]"
     made = project()
     with (made.folder / "interlock.toml").open("a") as file:
         file.write(

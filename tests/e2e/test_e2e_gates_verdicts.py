@@ -147,8 +147,9 @@ def test_a_card_that_cannot_be_written_refuses(refused, hook):
 
 
 def test_a_bound_that_nobody_measured_refuses(refused):
-    """What was not measured does not pass."""
-    refused("nobody measured metrics.roc_auk", bounds='"metrics.roc_auk" = ">= 0.5"')
+    """What was not measured does not pass, where no plugin said beforehand that it cannot be."""
+    module = MEASURES.format(check='Check(name="loss", value=0.5)')
+    refused("nobody measured project.los,", module=module, bounds='"project.los" = "<= 1"')
 
 
 def test_a_check_without_a_value_refuses(refused):
@@ -180,7 +181,9 @@ def test_a_check_of_the_project_does_not_satisfy_an_included_bound(included):
              'Check(name="metrics.roc_auc", value=1.0, n=9)']  # fmt: skip
     tried = included(module=MEASURES.format(check=", ".join(names)), bounds="")
     tried.edit('validate = ["metrics", "fairness"]', 'validate = ["fairness"]')
-    said = tried("run", expect=3)
+    assert "nobody in this stack measures as 'metrics'" in tried("run", expect=2).err
+    tried("run", "--until", "validate")
+    said = tried("review", expect=3)
     assert "nobody measured metrics.roc_auc" in said.err
     assert tried.events("review.held")[0]["outcome"] == "refused"
 

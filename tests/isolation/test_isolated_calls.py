@@ -28,6 +28,7 @@ from interlock_hookspecs import (
     contract_of,
     kinds_of,
     left_out,
+    measures_of,
 )
 from interlock_hookspecs.conformance import LocalWorkspace
 from interlock_hookspecs.form import breaches, implementations
@@ -50,6 +51,8 @@ def test_the_class_here_has_the_form_of_the_one_there(worker):
     """Contract, kinds, hooks with their own parameters, settings with defaults and docs."""
     cls = worker().plugin_class()
     assert (contract_of(cls), kinds_of(cls)) == ("1.0", ("binary", "regression"))
+    assert measures_of(cls, "binary") == {"size"}
+    assert measures_of(cls, "regression") is None
     assert cls.__doc__ == "Does what it is told."
     assert list(breaches(cls, "validate")) == []
     assert {"check_data", "set_alias", "build_profile"} <= implementations(cls).keys()

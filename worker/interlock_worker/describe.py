@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from importlib import metadata
 from typing import Any
 
@@ -44,6 +44,7 @@ def describe(cls: type[Any], entry_point: metadata.EntryPoint) -> dict[str, Any]
         "target": entry_point.value,
         "contract": contract_of(cls),
         "kinds": kinds_of(cls),
+        "measures": _measures(cls),
         "contract_there": CONTRACT_VERSION,
         "version": brought.version if brought else "0",
         "distribution": brought.name if brought else "unknown",
@@ -52,6 +53,14 @@ def describe(cls: type[Any], entry_point: metadata.EntryPoint) -> dict[str, Any]
         "fields": fields_text(cls) if attrs.has(cls) else [],
         "hooks": [_hook(name, function, mark) for name, function, mark in _implementations(cls)],
     }
+
+
+def _measures(cls: type[Any]) -> dict[str, list[str]] | list[str] | None:
+    """What it says it measures: read as it stands, whichever contract is installed here."""
+    found = getattr(cls, f"_{PROJECT}_measures", None)
+    if isinstance(found, Mapping):
+        return {kind: list(names) for kind, names in found.items()}
+    return None if found is None else list(found)
 
 
 def _implementations(cls: type[Any]) -> Iterator[tuple[str, Callable[..., Any], dict[str, Any]]]:

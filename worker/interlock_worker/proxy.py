@@ -87,9 +87,15 @@ def proxy_class(description: Mapping[str, Any], hands: Hands) -> type[Any]:
     cls = type(_identifier(description["name"]), (), namespace)
     if description["contract"] is None:
         return cls
-    kinds = description["kinds"]
+    kinds, measures = description["kinds"], description.get("measures")
+    if isinstance(measures, dict):
+        measures = {kind: tuple(names) for kind, names in measures.items()}
+    elif measures is not None:
+        measures = tuple(measures)
     made: type[Any] = plugin(
-        contract=description["contract"], kinds=tuple(kinds) if kinds is not None else None
+        contract=description["contract"],
+        kinds=tuple(kinds) if kinds is not None else None,
+        measures=measures,
     )(cls)
     return made
 

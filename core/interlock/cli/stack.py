@@ -42,9 +42,10 @@ def show(chosen: Chosen, *, origin: bool, as_json: bool) -> int:
 def check(chosen: Chosen) -> int:
     """Load the stack and every plugin that it names; report every mistake at once.
 
-    It warns of bounds on what nobody measures, as far as plugins' words and the latest runs tell.
+    A bound on what no plugin of the stack measures is a mistake. It warns of one on what nobody
+    measured so far, where a plugin does not state what it measures.
     """
-    from interlock.lifecycle.bounds import unmeasured
+    from interlock.lifecycle.bounds import refuse_unmeasurable, unmeasured
     from interlock_hookspecs.form import contract
 
     session = chosen.opened()
@@ -64,6 +65,7 @@ def check(chosen: Chosen) -> int:
             f"{click.style('!', fg='yellow')} the policy has no bounds: nothing will be released",
             err=True,
         )
+    refuse_unmeasurable(session)
     for line in unmeasured(session):
         click.echo(f"{click.style('!', fg='yellow')} {line}", err=True)
     return 0

@@ -1,7 +1,8 @@
 """Bounds of a policy and a rollout on what nobody measures, as far as it can be told beforehand.
 
-A plugin does not say what it will measure. So the word in front of a bound's key is held against
-the stack's plugins, and the rest against what these plugins measured in the latest runs.
+The word in front of a bound's key is held against the stack's plugins, and the rest against the
+measures that these state. What a plugin does not state is held against what it measured in the
+latest runs: that is a doubt, and no mistake.
 """
 
 from __future__ import annotations
@@ -9,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from interlock.errors import InterlockError
+from interlock.errors import InterlockError, StackError
 from interlock.stack.problems import nearest
+from interlock_hookspecs import measures_of
 
 if TYPE_CHECKING:
     from interlock.ledger import Ledger
@@ -21,10 +23,36 @@ _LOOKED_AT = 5
 _WINDOWS = 20
 
 
-def unmeasured(session: Session) -> Iterator[str]:
-    """What bounds name that nobody measures, each in a line, with the nearest that somebody does.
+def refuse_unmeasurable(session: Session, *, deployed: bool = True) -> None:
+    """Before anything is trained that a gate would refuse for a name.
 
-    Without a ledger, only the words are looked at; nothing is made and nothing is warned of.
+    Args:
+        session: the opened stack.
+        deployed: whether bounds of the rollout are looked at, too.
+
+    Raises:
+        StackError: bounds are on what nobody in the stack measures, whatever the rows.
+    """
+    makers = _measuring(session)
+    found = []
+    for bound in session.stack.policy.bounds:
+        wrong = _of_nobody(bound, makers) or _never(session, bound.key, makers)
+        if wrong:
+            found.append(f"{_place(session, f'policy.bounds.{bound.key}')}: {bound.key}: {wrong}")
+    if deployed and session.stack.rollout.bounds:
+        watching = {maker.word: maker for maker in _monitoring(session)}
+        for watched in session.stack.rollout.bounds:
+            wrong = _never(session, watched.key, watching)
+            if wrong:
+                found.append(f"{_rollout_place(session, watched.key)}: {watched.key}: {wrong}")
+    if found:
+        raise StackError(tuple(found))
+
+
+def unmeasured(session: Session) -> Iterator[str]:
+    """What bounds name that nobody measured so far, each in a line, with the nearest that one did.
+
+    Without a ledger there is nothing to tell by; nothing is made and nothing is warned of.
     """
     makers = _measuring(session)
     known: dict[str, set[str]] = {}
@@ -34,19 +62,22 @@ def unmeasured(session: Session) -> Iterator[str]:
             known = _checks(session, ledger, makers)
             found = _findings(session, ledger) if session.stack.rollout.bounds else {}
     for bound in session.stack.policy.bounds:
-        wrong = _of_nobody(bound, makers) or _of_nothing(bound.key, known)
+        wrong = _of_nothing(bound.key, known)
         if wrong:
             yield f"{_place(session, f'policy.bounds.{bound.key}')}: {bound.key}: {wrong}"
     for watched in session.stack.rollout.bounds:
         # A monitor may have found nothing of a kind yet: only what reads as a slip is told.
         wrong = _of_nothing(watched.key, found)
         if "did you mean" in wrong:
-            key = f"stack.{session.stack.name}.rollout.bounds.{watched.key}"
-            yield f"{_place(session, key)}: {watched.key}: {wrong}"
+            yield f"{_rollout_place(session, watched.key)}: {watched.key}: {wrong}"
 
 
 def _place(session: Session, key: str) -> str:
     return str(session.stack.origins.get(key, session.stack.file.name))
+
+
+def _rollout_place(session: Session, key: str) -> str:
+    return _place(session, f"stack.{session.stack.name}.rollout.bounds.{key}")
 
 
 def _measuring(session: Session) -> dict[str, Maker]:
@@ -68,6 +99,26 @@ def _of_nobody(bound: Bound, makers: Mapping[str, Maker]) -> str:
     if bound.included and maker.plugin != f"validate-{word}":
         return f"an included bound counts validate-{word} alone, and here {maker.plugin} measures"
     return ""
+
+
+def _stated(session: Session, key: str, makers: Mapping[str, Maker]) -> frozenset[str] | None:
+    """The names that whoever a bound is on states; None where nothing is stated."""
+    maker = makers.get(key.partition(".")[0])
+    # A project's module is no class, and an opener measures what core has it compare.
+    members = [member for member in session.funnel.members if member.maker == maker]
+    task = session.stack.task
+    kind = task.kind if task else None
+    return measures_of(type(members[0].plugin), kind) if members else None
+
+
+def _never(session: Session, key: str, makers: Mapping[str, Maker]) -> str:
+    word, _, label = key.partition(".")
+    name, stated = label.partition("[")[0], _stated(session, key, makers)
+    if stated is None or name in stated:
+        return ""
+    kind = f" of a {session.stack.task.kind} task" if session.stack.task else ""
+    close = nearest(name, sorted(stated)) or f"; it measures {', '.join(sorted(stated))}"
+    return f"{word} measures no {name!r}{kind}{close}"
 
 
 def _of_nothing(key: str, known: Mapping[str, set[str]]) -> str:

@@ -23,6 +23,7 @@ from interlock.errors import (
 from interlock.ids import new_id, short
 from interlock.ledger import Entry
 from interlock.lifecycle.audit import artifacts_in, keep_checkpoint
+from interlock.lifecycle.bounds import refuse_unmeasurable
 from interlock.lifecycle.context import Context, Result
 from interlock.lifecycle.endpoints import endpoint_of
 from interlock.lifecycle.facts import code_digest, run_facts
@@ -99,7 +100,10 @@ def start_run(
     # load, or whose rows are not there, leaves no run behind.
     funnel = session.funnel
     packager(session)
-    if STAGES.index(until) >= STAGES.index("deploy"):
+    deployed = STAGES.index(until) >= STAGES.index("deploy")
+    if STAGES.index(until) >= STAGES.index("review"):
+        refuse_unmeasurable(session, deployed=deployed)
+    if deployed:
         # A run that ends before does without all that serves and watches.
         from interlock.lifecycle.rollouts.begin import refuse_unable
 

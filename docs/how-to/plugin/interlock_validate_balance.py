@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-@plugin(contract="1.0", kinds=("binary", "multiclass"))
+@plugin(contract="1.0", kinds=("binary", "multiclass"), measures=("rarest_class",))
 class Balance:
     """Measures the share of the rarest class."""
 

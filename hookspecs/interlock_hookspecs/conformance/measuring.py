@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from interlock_hookspecs import Check, InvalidInput, Unsupported
+from interlock_hookspecs import Check, InvalidInput, Unsupported, measures_of
 from interlock_hookspecs.conformance.rows import MARKER, Answers, rows_of
 from interlock_hookspecs.conformance.suite import ask, has
 
@@ -12,6 +13,12 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from interlock_hookspecs import Task
+
+
+def undeclared(plugin: Any, kind: str, names: Iterable[str]) -> str:
+    """The first of some names that a plugin says it never gives; empty where there is none."""
+    declared = measures_of(type(plugin), kind)
+    return "" if declared is None else min(set(names) - declared, default="")
 
 
 def measured(

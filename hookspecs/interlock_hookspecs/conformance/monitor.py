@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from interlock_hookspecs import InvalidInput, Workspace
+from interlock_hookspecs.conformance.measuring import undeclared
 from interlock_hookspecs.conformance.rows import MARKER, kinds, rows_of, stored_otherwise
 from interlock_hookspecs.conformance.suite import another, ask, has, must_raise, needs
 from interlock_hookspecs.conformance.traffic import TrafficPromises
@@ -115,6 +116,8 @@ class MonitorSuite(TrafficPromises):
         """No two findings in a window have one name and subject."""
         for kind in kinds(plugin):
             found = found_in(plugin, window_of(kind, rows_of(kind, 500, 1)), ws)
+            wrong = undeclared(plugin, kind, (finding.name for finding in found))
+            assert not wrong, f"{wrong} is not in its measures: a bound on it is refused"
             labels = [finding.label for finding in found]
             twice = {label for label in labels if labels.count(label) > 1}
             assert not twice, f"two findings are called {min(twice, default='')}"

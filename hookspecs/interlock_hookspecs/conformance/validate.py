@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from interlock_hookspecs.conformance.hard_rows import HardRowsPromises
-from interlock_hookspecs.conformance.measuring import answered, apart, measured
+from interlock_hookspecs.conformance.measuring import answered, apart, measured, undeclared
 from interlock_hookspecs.conformance.rows import (
     MARKER,
     Answers,
@@ -55,6 +55,9 @@ class ValidateSuite(HardRowsPromises):
             for check in measured(plugin, task_of(kind)):
                 sound = check.name == check.name.strip() and not set(check.name) & set("[]\n")
                 assert sound, f"a check is called {check.name!r}: a bound cannot name it"
+            found = measured(plugin, task_of(kind), champion=Answers(kind, sign=0.5))
+            wrong = undeclared(plugin, kind, (check.name for check in found))
+            assert not wrong, f"{wrong} is not in its measures: a bound on it is refused"
 
     def test_an_interval_is_one(self, plugin: Any) -> None:
         """An interval has both ends in order, and a coverage between 0 and 1."""

@@ -75,7 +75,7 @@ def _special(
             raise ValueError(msg)
 
 
-@plugin(contract="1.0")
+@plugin(contract="1.0", measures=(*_STATISTICS, "type"))
 class Drift:
     """Profiles reference rows, and finds where a window of traffic has moved away from them."""
 

@@ -21,12 +21,14 @@ from interlock_hookspecs import (
     plugin,
     setting,
 )
+from interlock_monitor_performance.measured import METRICS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
 COVERAGE = "labelled"
 """The finding that says how much of a window has labels."""
+_MEASURES = {kind: (COVERAGE, *names) for kind, names in METRICS.items()}
 
 
 def _bounds(_instance: object, _attribute: attrs.Attribute[Any], value: Mapping[str, str]) -> None:
@@ -71,7 +73,7 @@ def _share(_instance: object, _attribute: attrs.Attribute[Any], value: float) ->
         raise ValueError(msg)
 
 
-@plugin(contract="1.0", kinds=("binary", "multiclass", "regression"))
+@plugin(contract="1.0", kinds=tuple(METRICS), measures=_MEASURES)
 class Performance:
     """Measures a window on the rows whose labels came, and says where a bound is broken."""
 
@@ -104,7 +106,7 @@ class Performance:
         if task.target is None:
             return ()
         from interlock_hookspecs import PREDICTION
-        from interlock_monitor_performance.measured import METRICS, labelled, measure
+        from interlock_monitor_performance.measured import labelled, measure
 
         report = partial(Finding, served=window.rows.num_rows, start=window.start, end=window.end)
         if task.kind not in METRICS:

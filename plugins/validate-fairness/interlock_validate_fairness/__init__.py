@@ -26,7 +26,36 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-@plugin(contract="1.0")
+_MEASURES = {
+    "binary": (
+        "selection_rate",
+        "selection_rate_difference",
+        "selection_rate_ratio",
+        "tpr",
+        "tpr_ratio",
+        "fpr",
+        "equal_opportunity_difference",
+        "equalized_odds_difference",
+        "equalized_odds_ratio",
+    ),
+    "multiclass": (
+        "accuracy",
+        "accuracy_difference",
+        "accuracy_ratio",
+        "selection_rate_difference",
+    ),
+    "regression": (
+        "mean_prediction",
+        "mean_prediction_difference",
+        "mean_error",
+        "mean_error_difference",
+        "mae",
+        "mae_difference",
+    ),
+}
+
+
+@plugin(contract="1.0", measures=_MEASURES)
 class Fairness:
     """Compares the groups of ``[task] sensitive`` on held-out rows."""
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from interlock_hookspecs import Check, Predictor, Task, hookimpl, plugin, setting
+from interlock_validate_metrics.names import MEASURES
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -24,7 +25,7 @@ def _share(_instance: object, attribute: attrs.Attribute[float], value: float) -
         raise ValueError(msg)
 
 
-@plugin(contract="1.0", kinds=("binary", "multiclass", "regression"))
+@plugin(contract="1.0", kinds=tuple(MEASURES), measures=MEASURES)
 class Metrics:
     """Measures binary, multiclass and regression models, and the rows they are fitted to."""
 

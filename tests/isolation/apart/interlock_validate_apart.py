@@ -46,7 +46,7 @@ def _even(instance, attribute, value):  # noqa: ARG001  (a validator's arguments
         raise ValueError(f"{attribute.name} is {value}: expected an even number")
 
 
-@plugin(contract="1.0", kinds=("binary", "regression"))
+@plugin(contract="1.0", kinds=("binary", "regression"), measures={"binary": ("size",)})
 class Apart:
     """Does what it is told."""
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-@plugin(contract="1.0", kinds=("binary", "multiclass"))
+@plugin(contract="1.0", kinds=("binary", "multiclass"), measures=("nulls", "accuracy"))
 class AcmeChecks:
     """The share of nulls in each feature, and the share of right answers on held-out rows."""
 

@@ -7,7 +7,7 @@ BOUNDS = """
 "metrics.accuracy" = ">= 0.999"
 "metrics.recall" = { bound = ">= 0.999", severity = "explain" }
 "metrics.precision" = { bound = ">= 0.5", on = "interval" }
-"metrics.nothing" = "<= 1"
+"metrics.nulls[nothing]" = "<= 1"
 """
 MODULE = """
 from interlock_hookspecs import Verdict, hookimpl
@@ -36,7 +36,7 @@ def test_a_program_reads_each_verdict_whole(refused):
         "metrics.accuracy": "refuse",
         "metrics.recall": "explain",
         "metrics.precision": "approve",
-        "metrics.nothing": "refuse",
+        "metrics.nulls[nothing]": "refuse",
         "season": "refuse",
     }
     accuracy = lines["metrics.accuracy"]
@@ -50,8 +50,8 @@ def test_a_program_reads_each_verdict_whole(refused):
     assert accuracy["change"].startswith("raise it by 0.")
     assert "a person approves with a reason" in lines["metrics.recall"]["change"]
     assert "the low end" in lines["metrics.precision"]["why"]
-    assert lines["metrics.nothing"]["value"] is None
-    assert "nobody measured" in lines["metrics.nothing"]["why"]
+    assert lines["metrics.nulls[nothing]"]["value"] is None
+    assert "nobody measured" in lines["metrics.nulls[nothing]"]["why"]
     assert lines["season"]["by"].startswith("project ")
     assert lines["season"]["change"] == "wait"
 

@@ -46,8 +46,8 @@ def serve_endpoint(
         Unsupported: several workers are wanted of a process that cannot be started again.
     """
     from interlock_hookspecs import RepeatableFeed, Unsupported
-    from interlock_serving.peers import Worker
     from interlock_serving.server import EndpointServer
+    from interlock_serving.workers.peers import Worker
 
     worker = Worker.of_this_process()
     if worker is not None or not settings.has_supervisor:
@@ -58,7 +58,7 @@ def serve_endpoint(
             "workers are processes like this one, which cannot be started again: with python = ... "
             "or outside of core it serves with workers = 1, and without supervised"
         )
-    from interlock_serving.supervisor import Supervisor
+    from interlock_serving.workers.supervisor import Supervisor
 
     Supervisor(settings, feed, feed.command, ws.log).run()
 

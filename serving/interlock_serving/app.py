@@ -11,14 +11,17 @@ import attrs
 import orjson
 
 from interlock_hookspecs import Endpoint, InvalidInput, NotFound, PluginError, Unavailable
-from interlock_serving.answers import Answer
-from interlock_serving.asgi import Body, Receive, Scope, Send
-from interlock_serving.batching import Batcher
-from interlock_serving.binary import split, wanted
-from interlock_serving.exchange import Exchange, HTTPError
-from interlock_serving.forms import Forms
-from interlock_serving.matrix import Values
-from interlock_serving.protocol import (
+from interlock_serving.http.asgi import Receive, Scope, Send
+from interlock_serving.http.exchange import Exchange, HTTPError
+from interlock_serving.http.request import Request
+from interlock_serving.models.batching import Batcher
+from interlock_serving.models.routing import Draws, Router
+from interlock_serving.models.waiting import Expired, Overloaded
+from interlock_serving.v2.answers import Answer
+from interlock_serving.v2.binary import Body, split, wanted
+from interlock_serving.v2.forms import Forms
+from interlock_serving.v2.matrix import Values
+from interlock_serving.v2.protocol import (
     Envelope,
     Query,
     TooLarge,
@@ -29,11 +32,8 @@ from interlock_serving.protocol import (
     read_outputs,
     shown,
 )
-from interlock_serving.records import read_records, write_records
-from interlock_serving.request import Request
-from interlock_serving.routing import Draws, Router
-from interlock_serving.waiting import Expired, Overloaded
-from interlock_serving.writing import write_answer
+from interlock_serving.v2.records import read_records, write_records
+from interlock_serving.v2.writing import write_answer
 
 if TYPE_CHECKING:
     import logging

@@ -16,16 +16,16 @@ import uvicorn
 
 from interlock_hookspecs import CaptureSink, Endpoint, OpenTarget, TargetFeed
 from interlock_serving.app import App
-from interlock_serving.batching import Batcher
-from interlock_serving.layers import layered
-from interlock_serving.limits import Guard, guarded
-from interlock_serving.listening import BACKLOG, address_of, claim, listen, port_taken_over
-from interlock_serving.peers import Peers, Worker
-from interlock_serving.private import private
-from interlock_serving.routing import Router, dropped, route
-from interlock_serving.signals import heard
-from interlock_serving.tls import renew, server_context
-from interlock_serving.totals import Totals
+from interlock_serving.layered import layered
+from interlock_serving.models.batching import Batcher
+from interlock_serving.models.private import private
+from interlock_serving.models.routing import Router, dropped, route
+from interlock_serving.wire.limits import Guard, guarded
+from interlock_serving.wire.listening import BACKLOG, address_of, claim, listen, port_taken_over
+from interlock_serving.wire.tls import renew, server_context
+from interlock_serving.workers.peers import Peers, Worker
+from interlock_serving.workers.signals import heard
+from interlock_serving.workers.totals import Totals
 
 if TYPE_CHECKING:
     import logging

@@ -94,7 +94,7 @@ def _connection(
     if certificate is None:
         # It was started with other settings: whoever signed its certificate may be known here.
         return http.client.HTTPSConnection(host, port, timeout=_SECONDS)
-    from interlock_serving.tls import client_context
+    from interlock_serving.wire.tls import client_context
 
     context = client_context(certificate)
     return http.client.HTTPSConnection(host, port, timeout=_SECONDS, context=context)

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from asking import ROW
 
-from interlock_serving.rpc.schema import SERVICE, methods
+from interlock_serving.rpc.schema import methods
+from interlock_serving.v2.protocol import SERVICE
 
 ROWS = [ROW, {"age": 20, "income": None, "city": ""}]
 DTYPES = {"INT64": "<i8", "FP64": "<f8"}

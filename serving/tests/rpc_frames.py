@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from interlock_serving.rpc.schema import SERVICE
+from interlock_serving.v2.protocol import SERVICE
 
 MOST = 2**31 - 1
 """Bytes that a client may say it takes."""

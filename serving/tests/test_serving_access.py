@@ -7,7 +7,7 @@ from asking import INFER, MODEL, ROW
 
 from interlock_hookspecs import InvalidInput, Secret
 from interlock_serving import ServerSettings, serve_endpoint
-from interlock_serving.rates import Rates
+from interlock_serving.layers.rates import Rates
 
 MOBILE, BATCH, PROBE = ("mobile-0123456789", "batch-0123456789ab", "probe-0123456789ab")
 KEYS = {"mobile": Secret(MOBILE), "batch": Secret(BATCH), "probe": Secret(PROBE)}

@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from interlock_hookspecs import Field, InvalidInput, Signature
-from interlock_serving.binary import split, wanted
-from interlock_serving.columns import Columns
-from interlock_serving.protocol import read_columns, read_envelope
+from interlock_serving.v2.binary import split, wanted
+from interlock_serving.v2.columns import Columns
+from interlock_serving.v2.protocol import read_columns, read_envelope
 
 TYPES = {
     "BOOL": (pa.bool_(), "?"),

@@ -6,8 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from interlock_serving.connection import Connection
-from interlock_serving.cycle import Cycle
+from interlock_serving.wire.connection import Connection
+from interlock_serving.wire.cycle import Cycle
 
 
 class Clock:

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from asking import INFER, ROW, tensors, wait_until
 
-from interlock_serving import writing
-from interlock_serving.direct import DirectCycle
+from interlock_serving.v2 import writing
+from interlock_serving.wire.direct import DirectCycle
 
 pytestmark = pytest.mark.real_backend
 
@@ -158,7 +158,7 @@ def noted(endpoint):
 def test_a_caller_over_its_rate_is_told_so(serving, target, direct, monkeypatch):
     """And one whose key is none is not let in, however often it asks."""
     at_once = SimpleNamespace(monotonic=lambda: 0.0)
-    monkeypatch.setattr("interlock_serving.access.time", at_once)
+    monkeypatch.setattr("interlock_serving.layers.access.time", at_once)
     settings = {"api_keys": {"mobile": KEY}, "rate_limit": 3.0}
     with serving(target(1), **settings) as client, connected(client) as (link, stream):
         answers = []
@@ -271,7 +271,7 @@ def test_an_observer_that_fails_keeps_no_answer_back(
         if direct:
             raise ZeroDivisionError
 
-    monkeypatch.setattr("interlock_serving.access_log.access_log", lambda *_: failing)
+    monkeypatch.setattr("interlock_serving.layers.access_log.access_log", lambda *_: failing)
     model = logistic(1.0)
     with (
         serving(target(1, model), access_log=tmp_path / "log") as client,

@@ -15,9 +15,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from interlock_hookspecs import Field, InvalidInput, Signature
-from interlock_serving.columns import Columns
-from interlock_serving.forms import Forms
-from interlock_serving.protocol import Query, read_columns, read_envelope
+from interlock_serving.v2.columns import Columns
+from interlock_serving.v2.forms import Forms
+from interlock_serving.v2.protocol import Query, read_columns, read_envelope
 
 NUMBERS = itertools.count()
 

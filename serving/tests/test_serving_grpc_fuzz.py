@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from rpc_client import ROWS, channel, methods, request
 
 from interlock_hookspecs import Field, InvalidInput, Signature
-from interlock_serving.column import DATATYPES
-from interlock_serving.columns import Columns
-from interlock_serving.protocol import read_columns
 from interlock_serving.rpc.messages import read_message
+from interlock_serving.v2.column import DATATYPES
+from interlock_serving.v2.columns import Columns
+from interlock_serving.v2.protocol import read_columns
 
 pytestmark = pytest.mark.real_backend
 

@@ -13,9 +13,9 @@ from asking import INFER, ROW
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from interlock_serving.asgi import REQUEST
-from interlock_serving.heads import Heads
-from interlock_serving.request import request_of
+from interlock_serving.http.asgi import REQUEST
+from interlock_serving.http.request import request_of
+from interlock_serving.wire.heads import Heads
 
 pytestmark = pytest.mark.real_backend
 

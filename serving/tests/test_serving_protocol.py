@@ -10,9 +10,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from interlock_hookspecs import Field, InvalidInput, Signature, Unsupported, fields_of
-from interlock_serving.column import datatype_of
-from interlock_serving.columns import Columns
-from interlock_serving.protocol import read_columns, read_envelope, read_outputs
+from interlock_serving.v2.column import datatype_of
+from interlock_serving.v2.columns import Columns
+from interlock_serving.v2.protocol import read_columns, read_envelope, read_outputs
 
 KINDS = {
     "bool": (pa.bool_(), st.booleans()),

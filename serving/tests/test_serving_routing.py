@@ -8,7 +8,7 @@ import threading
 import pytest
 from asking import INFER, ROW, held, model_threads, outputs, wait_until
 
-from interlock_serving.routing import Draws, Router
+from interlock_serving.models.routing import Draws, Router
 
 pytestmark = pytest.mark.real_backend
 

@@ -13,12 +13,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from interlock_hookspecs import Field, InvalidInput, Signature
-from interlock_serving.binary import split
-from interlock_serving.matrix import Matrix
-from interlock_serving.protocol import Query, read_columns, read_envelope
-from interlock_serving.recording import Recorder
-from interlock_serving.scoring import ModelFailed, Pace, Scorer
-from interlock_serving.writing import write_answer
+from interlock_serving.models.recording import Recorder
+from interlock_serving.models.scoring import ModelFailed, Pace, Scorer
+from interlock_serving.v2.binary import split
+from interlock_serving.v2.matrix import Matrix
+from interlock_serving.v2.protocol import Query, read_columns, read_envelope
+from interlock_serving.v2.writing import write_answer
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 easy = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])

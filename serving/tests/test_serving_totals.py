@@ -7,9 +7,9 @@ import sys
 
 import pytest
 
-from interlock_serving import merged
-from interlock_serving.slots import Slot
-from interlock_serving.totals import Totals
+from interlock_serving.workers import merged
+from interlock_serving.workers.slots import Slot
+from interlock_serving.workers.totals import Totals
 
 
 @pytest.fixture
@@ -144,7 +144,7 @@ def test_sums_of_fractions_are_the_same_whoever_is_asked(slots):
 
 WRITER = """
 import sys
-from interlock_serving.slots import Slot
+from interlock_serving.workers.slots import Slot
 slot = Slot(int(sys.argv[1]))
 number = int(slot.read() or b"0")
 while True:

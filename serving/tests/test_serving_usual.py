@@ -6,9 +6,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from interlock_hookspecs import Field, InvalidInput, Signature
-from interlock_serving.columns import Columns
-from interlock_serving.matrix import Matrix
-from interlock_serving.protocol import read_columns, read_envelope
+from interlock_serving.v2.columns import Columns
+from interlock_serving.v2.matrix import Matrix
+from interlock_serving.v2.protocol import read_columns, read_envelope
 
 KINDS = {"a": "double", "b": "double", "n": "int32", "s": "string", "t": "bool"}
 DATATYPES = {"double": "FP64", "int32": "INT32", "string": "BYTES", "bool": "BOOL"}

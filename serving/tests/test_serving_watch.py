@@ -19,10 +19,10 @@ from rpc_client import channel, refused
 
 from interlock_hookspecs import Capture, CaptureBatch, InvalidInput, Secret, Unavailable
 from interlock_serving import ServerSettings
-from interlock_serving.layers import layered
-from interlock_serving.observe import route_of
-from interlock_serving.peers import Peers
-from interlock_serving.private import PrivateCaptures, private
+from interlock_serving.layered import layered
+from interlock_serving.layers.observe import route_of
+from interlock_serving.models.private import PrivateCaptures, private
+from interlock_serving.workers.peers import Peers
 
 KEY = "mobile-0123456789"
 

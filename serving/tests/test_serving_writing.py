@@ -8,9 +8,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from interlock_serving.answers import Answer, Numbers, Tables
-from interlock_serving.protocol import is_request_id
-from interlock_serving.writing import write_answer
+from interlock_serving.v2.answers import Answer, Numbers, Tables
+from interlock_serving.v2.protocol import is_request_id
+from interlock_serving.v2.writing import write_answer
 
 TEXTS = st.text(max_size=6) | st.sampled_from(["%", "%d%b%%", '"', "\\", "ü,]", "a,b"])
 IDS = st.from_regex(r"[\x21-\x7e]{1,12}", fullmatch=True) | st.sampled_from(["%s", '","x":"'])

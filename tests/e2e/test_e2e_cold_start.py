@@ -32,8 +32,8 @@ AFTER = {
     "interlock_hookspecs.happened",  # an event that it writes
     "interlock_hookspecs.versions",
     "interlock_hookspecs.windows",
-    "interlock_serving.access",  # callers with keys
-    "interlock_serving.observe",  # metrics, traces, a log of requests
+    "interlock_serving.layers.access",  # callers with keys
+    "interlock_serving.layers.observe",  # metrics, traces, a log of requests
 }
 """What a server that is ready may still import by itself, as it does Arrow."""
 IMPORTED = re.compile(r"import time: +\d+ \| +\d+ \| +(\S+)")

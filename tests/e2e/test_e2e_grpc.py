@@ -7,7 +7,8 @@ from urllib.parse import urlsplit
 import grpc
 import pytest
 
-from interlock_serving.rpc.schema import SERVICE, methods
+from interlock_serving.rpc.schema import methods
+from interlock_serving.v2.protocol import SERVICE
 
 pytestmark = pytest.mark.real_backend
 BOTH = """

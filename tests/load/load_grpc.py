@@ -17,7 +17,8 @@ import grpc
 import grpc.aio
 from load_tally import BROKEN, Asker, Tally
 
-from interlock_serving.rpc.schema import SERVICE, methods
+from interlock_serving.rpc.schema import methods
+from interlock_serving.v2.protocol import SERVICE
 
 _AGAIN_SECONDS = 0.02
 _OPTIONS = (("grpc.use_local_subchannel_pool", 1), ("grpc.enable_retries", 0))

@@ -9,11 +9,17 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from interlock_hookspecs import InvalidInput, NotFound, PluginError, Unavailable
-from interlock_serving.access import Access, Refusal, admit
 from interlock_serving.app import App, server
-from interlock_serving.ids import new_id
-from interlock_serving.observe import Observer, Watch
-from interlock_serving.protocol import (
+from interlock_serving.http.ids import new_id
+from interlock_serving.http.request import STICKY
+from interlock_serving.layers.access import Access, Refusal, admit
+from interlock_serving.layers.observe import Observer, Watch
+from interlock_serving.models.waiting import Expired, Overloaded
+from interlock_serving.rpc.messages import read_message, write_message
+from interlock_serving.rpc.schema import Method, methods
+from interlock_serving.rpc.scope import header_of, scope_of
+from interlock_serving.v2.protocol import (
+    SERVICE,
     is_request_id,
     nearest,
     read_columns,
@@ -21,14 +27,9 @@ from interlock_serving.protocol import (
     shown,
     sticky_share,
 )
-from interlock_serving.request import STICKY
-from interlock_serving.rpc.messages import read_message, write_message
-from interlock_serving.rpc.schema import SERVICE, Method, methods
-from interlock_serving.rpc.scope import header_of, scope_of
-from interlock_serving.waiting import Expired, Overloaded
 
 if TYPE_CHECKING:
-    from interlock_serving.asgi import Scope
+    from interlock_serving.http.asgi import Scope
     from interlock_serving.rpc.taking import Taking
     from interlock_serving.settings import Right
 

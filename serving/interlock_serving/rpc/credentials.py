@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from interlock_hookspecs import PluginError, Unavailable, reveal
-from interlock_serving.tls import server_context, stamps
+from interlock_serving.wire.tls import server_context, stamps
 
 if TYPE_CHECKING:
     import logging

@@ -8,16 +8,17 @@ import traceback
 from typing import TYPE_CHECKING, Any
 
 from interlock_hookspecs import Unavailable
-from interlock_serving.limits import HEADER_BYTES, Guard
-from interlock_serving.listening import claim, named, reachable
 from interlock_serving.rpc.credentials import credentials
-from interlock_serving.rpc.schema import SERVICE, methods
+from interlock_serving.rpc.schema import methods
 from interlock_serving.rpc.taking import Taking
+from interlock_serving.v2.protocol import SERVICE
+from interlock_serving.wire.limits import HEADER_BYTES, Guard
+from interlock_serving.wire.listening import claim, named, reachable
 
 if TYPE_CHECKING:
-    from interlock_serving.peers import Worker
     from interlock_serving.rpc.calls import Calls
     from interlock_serving.settings import ServerSettings
+    from interlock_serving.workers.peers import Worker
 
 _GRPC = "grpc._cython.cygrpc"
 _ANSWERING = ("_finish_handler_with_unary_response", "_send_error_status_from_server")

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from interlock_hookspecs import InvalidInput, Release
-from interlock_serving.binary import DTYPES, decoded, encoded
-from interlock_serving.protocol import Envelope, envelope_of, shown
 from interlock_serving.rpc.schema import methods
+from interlock_serving.v2.binary import DTYPES, decoded, encoded
+from interlock_serving.v2.protocol import Envelope, envelope_of, shown
 
 if TYPE_CHECKING:
-    from interlock_serving.answers import Answer
+    from interlock_serving.v2.answers import Answer
 
 _FIELDS: Mapping[str, str] = {
     "BOOL": "bool_contents",

@@ -13,7 +13,7 @@ from typing import Any
 
 import attrs
 
-SERVICE = "inference.GRPCInferenceService"
+from interlock_serving.v2.protocol import SERVICE
 
 
 @attrs.frozen

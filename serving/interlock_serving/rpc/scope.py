@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from interlock_serving.asgi import PEER
+from interlock_serving.http.asgi import PEER
 
 if TYPE_CHECKING:
-    from interlock_serving.asgi import Scope
+    from interlock_serving.http.asgi import Scope
 
 
 def scope_of(context: Any, path: str, scheme: str) -> Scope:
@@ -58,7 +58,7 @@ def client_of(peer: str) -> tuple[str, int] | None:
 
 
 def _peer_name(shown: Any) -> str | None:
-    """The name in a client's certificate, as `interlock_serving.tls.peer_name` finds it.
+    """The name in a client's certificate, as `interlock_serving.wire.tls.peer_name` finds it.
 
     Args:
         shown: gRPC's properties of the other side, a list of bytes each.

@@ -20,7 +20,7 @@ from interlock_deploy_seldon.mlserver.process import (
 )
 from interlock_deploy_seldon.mlserver.repository import Repository
 from interlock_hookspecs import CaptureSink, Endpoint, InvalidInput, TargetFeed, Unavailable
-from interlock_serving.peers import ENVIRONMENT as WORKER
+from interlock_serving.workers.peers import ENVIRONMENT as WORKER
 
 if TYPE_CHECKING:
     from interlock_deploy_seldon.mlserver.settings import MLServerSettings

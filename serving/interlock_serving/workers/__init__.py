@@ -1,0 +1,1 @@
+"""An endpoint of several processes: started, replaced, and counted as one."""

@@ -211,6 +211,7 @@ def test_monitoring_goes_on_where_the_furthest_window_ended(open_ledger):
         ledger.append("p", "window.monitored", f"window-{number}", payload)
     assert ledger.reads.last_window_end("p", "dev", "e", now=NOON) == 2018
     assert ledger.reads.last_window_end("p", "prod", "e", now=NOON) is None
+    assert ledger.reads.last_window_end("p", "dev", "e", now=NOON, far=2017) == 2017
 
 
 def test_a_window_that_ends_in_the_future_is_nowhere_to_go_on_from(open_ledger):

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from interlock.errors import UsageError
-from interlock.lifecycle.split import split_rows
+from interlock.lifecycle.split import split_rows, uneven
 from interlock_hookspecs import Task
 
 
@@ -91,3 +91,19 @@ def test_too_few_rows_to_split_are_refused():
     """A single row cannot be on both sides."""
     with pytest.raises(UsageError, match="leaves no"):
         split_rows(pa.table({"id": [1]}), task(id="id"), "p")
+
+
+def test_a_cut_in_time_that_is_far_from_what_is_wished_is_said():
+    """One row with a year far ahead is all that is held out; a near cut is not told."""
+    timed = task(time="year", split="time", holdout=0.25)
+    slip = pa.table({"year": [2015] * 99 + [99_999]})
+    said = uneven(split_rows(slip, timed, "p")[1], 100, timed)
+    assert said == (
+        "split = 'time' holds out 1 of 100 rows, not 25%: 'year' is 99999 or later in them"
+    )
+    last = pa.table({"year": [2015] * 5 + [2016] * 95})
+    assert "95 of 100" in uneven(split_rows(last, timed, "p")[1], 100, timed)
+    even = pa.table({"year": [2015] * 70 + [2016] * 30})
+    assert uneven(split_rows(even, timed, "p")[1], 100, timed) == ""
+    hashed = task(id="id", holdout=0.25)
+    assert uneven(ROWS.slice(0, 1), 100, hashed) == ""

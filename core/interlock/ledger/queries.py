@@ -191,11 +191,12 @@ class Reads(Rows, ServerReads):
         return rows[0] if rows else None
 
     def last_window_end(
-        self, project: str, stack: str, endpoint: str, *, now: datetime
+        self, project: str, stack: str, endpoint: str, *, now: datetime, far: int | None = None
     ) -> int | str | None:
         """Where monitoring of an endpoint left off: a period, or a time as text; or None.
 
-        A window of times that ends after ``now`` says nothing of what is still to come in it.
+        A window of times that ends after ``now``, or of periods that ends after ``far``, says
+        nothing of what is still to come in it.
         """
         table = PROJECTIONS["windows"]
         latest = (
@@ -211,7 +212,10 @@ class Reads(Rows, ServerReads):
         ends = [row["end"] for row in self.rows(latest)]
         # A look back at an older window does not move the end; the newest says which kind it is.
         alike = [end for end in ends if type(end) is type(ends[0])]
-        over = [end for end in alike if isinstance(end, int) or datetime.fromisoformat(end) <= now]
+        if isinstance(ends[0] if ends else "", int):
+            over = [end for end in alike if far is None or end <= far]
+        else:
+            over = [end for end in alike if datetime.fromisoformat(end) <= now]
         return max(over, default=None)
 
     def findings(self, project: str | None = None, **filters: Any) -> list[Row]:

@@ -143,9 +143,12 @@ class Context:
 
     @functools.cached_property
     def _sides(self) -> tuple[pa.Table, pa.Table]:
-        from interlock.lifecycle.split import split_rows
+        from interlock.lifecycle.split import split_rows, uneven
 
-        return split_rows(self.rows, self.task, self.session.project)
+        sides = split_rows(self.rows, self.task, self.session.project)
+        if said := uneven(sides[1], self.rows.num_rows, self.task):
+            self.session.reporter.warn(said)
+        return sides
 
     @property
     def training(self) -> pa.Table:

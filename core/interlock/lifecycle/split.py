@@ -42,6 +42,27 @@ def split_rows(rows: pa.Table, task: Task, project: str) -> tuple[pa.Table, pa.T
     return rows.filter(pa.array(np.logical_not(held))), rows.filter(pa.array(held))
 
 
+def uneven(held: pa.Table, rows: int, task: Task) -> str:
+    """What to say of a cut in time that is far from the wished share; empty where it is near.
+
+    One row with a time far ahead, or a last period of most rows, leaves no better cut.
+
+    Args:
+        held: the held-out rows.
+        rows: how many there are in all.
+        task: with split, holdout and time.
+    """
+    share = held.num_rows / rows
+    if task.split != "time" or task.holdout / 2 <= share <= (1 + task.holdout) / 2:
+        return ""
+    import pyarrow.compute as pc
+
+    return (
+        f"split = 'time' holds out {held.num_rows:,} of {rows:,} rows, not {task.holdout:.0%}: "
+        f"{task.time!r} is {pc.min(held[task.time]).as_py()} or later in them"
+    )
+
+
 def _hashed_rows(rows: pa.Table, task: Task, project: str) -> np.ndarray[Any, Any]:
     import numpy as np
 

@@ -10,6 +10,7 @@ import attrs
 
 from interlock.errors import UsageError
 from interlock.lifecycle.endpoints import current_deployment, endpoint_of
+from interlock.lifecycle.periods import far_ahead
 from interlock.serving.capture import (
     ABOUT,
     captured_span,
@@ -20,6 +21,8 @@ from interlock.serving.capture import (
 from interlock.serving.host import captures_folder
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pyarrow as pa
 
     from interlock.session import Session
@@ -93,8 +96,9 @@ def served_window(
         session: the opened stack.
         task: names the time column.
         start: default: the end of the last window; before the first, the earliest row.
-        end: default: after the latest row, and at the latest now: one row with a time far ahead
-            would have the next window begin there.
+        end: default: after the latest row, and at the latest now, or ten years from now where
+            periods read as a calendar's: one row with a time far ahead would have the next window
+            begin there.
 
     Raises:
         UsageError: a side is of another kind than the clock, or the end is not after the start.
@@ -110,14 +114,27 @@ def served_window(
     column, earliest, latest = span
     now = datetime.now(UTC)
     ahead = end is None and isinstance(latest, datetime) and latest >= now
+    far = far_ahead(earliest, now) if isinstance(earliest, int) else None
     if ahead:
         session.reporter.warn(
             f"rows carry times up to {latest:%Y-%m-%d %H:%M:%S}, which is still to come: they are "
             "left for later (--to looks at them now)"
         )
         latest = now
-    start, end = _bounds(session, earliest, latest, start, end, now)
+    elif far is not None and isinstance(latest, int) and latest >= far:
+        if end is None:
+            session.reporter.warn(
+                f"rows carry periods up to {latest}, more than ten years ahead: they are left out "
+                "(--to looks at them now)"
+            )
+        near = read_captures(folder, None, far, time_column=column)
+        found = latest_of(near, column) if near.num_rows else None
+        latest = far - 1 if found is None else found
+    follows = start is None
+    start, end = _bounds(session, earliest, latest, start, end, now, far)
     captures = read_captures(folder, start, end, time_column=column)
+    if follows and isinstance(start, int) and task.time is not None:
+        _warn_of_late(session, folder, task.time, start)
     if ahead and captures.num_rows:
         # Where the next look begins: what comes late has a time before now, too.
         end = _after(latest_of(captures, column) or latest)
@@ -148,12 +165,13 @@ def _bounds(
     start: Instant | None,
     end: Instant | None,
     now: datetime,
+    far: int | None = None,
 ) -> tuple[Instant, Instant]:
     """Where the window starts and ends, by default from where the last one ended."""
     periods = isinstance(latest, int)
     if start is None:
         last = session.ledger.reads.last_window_end(
-            session.project, session.stack.name, session.stack.endpoint, now=now
+            session.project, session.stack.name, session.stack.endpoint, now=now, far=far
         )
         start = _of_kind(last, latest) if last is not None else earliest
     if end is None:
@@ -164,6 +182,32 @@ def _bounds(
             msg = f"windows are over {'periods' if periods else 'times'} here: give {kind}"
             raise UsageError(msg)
     return start, end
+
+
+def _warn_of_late(session: Session, folder: Path, time: str, start: int) -> None:
+    """Say what came since the last look with a period that was looked at before: no look shows it.
+
+    A period goes on while rows of it come. To look at it anew is somebody's decision: it is one
+    more window over rows that are in one.
+    """
+    import pyarrow.compute as pc
+
+    stack = session.stack
+    seen = session.ledger.reads.windows(
+        project=session.project, stack=stack.name, endpoint=stack.endpoint, limit=1
+    )
+    if not seen:
+        return
+    captures = read_captures(folder, datetime.fromisoformat(seen[0]["at"]), None)
+    rows = named_as_sent(captures.filter(pc.invert(captures["mirror"])))
+    if time not in rows.column_names:
+        return
+    late = rows.filter(pc.less(rows[time], start))
+    if late.num_rows:
+        session.reporter.warn(
+            f"{late.num_rows:,} rows came since the last look with periods before {start}, where "
+            f"it ended: --from {pc.min(late[time]).as_py()} looks at them"
+        )
 
 
 def _after(latest: Instant) -> Instant:

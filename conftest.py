@@ -108,6 +108,16 @@ def _import_of_examples(doctest_namespace):
     doctest_namespace.update({name: getattr(interlock_hookspecs, name) for name in names})
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _patient():
+    """Call no server of a busy machine silent because it takes its time."""
+    from interlock_serving import status
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(status, "_SECONDS", 30.0)
+        yield
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items):
     """Put the long files first, and note on each test the markers that are counted.

@@ -180,16 +180,6 @@ class PostgreSQL:
         self._server.cleanup()
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _patient():
-    """Call no server of a busy machine silent because it takes its time."""
-    from interlock_serving import status
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(status, "_SECONDS", PATIENCE)
-        yield
-
-
 @pytest.fixture(scope="session")
 def start_postgresql():
     """Start a PostgreSQL server; it ends with the session.

@@ -83,7 +83,7 @@ def warm() -> None:
     from interlock_worker import codec
 
     # No server of a busy machine is called silent because it takes its time.
-    status._SECONDS = 60.0  # noqa: SLF001  (a command has it from no setting)
+    status._SECONDS = 30.0  # noqa: SLF001  (a command has it from no setting)
     template()
     DummyClassifier().fit([[0.0], [1.0]], [0, 1])
     converter = codec._shared()  # noqa: SLF001  (it makes the code of a kind when it meets one)

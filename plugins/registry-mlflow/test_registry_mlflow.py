@@ -181,7 +181,7 @@ def test_an_alias_moved_by_hand_is_a_conflict(registry, ws):
 
 def test_the_lock_of_a_dead_writer_is_broken(registry, ws, monkeypatch):
     """A writer that died with the lock holds nobody up for longer than its lease."""
-    monkeypatch.setattr(lock, "LEASE", 0.5)
+    monkeypatch.setattr(lock, "LEASE", 2.0)
     backend = registry._open()
     register(registry, "a", ws)
     held = leave_held(backend, backend.written(NAME))
@@ -199,7 +199,7 @@ def leave_held(backend, name):
 
 def test_two_that_break_a_lock_break_it_once(registry, monkeypatch):
     """Of several who watched the same dead writer one has the lock at a time."""
-    monkeypatch.setattr(lock, "LEASE", 0.3)
+    monkeypatch.setattr(lock, "LEASE", 2.0)
     backend = registry._open()
     inside, most, name = [], [], uuid.uuid4().hex
 

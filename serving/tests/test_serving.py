@@ -23,6 +23,7 @@ from interlock_hookspecs import (
     Unavailable,
 )
 from interlock_serving import ServerSettings, endpoint_status, serve_endpoint
+from interlock_serving import status as status_of_endpoints
 
 pytestmark = pytest.mark.real_backend
 
@@ -310,8 +311,9 @@ def test_the_status_of_a_running_endpoint(client):
     assert (status.live, status.detail.split(" at ")[0]) == (False, "another server answers")
 
 
-def test_the_status_of_a_dead_endpoint():
+def test_the_status_of_a_dead_endpoint(monkeypatch):
     """An endpoint that is gone, silent, or no such server is not live, and no exception."""
+    monkeypatch.setattr(status_of_endpoints, "_SECONDS", 2.0)
     endpoint = Endpoint(name="employment", project="labour", stack="dev")
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))

@@ -39,7 +39,8 @@ def test_thousands_of_idle_connections_hinder_nobody(serving, target, taken):
     """More of them than the server takes, or all taken: those who ask are answered all the same."""
     with (
         open_files(2 * IDLE + 500),
-        serving(target(1), max_connections=taken) as client,
+        # On a busy machine it takes a while until all of them are there.
+        serving(target(1), max_connections=taken, header_seconds=300, idle_seconds=300) as client,
         contextlib.ExitStack() as idle,
         client.connect() as connection,
     ):

@@ -221,14 +221,22 @@ def test_one_of_several_processes_is_killed_and_leaves_nobody(own, api, ws):
     until(lambda: all(gone(one.pid) for one in family))
 
 
-def test_one_that_hangs_is_killed_and_started_again(own, api, ws, caplog):
+@pytest.fixture
+def watched(tmp_path, mlserver_command):
+    """One that is soon taken for hanging."""
+    with own_server(tmp_path / "home", mlserver_command, 2, silent=12.0) as home:
+        yield home
+
+
+def test_one_that_hangs_is_killed_and_started_again(watched, ws, caplog):
     """With all its processes; the next one has the model loaded, and answers as before."""
     fitted = LinearRegression().fit(np.array([[1.0], [2.0]]), [3.0, 5.0])
     model = ws.write_model("skops", fitted, SIGNATURE)
     target = OpenTarget(target=target_of(1, model=model), predictor=ws.open_model(model))
     expected = target.predictor.predict(ROWS)
-    repository = Repository(own / REPOSITORY, api)
-    with contextlib.closing(Api(lambda: where(own), 2.0, PATIENCE)) as hasty:
+    patient, hasty = (Api(lambda: where(watched), seconds, PATIENCE) for seconds in (60.0, 2.0))
+    with contextlib.closing(patient), contextlib.closing(hasty):
+        repository = Repository(watched / REPOSITORY, patient)
         held = repository.take(lambda folder: pack(target, folder, ws))
         remote = RemotePredictor(SIGNATURE, held, hasty, lambda: None)
         (first,) = the_keeper().children()
@@ -237,13 +245,13 @@ def test_one_that_hangs_is_killed_and_started_again(own, api, ws, caplog):
         with pytest.raises(Unavailable, match="no answer in time"):
             remote.predict(ROWS)
         until(lambda: all(gone(one.pid) for one in family))
-    remote = RemotePredictor(SIGNATURE, held, api, lambda: None)
+        remote = RemotePredictor(SIGNATURE, held, patient, lambda: None)
 
-    def answers():
-        with contextlib.suppress(Unavailable):
-            repository.see_to(held)
-            return remote.predict(ROWS).equals(expected)
-        return False
+        def answers():
+            with contextlib.suppress(Unavailable):
+                repository.see_to(held)
+                return remote.predict(ROWS).equals(expected)
+            return False
 
-    until(answers)
+        until(answers)
     assert re.search(r"MLServer did not answer for \d+ s and is killed", caplog.text)

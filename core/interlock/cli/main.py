@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import faulthandler
 import gc
 import io
 import os
@@ -220,6 +221,8 @@ def _print_any_text() -> None:
 def console() -> None:
     """The console script."""
     _print_any_text()
+    # A library that crashes ends the process: the lines that led to it are all that names it.
+    faulthandler.enable(file=2, all_threads=False)
     # Nearly all that is made early on is modules, which stay: looking through them for garbage
     # is 4 % of a run's time. With scikit-learn and all that a run loads they are 300,000 objects.
     gc.set_threshold(500_000, 50, 100)

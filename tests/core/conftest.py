@@ -13,7 +13,7 @@ from alembic.config import Config
 from sqlalchemy import MetaData, create_engine, insert, select, text
 
 from interlock.ledger import Entry, Ledger
-from interlock.ledger.engine import SCHEMA
+from interlock.ledger.values import SCHEMA
 from interlock_hookspecs import Actor
 
 ANA = Actor(subject="ana")

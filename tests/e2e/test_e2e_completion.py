@@ -1,13 +1,17 @@
 """What a shell completes: the names of a project, quickly, and never a word of complaint."""
 
 import os
+import socket
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from interlock.ids import short
+from interlock.ledger.values import SCHEMA
 
 HEAVY = {"sqlalchemy", "numpy", "pyarrow", "sklearn", "alembic", "importlib.metadata"}
 TRACED = """
@@ -88,6 +92,31 @@ def test_nothing_is_said_where_there_is_nothing(completed, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["interlock.toml"]
     (tmp_path / "interlock.toml").write_text("[")
     assert completed("run", "--stack", "") == []
+
+
+@pytest.mark.real_backend
+def test_a_ledger_on_a_server_completes(project, completed, postgresql, until):
+    """Where it answers within a moment: a machine that is busy may need more than one."""
+    made = project()
+    with closing(psycopg.connect(postgresql.address, autocommit=True)) as connection:
+        connection.execute(f"DROP SCHEMA IF EXISTS {SCHEMA} CASCADE")
+    made.edit("sqlite:///.interlock/ledger.db", postgresql.address)
+    made("run", "--until", "review")
+    (run,) = made.listed("runs")
+    (version,) = made.listed("models")
+    ids = [run["short"], short(version["id"]), short(run["release"])]
+    until(lambda: completed("show", "", folder=made.folder) == ids)
+    until(lambda: completed("revoke", "", folder=made.folder) == ids[2:])
+
+
+def test_a_server_that_says_nothing_is_left(tmp_path, completed):
+    """It takes the connection and answers none: nothing is offered, and nobody waits for it."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        host, port = silent.getsockname()
+        (tmp_path / "interlock.toml").write_text(
+            f'[project]\nname = "p"\n[stack.dev]\nledger = "postgresql://u@{host}:{port}/base"\n'
+        )
+        assert completed("show", "") == []
 
 
 def test_what_is_completed_imports_nothing_heavy(lived):

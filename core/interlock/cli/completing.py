@@ -1,12 +1,12 @@
 """What a shell completes beside commands and options: stacks, and what the ledger has ids of.
 
-A key was pressed, and a person waits: no plugin is imported, a ledger on a server is not asked,
-and whatever is wrong is for the command itself to tell.
+A key was pressed, and a person waits: no plugin is imported, a ledger on a server is given a
+moment, and whatever is wrong is for the command itself to tell.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,8 @@ Found = Callable[["click.Context"], Iterator[tuple[str, str]]]
 Complete = Callable[["click.Context", "click.Parameter", str], "list[CompletionItem]"]
 
 _MOST = 50
+_MOMENT = 0.8
+"""Seconds that a ledger on a server has: what else there is to do takes the rest of one."""
 _TOLD: Mapping[str, str] = MappingProxyType(
     {
         "runs": "{status} by {actor}, {stack}, {started_at:.16}",
@@ -85,19 +87,26 @@ def _ids(*tables: str) -> Found:
 
 
 def _rows(ctx: click.Context, *tables: str) -> Iterator[dict[str, Any]]:
-    """The latest rows of a ledger in a file; none where it is not there, or elsewhere."""
+    """The latest rows of the stack's ledger; none where it is not there, or too far away."""
     from interlock.ledger.file_reads import FileReads
+    from interlock.ledger.glance import Question, glance
     from interlock.stack import load_stack
 
     given = ctx.params
     stack = load_stack(Path.cwd(), file=given.get("stack_file"), name=given.get("stack_name"))
-    reads = FileReads.open(stack.address("ledger"))
-    if reads is None:
-        return
-    for table in tables:
-        # Versions that came to nothing are rows, too.
-        only = {"status": "registered"} if table == "versions" else {}
-        for row in reads.listing(table, stack.project.name, limit=_MOST, **only):
+    address, project = stack.address("ledger"), stack.project.name
+    # Versions that came to nothing are rows, too.
+    asked: list[Question] = [
+        (table, {"status": "registered"} if table == "versions" else {}) for table in tables
+    ]
+    reads = FileReads.open(address)
+    found: Sequence[Sequence[Mapping[str, Any]]]
+    if reads is not None:
+        found = [reads.listing(table, project, limit=_MOST, **only) for table, only in asked]
+    else:
+        found = glance(address, project, asked, most=_MOST, seconds=_MOMENT)
+    for (table, _), rows in zip(asked, found, strict=False):
+        for row in rows:
             yield {**row, "table": table}
 
 

@@ -17,12 +17,10 @@ from sqlalchemy.exc import (
 from interlock.errors import LedgerError
 from interlock.ledger.file_ids import file_id
 from interlock.ledger.patience import is_away
+from interlock.ledger.values import SCHEMA
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
-
-SCHEMA = "interlock"
-"""The schema of a PostgreSQL database that the tables live in, so that others fit beside them."""
 
 _WAIT = 120  # seconds: 32 writers on one SQLite file waited up to 5.4 s for their turn
 _WRITES = "interlock_writes"

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from interlock.ledger.engine import SCHEMA
+from interlock.ledger.values import SCHEMA
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

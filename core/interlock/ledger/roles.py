@@ -11,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from interlock.errors import UsageError
 from interlock.ledger import engine as engines
 from interlock.ledger.tables import PROJECTIONS
+from interlock.ledger.values import SCHEMA
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -39,7 +40,7 @@ def grants(role: str, *, erase: bool = False) -> tuple[str, ...]:
     """
     # Quoted as PostgreSQL quotes a name, wherever it needs it.
     to = postgresql.dialect().identifier_preparer.quote(role)  # type: ignore[no-untyped-call]  # a dialect's class has no types
-    schema = engines.SCHEMA
+    schema = SCHEMA
     projections = ", ".join(f"{schema}.{name}" for name in PROJECTIONS)
     made = [
         f"GRANT USAGE ON SCHEMA {schema} TO {to}",
@@ -90,7 +91,7 @@ def refuse_file(place: str, backend: str) -> None:
 
 
 def _refuse_owner(connection: Connection, role: str) -> None:
-    values = {"role": role, "schema": engines.SCHEMA}
+    values = {"role": role, "schema": SCHEMA}
     found = connection.execute(_OVER, values).first()
     if found is None:
         raise UsageError(

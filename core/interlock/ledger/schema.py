@@ -18,7 +18,7 @@ from interlock.ids import new_id
 from interlock.ledger import engine as engines
 from interlock.ledger import guards
 from interlock.ledger.tables import meta, metadata
-from interlock.ledger.values import REVISION
+from interlock.ledger.values import REVISION, SCHEMA
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -46,7 +46,7 @@ def ready(engine: Engine, url: URL, *, create: bool, migrate: Migrate) -> str:
         return _ready_file(engine, url, create=create, migrate=migrate)
     try:
         with engine.connect() as connection:
-            there = inspect(connection).has_table("meta", schema=engines.SCHEMA)
+            there = inspect(connection).has_table("meta", schema=SCHEMA)
         if not there:
             if not create:
                 raise LedgerError(f"there is no ledger at {engines.place(url)}")
@@ -145,8 +145,8 @@ def _create_file(path: Path) -> None:
 def _create_in_server(engine: Engine) -> None:
     with engine.begin() as connection:
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
-        connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {engines.SCHEMA}"))
-        if not inspect(connection).has_table("meta", schema=engines.SCHEMA):
+        connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}"))
+        if not inspect(connection).has_table("meta", schema=SCHEMA):
             create_all(connection)
 
 

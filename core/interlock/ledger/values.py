@@ -14,6 +14,9 @@ JSON_COLUMNS = frozenset({"baseline", "body", "end", "outputs", "reasons", "star
 Row = Mapping[str, Any]
 """A row of a ledger: column to value, read-only."""
 
+SCHEMA = "interlock"
+"""The schema of a PostgreSQL database that the tables live in, so that others fit beside them."""
+
 PAGE = 20
 """How many rows a listing gives where nobody says."""
 

@@ -1,5 +1,10 @@
 """What was uploaded for a Model goes when the Model is gone, and nothing that anybody reads."""
 
+import os
+import re
+import subprocess
+from pathlib import Path
+
 import attrs
 import fsspec
 import pytest
@@ -11,6 +16,7 @@ from interlock_hookspecs import Unavailable
 from interlock_hookspecs.conformance.released import ENDPOINT
 
 pytestmark = pytest.mark.stand_in
+README = Path(__file__).with_name("README.md")
 
 
 @pytest.fixture
@@ -157,3 +163,30 @@ def test_a_store_that_lets_nothing_go_fails_no_deployment(
     assert line == (
         f"an upload stays: {first} was not removed: the store answered with PermissionError"
     )
+
+
+def test_the_readme_lists_what_no_model_reads(tmp_path):
+    """An upload of a killed command is listed; what a Model reads, and what is not ours, is not."""
+    written = README.read_text(encoding="utf-8")
+    lists = re.search(r"^  ```sh\n(  kubectl .*?)^  ```", written, re.MULTILINE | re.DOTALL)
+    drawn = [f"release-7-{'a' * 12}-{digit * 12}" for digit in "123"]
+    said = {
+        "kubectl": [f"s3://models/seldon/{drawn[1]}", "s3://elsewhere/iris"],
+        "aws": [
+            *(f"                           PRE {name}/" for name in [*drawn, "onnx-0123"]),
+            f"2026-11-30 06:00:00        180 {drawn[0]}.json",
+        ],
+    }
+    for name, lines in said.items():
+        program = tmp_path / name
+        program.write_text("#!/bin/sh\ncat <<'END'\n" + "\n".join(lines) + "\nEND\n")
+        program.chmod(0o700)
+    done = subprocess.run(
+        ["/bin/sh", "-e", "-c", lists[1]],
+        cwd=tmp_path,
+        env={"PATH": f"{tmp_path}:{os.defpath}"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split() == [drawn[0], drawn[2]]

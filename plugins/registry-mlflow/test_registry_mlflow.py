@@ -35,7 +35,9 @@ DATA = "sha256:" + "d" * 64
 
 @pytest.fixture
 def registry(mlflow_server, tmp_path) -> MlflowRegistry:
-    return MlflowRegistry(uri=mlflow_server.url, prefix=f"{uuid.uuid4().hex}.", root=tmp_path)
+    return MlflowRegistry(
+        uri=mlflow_server.url, prefix=f"{uuid.uuid4().hex}.", timeout=25.0, root=tmp_path
+    )
 
 
 @pytest.fixture

@@ -97,7 +97,7 @@ def regression(table):
 def registry(request, mlflow_server, mlflow_database, tmp_path):
     shutil.copyfile(mlflow_database, tmp_path / "mlflow.db")
     uri = mlflow_server.url if request.param == "server" else "sqlite:///mlflow.db"
-    return MlflowRegistry(uri=uri, prefix=f"{uuid.uuid4().hex} ", root=tmp_path)
+    return MlflowRegistry(uri=uri, prefix=f"{uuid.uuid4().hex} ", timeout=25.0, root=tmp_path)
 
 
 def test_a_script_without_interlock_predicts_the_same(registry, mlflow_server, tmp_path):

@@ -29,4 +29,6 @@ class TestMlflowServer(RegistrySuite):
 
     @pytest.fixture
     def plugin(self, mlflow_server, tmp_path: Path) -> MlflowRegistry:
-        return MlflowRegistry(uri=mlflow_server.url, prefix=f"{uuid.uuid4().hex}.", root=tmp_path)
+        return MlflowRegistry(
+            uri=mlflow_server.url, prefix=f"{uuid.uuid4().hex}.", timeout=25.0, root=tmp_path
+        )

@@ -69,7 +69,7 @@ def line(mlflow_server):
 @pytest.fixture
 def registry(line, tmp_path):
     prefix = f"{uuid.uuid4().hex}."
-    return MlflowRegistry(uri=line.url, prefix=prefix, attempts=1, root=tmp_path)
+    return MlflowRegistry(uri=line.url, prefix=prefix, attempts=1, timeout=25.0, root=tmp_path)
 
 
 @pytest.fixture

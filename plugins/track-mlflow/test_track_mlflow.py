@@ -21,7 +21,9 @@ NOWHERE = "http://127.0.0.1:9"
 
 @pytest.fixture
 def tracker(mlflow_server, tmp_path):
-    return MlflowTracker(uri=mlflow_server.url, experiment=uuid.uuid4().hex, root=tmp_path)
+    return MlflowTracker(
+        uri=mlflow_server.url, experiment=uuid.uuid4().hex, timeout=25.0, root=tmp_path
+    )
 
 
 @pytest.fixture
@@ -35,7 +37,9 @@ class TestMlflowTracker(MlflowTrackerSuite):
 
     @pytest.fixture
     def plugin(self, mlflow_server, tmp_path):
-        return MlflowTracker(uri=mlflow_server.url, experiment=uuid.uuid4().hex, root=tmp_path)
+        return MlflowTracker(
+            uri=mlflow_server.url, experiment=uuid.uuid4().hex, timeout=25.0, root=tmp_path
+        )
 
 
 def runs(tracker):

@@ -35,6 +35,7 @@ SETTINGS = """
 [stack.dev.registry-mlflow]
 uri = "{url}"
 prefix = "{prefix}-"
+timeout = 25.0
 """
 
 
@@ -82,7 +83,7 @@ def bring(mlflow_server, prefix, rows, ws, tmp_path):
     """Bring a model of the server's, by the registry that a stack has."""
 
     def ask(source, *inputs, **settings):
-        registry = MlflowRegistry(uri=mlflow_server.url, root=tmp_path, **settings)
+        registry = MlflowRegistry(uri=mlflow_server.url, timeout=25.0, root=tmp_path, **settings)
         return registry.import_candidate(f"mlflow:{prefix}{source}", inputs, rows, TASK, ws)
 
     return ask

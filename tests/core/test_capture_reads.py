@@ -171,6 +171,16 @@ def test_a_time_that_no_calendar_has_is_passed_over(tmp_path):
     assert read["when"].to_pylist() == [NOON]
 
 
+def test_a_time_that_no_calendar_has_hides_none_of_its_file(tmp_path):
+    """The earliest and latest of the others are found where all stand in one file."""
+    for zone in ("UTC", "America/New_York", None):
+        micros = [-(2**62), int(NOON.timestamp()) * 10**6, None, 2**62]
+        when = pa.array(micros, pa.int64()).cast(pa.timestamp("us", zone))
+        written(tmp_path / f"{zone}", capture(rows=pa.table({"x": [1.0] * 4, "when": when})))
+        moment = NOON if zone else NOON.replace(tzinfo=None)
+        assert captured_span(tmp_path / f"{zone}", "when") == ("when", moment, moment)
+
+
 def test_old_files_may_go_while_they_are_read(tmp_path, monkeypatch):
     """Whoever removes them by their age stops no look that listed them a moment before."""
     written(tmp_path, *(capture(number, at=NOON + number * HOUR) for number in range(3)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from interlock.errors import ArtifactError, InterlockError, UsageError
@@ -103,11 +103,46 @@ def _noted_span(path: Path, time_column: str | None) -> list[Instant]:
         column = _clock(file.schema_arrow.names, time_column)
         if column is None:
             return []
-        position = file.schema_arrow.names.index(column)
-        groups = range(file.metadata.num_row_groups)
-        notes = [file.metadata.row_group(group).column(position).statistics for group in groups]
-    sides = [_sides(note) for note in notes if note and note.has_min_max]
-    return [side for pair in sides for side in pair if side is not None]
+        return [
+            side
+            for group in range(file.metadata.num_row_groups)
+            for side in _group_span(file, group, column)
+        ]
+
+
+def _group_span(file: pq.ParquetFile, group: int, column: str) -> list[Instant]:
+    """The smallest and largest value of a group of rows; of times, those that a calendar has."""
+    noted = _noted(file, group, column)
+    if noted is None:
+        return []
+    sides = [side for side in _sides(noted) if side is not None]
+    return sides if len(sides) == 2 else _calendar_span(file, group, column)  # noqa: PLR2004  (a span)
+
+
+def _calendar_span(file: pq.ParquetFile, group: int, column: str) -> list[Instant]:
+    """The same, of rows: the notes have a time before year 1 or after 9999, and hide the others."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    values = file.read_row_group(group, columns=[column])[column]
+    if not pa.types.is_timestamp(values.type):
+        return []
+    zone = values.type.tz and UTC
+    values = values.cast(pa.timestamp(values.type.unit, values.type.tz and "UTC"))
+    first, last = datetime.min.replace(tzinfo=zone), datetime.max.replace(tzinfo=zone)
+    known = pc.and_(
+        pc.greater_equal(values, pa.scalar(first, values.type)),
+        pc.less_equal(values, pa.scalar(last, pa.timestamp("us", values.type.tz))),
+    )
+    span = pc.min_max(values.filter(known))
+    return [side for side in span.as_py().values() if side is not None]
+
+
+def _noted(file: pq.ParquetFile, group: int, column: str) -> Any:
+    """What a file notes of a column of a group of rows; None where it notes no values."""
+    position = file.schema_arrow.names.index(column)
+    noted = file.metadata.row_group(group).column(position).statistics
+    return noted if noted is not None and noted.has_min_max else None
 
 
 def _sides(noted: Any) -> tuple[Instant | None, Instant | None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
@@ -12,6 +13,7 @@ from interlock_hookspecs import Capture
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
+SECOND = timedelta(seconds=1)
 
 
 def capture(
@@ -45,3 +47,20 @@ def written(folder: Path, *captures: Capture) -> Path:
         writer.close()
         assert writer.problem == ""  # noqa: S101  (a test's own)
     return folder
+
+
+def seconds(folder: Path, count: int, **more: Any) -> Path:
+    """A file for each second from noon on."""
+    return written(
+        folder, *(capture(number, at=NOON + number * SECOND, **more) for number in range(count))
+    )
+
+
+def names(folder: Path) -> list[str]:
+    """The files that whoever knows nothing of claims sees, oldest first."""
+    return sorted(path.name for path in folder.glob("captures-*.parquet"))
+
+
+def levels(folder: Path) -> list[int]:
+    """How often the rows of each file were put together with others, oldest first."""
+    return [int(name.removesuffix(".parquet")[42:] or 0) for name in names(folder)]

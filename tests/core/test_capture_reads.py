@@ -10,6 +10,7 @@ import pytest
 from captures import HOUR, NOON, capture, written
 
 from interlock.errors import ArtifactError, UsageError
+from interlock.serving import capture_reads
 from interlock.serving.capture import ABOUT, CaptureWriter, captured_span, read_captures
 
 
@@ -181,11 +182,23 @@ def test_a_time_that_no_calendar_has_hides_none_of_its_file(tmp_path):
         assert captured_span(tmp_path / f"{zone}", "when") == ("when", moment, moment)
 
 
+def test_a_folder_that_may_not_be_listed_is_named(tmp_path, monkeypatch):
+    """It is an error, and not a folder in which nothing was captured."""
+
+    def denied(_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "iterdir", denied)
+    with pytest.raises(ArtifactError, match="cannot be read: Permission denied"):
+        read_captures(tmp_path, None, None)
+
+
 def test_old_files_may_go_while_they_are_read(tmp_path, monkeypatch):
     """Whoever removes them by their age stops no look that listed them a moment before."""
     written(tmp_path, *(capture(number, at=NOON + number * HOUR) for number in range(3)))
     oldest, *_, newest = listed = sorted(tmp_path.glob("captures-*.parquet"))
-    monkeypatch.setattr(Path, "glob", lambda *_: iter(listed))
+    found = [(path.name, path) for path in listed]
+    monkeypatch.setattr(capture_reads, "listed", lambda _: found)
     oldest.unlink()
     assert captured_span(tmp_path, "year") == ("year", 2016, 2017)
     assert read_captures(tmp_path, None, None)["request_id"].to_pylist() == [

@@ -11,6 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from interlock.serving.capture_folder import listed
+
 _PLACE = 1 << 40
 
 
@@ -34,14 +36,14 @@ class Captured:
 
 
 def captured(folder: Path, result: dict[str, Any], expected: dict[str, Any]) -> Captured:
-    """Read every file of captures under a folder.
+    """Read every file of captures in the folders of stacks and endpoints under one.
 
     Args:
         folder: with the files.
         result: of `load_client.py`.
         expected: by release, the outputs of each row, in the order of their ids.
     """
-    files = sorted(folder.rglob("captures-*.parquet"))
+    files = [path for place in sorted(folder.glob("*/*")) for _, path in listed(place)]
     columns = ["request_id", "id", "release", "score", "prediction"]
     table = pa.concat_tables([pq.read_table(file, columns=columns) for file in files])
     found, times = np.unique(_keys(table["request_id"]), return_counts=True)

@@ -16,6 +16,7 @@ from interlock.serving.capture_files import (
 )
 from interlock.serving.capture_losses import Losses, inherited
 from interlock.serving.capture_reads import captured_span, latest_of, read_captures
+from interlock.serving.capture_upkeep import Upkeep
 from interlock_hookspecs import Capture, CaptureBatch
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ class CaptureWriter:
 
     Memory is bounded: what arrives while the queue is full is counted as lost. So is what the
     disk does not take; the server goes on. What a process that was killed had taken and not written
-    is counted by the next that writes to the folder.
+    is counted by the next that writes to the folder. Files of the past are put together meanwhile.
 
     Args:
         folder: where the files go; made when the first is written.
@@ -49,6 +50,7 @@ class CaptureWriter:
         queue_captures: captures that wait, at most. One of a single row holds some 6 kB.
         flush_seconds: how long an answer may wait to be written.
         flush_rows: the number of waiting rows that are written at once.
+        upkeep_seconds: how often it is looked for files that are to be put together.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class CaptureWriter:
         queue_captures: int = 20_000,
         flush_seconds: float = 1.0,
         flush_rows: int = 100_000,
+        upkeep_seconds: float = 60.0,
     ) -> None:
         self._folder = folder
         self._queue_rows = queue_rows
@@ -79,6 +82,7 @@ class CaptureWriter:
         self._heir = False
         self._counts: Losses | None = None
         self._problem = ""
+        self._upkeep = Upkeep(folder, upkeep_seconds)
         self._thread = threading.Thread(target=self._work, name="captures", daemon=True)
         self._thread.start()
 
@@ -159,6 +163,7 @@ class CaptureWriter:
             self._closing = True
             self._changed.notify_all()
         self._thread.join()
+        self._upkeep.close()
         with self._changed:
             if self._counts is not None:
                 self._counts.close()
@@ -204,6 +209,8 @@ class CaptureWriter:
                 problem = f"captures were not written: {reason(error)}"
                 with self._changed:
                     self._lost += sum(len(each.counts) for each in batches)
+            else:
+                self._upkeep.written()
         self._problem = problem
 
 

@@ -3,7 +3,8 @@
 A file is written under another name, synced and renamed, so that whatever is named
 ``captures-*.parquet`` is whole. Its name begins with the time of its latest capture, in
 microseconds since 1970 in hexadecimal, then random digits: names sort by time, and a file is
-known to be too old without opening it.
+known to be too old without opening it. A file into which others were put together has after these
+a dash and how often its rows were: see `capture_due`.
 
 Columns, in order: ``request_id``, ``row`` (its place in the request), ``at`` (when it was
 answered, UTC), ``release``, ``mirror``; then what was sent: the features, and the id and time
@@ -31,9 +32,11 @@ ABOUT = ("request_id", "row", "at", "release", "mirror")
 
 INPUT = "input."
 PREFIX, SUFFIX = "captures-", ".parquet"
-TIME_DIGITS = 16
+TIME_DIGITS = RANDOM_DIGITS = 16
 _TOGETHER = 1 << 16
 """Values that are encoded at once."""
+_GROUP_ROWS = 1 << 16
+"""Rows that a window is read by: of a group, all or none are decoded."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -74,28 +77,53 @@ def write_file(folder: Path, table: pa.Table, latest: datetime) -> None:
     Raises:
         OSError: the disk does not take it; nothing of it is left.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     folder.mkdir(parents=True, exist_ok=True)
-    name = f"{PREFIX}{microseconds(latest):0{TIME_DIGITS}x}{os.urandom(8).hex()}{SUFFIX}"
-    temporary = folder / f".{name}.tmp"
+    name = name_of(new_digits(microseconds(latest)), 0)
+    temporary = temporary_of(folder, name)
     try:
-        # Arrow's own file: into one of Python's it writes piece by piece, and waits for the
-        # interpreter's lock for each, as the loop that answers does after it.
-        tight = _tight(table)
-        with (
-            pa.OSFile(os.fsencode(temporary), "wb") as file,
-            pq.ParquetWriter(file, tight.schema, **_encoding(tight.schema)) as writer,
-        ):
-            writer.add_key_value_metadata(_told(tight.schema))
-            writer.write_table(tight)
+        encode(temporary, table)
         sync(temporary)
         temporary.rename(folder / name)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
     sync(folder)
+
+
+def new_digits(latest: int) -> str:
+    """What a file's name begins with: the time of its latest capture, and random digits."""
+    return f"{latest:0{TIME_DIGITS}x}{os.urandom(RANDOM_DIGITS // 2).hex()}"
+
+
+def name_of(digits: str, level: int) -> str:
+    """The name of a file whose rows were put together with those of others so many times."""
+    times = f"-{level}" if level else ""
+    return f"{PREFIX}{digits}{times}{SUFFIX}"
+
+
+def temporary_of(folder: Path, name: str) -> Path:
+    """Where a file of this name is written before it is whole."""
+    return folder / f".{name}.tmp"
+
+
+def encode(path: Path, table: pa.Table) -> None:
+    """Write captures to a file. Whoever calls syncs it.
+
+    Raises:
+        OSError: the disk does not take it.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    # Arrow's own file: into one of Python's it writes piece by piece, and waits for the
+    # interpreter's lock for each, as the loop that answers does after it.
+    tight = _tight(table)
+    with (
+        pa.OSFile(os.fsencode(path), "wb") as file,
+        pq.ParquetWriter(file, tight.schema, **_encoding(tight.schema)) as writer,
+    ):
+        writer.add_key_value_metadata(_told(tight.schema))
+        writer.write_table(tight, row_group_size=_GROUP_ROWS)
 
 
 def _encoding(schema: pa.Schema) -> dict[str, Any]:

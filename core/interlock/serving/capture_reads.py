@@ -13,11 +13,11 @@ from interlock.serving.capture_files import (
     ABOUT,
     INPUT,
     PREFIX,
-    SUFFIX,
     TIME_DIGITS,
     microseconds,
     reason,
 )
+from interlock.serving.capture_folder import listed, steadily
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,11 +55,12 @@ def read_captures(
     """
     import pyarrow as pa
 
-    tables = []
-    for path in _files(folder, start if time_column is None else None):
-        table = _read_file(path, start, end, time_column, release)
-        if table is not None:
-            tables.append(table)
+    def read() -> list[pa.Table]:
+        paths = _files(folder, start if time_column is None else None)
+        found = (_read_file(path, start, end, time_column, release) for path in paths)
+        return [table for table in found if table is not None]
+
+    tables = steadily(folder, read)
     if not tables:
         return _nothing()
     try:
@@ -79,7 +80,10 @@ def captured_span(
     Returns:
         The column, the earliest and the latest value; None where nothing was captured.
     """
-    files = list(_files(folder, None))
+    return steadily(folder, lambda: _span(list(_files(folder, None)), time_column))
+
+
+def _span(files: list[Path], time_column: str | None) -> tuple[str | None, Instant, Instant] | None:
     named = (_names(path) for path in reversed(files))
     newest = next((names for names in named if names is not None), None)
     if newest is None:
@@ -159,10 +163,9 @@ def _sides(noted: Any) -> tuple[Instant | None, Instant | None]:
 def _files(folder: Path, start: Instant | None) -> Iterator[Path]:
     if isinstance(start, int):
         raise _misfit("at", start, "a time")
-    for path in sorted(folder.glob(f"{PREFIX}*{SUFFIX}")):
-        digits = path.name[len(PREFIX) :][:TIME_DIGITS]
+    for name, path in listed(folder):
         try:
-            latest = int(digits, 16)
+            latest = int(name[len(PREFIX) :][:TIME_DIGITS], 16)
         except ValueError as error:
             raise _corrupt(path, "its name says no time") from error
         if start is None or latest >= microseconds(start):
@@ -215,9 +218,10 @@ def _read_file(
         if column is None:
             return None
         _check_fits(column, file.schema_arrow.field(column).type, start, end)
-        if not _may_overlap(file, column, start, end):
+        groups = _overlapping(file, column, start, end)
+        if not groups:
             return None
-        table = file.read()
+        table = file.read_row_groups(groups)
         # Which columns have no gaps is the file's own affair.
         table = table.cast(
             pa.schema([field.with_nullable(nullable=True) for field in table.schema])
@@ -252,21 +256,19 @@ def latest_of(captures: pa.Table, time_column: str | None) -> Instant | None:
     return None if column is None else pc.max(captures[column]).as_py()
 
 
-def _may_overlap(
+def _overlapping(
     file: pq.ParquetFile, column: str, start: Instant | None, end: Instant | None
-) -> bool:
-    """Whether a file may hold rows of a window, by the smallest and largest value it notes."""
-    position = file.schema_arrow.names.index(column)
+) -> list[int]:
+    """The groups of rows that may be in a window, by the smallest and largest value noted."""
+    found = []
     for group in range(file.metadata.num_row_groups):
-        noted = file.metadata.row_group(group).column(position).statistics
-        if noted is None or not noted.has_min_max:
-            return True
-        low, high = _sides(noted)
+        noted = _noted(file, group, column)
+        low, high = _sides(noted) if noted is not None else (None, None)
         late = low is not None and end is not None and low >= end  # type: ignore[operator]  # alike
         early = high is not None and start is not None and high < start  # type: ignore[operator]
         if not (late or early):
-            return True
-    return False
+            found.append(group)
+    return found
 
 
 def _check_fits(column: str, kind: pa.DataType, start: Instant | None, end: Instant | None) -> None:

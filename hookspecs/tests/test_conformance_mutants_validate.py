@@ -204,7 +204,8 @@ class LeavesAThread(AcmeChecks):
     @hookimpl
     def check_data(self, rows, task):
         ended = threading.Event()
-        threading.Thread(target=ended.wait, args=(3,), name="left behind").start()
+        # Longer than the suite waits, and not for ever: these tests have to end.
+        threading.Thread(target=ended.wait, args=(20,), name="left behind").start()
         return super().check_data(rows, task)
 
 

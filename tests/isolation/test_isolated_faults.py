@@ -17,6 +17,7 @@ from interlock_hookspecs import Task, specs
 from interlock_worker import child
 from interlock_worker.errors import WorkerFailed
 from interlock_worker.hooks import ASKED_AGAIN, ASKED_ONCE
+from interlock_worker.process import Process
 
 WHO = "plugin validate-apart 1.5, hook check_data: "
 
@@ -240,6 +241,20 @@ def test_an_environment_that_is_not_right_is_said_to_be(worker, tmp_path, enviro
     """No interpreter, none that runs, no plugin, no worker in it: each in one line."""
     with pytest.raises(WorkerFailed, match=message):
         worker(python=of(tmp_path, environment)).description()
+
+
+def test_its_last_words_are_waited_for(worker, tmp_path, environment, monkeypatch):
+    """Its end may be heard of before what it printed is read."""
+    tell = Process._tell
+
+    def tells_late(self, out):
+        self._ended.wait(60)
+        time.sleep(0.2)
+        tell(self, out)
+
+    monkeypatch.setattr(Process, "_tell", tells_late)
+    with pytest.raises(WorkerFailed, match="that environment has no interlock-worker"):
+        worker(python=environment(tmp_path / "a", with_worker=False)).description()
 
 
 def test_a_worker_begins_no_thread_on_its_way_out(monkeypatch):

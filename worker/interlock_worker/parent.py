@@ -190,10 +190,11 @@ class WorkerPlugin:
         return process
 
     def _unstarted(self, process: Process, error: WorkerEnded) -> WorkerFailed:
-        if _MISSING in process.last_line:
+        words = process.last_words()
+        if _MISSING in words:
             msg = f"{self.python}: that environment has no interlock-worker"
             return WorkerFailed(msg, hint=f"{self.python} -m pip install interlock-worker")
-        last = f"; its last words: {process.last_line}" if process.last_line else ""
+        last = f"; its last words: {words}" if words else ""
         return WorkerFailed(f"{self.python}: {error}{last}")
 
     def _after_fork(self) -> None:

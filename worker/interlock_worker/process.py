@@ -38,7 +38,6 @@ class Process:
     Attributes:
         owner: the process that started it.
         blamed: whether its end counts as a crash.
-        last_line: what it printed last.
 
     Raises:
         WorkerFailed: it cannot be started.
@@ -60,8 +59,8 @@ class Process:
         self._popen: subprocess.Popen[bytes] | None = None
         self._failed: BaseException | None = None
         self._started, self._ended = threading.Event(), threading.Event()
-        self._reason = ""
-        self.last_line = ""
+        self._reason = self._last_line = ""
+        self._silent = threading.Event()
         threading.Thread(target=self._live, name=f"interlock-worker {name}", daemon=True).start()
         self._started.wait()
         if self._failed is not None:
@@ -105,6 +104,12 @@ class Process:
         with contextlib.suppress(ValueError):
             return f"ended with signal {-code} ({signal.Signals(-code).name})"
         return f"ended with signal {-code}"
+
+    def last_words(self) -> str:
+        """The last line that it printed, once it has ended; empty where there is none."""
+        # Its end may be heard of before what it printed is read.
+        self._silent.wait(_PATIENCE)
+        return self._last_line
 
     def forget(self) -> None:
         """In a fork: leave the process to the parent that has it."""
@@ -171,10 +176,11 @@ class Process:
         """Pass on what the worker prints, through whatever stands in for standard error here."""
         with out:
             for raw in out:
-                self.last_line = raw.decode("utf-8", "replace").rstrip()
+                self._last_line = raw.decode("utf-8", "replace").rstrip()
                 with contextlib.suppress(OSError, ValueError):
-                    sys.stderr.write(f"{self._name}: {self.last_line}\n")
+                    sys.stderr.write(f"{self._name}: {self._last_line}\n")
                     sys.stderr.flush()
+        self._silent.set()
 
 
 def _why(error: BaseException) -> str:

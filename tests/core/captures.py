@@ -14,6 +14,9 @@ from interlock_hookspecs import Capture
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 SECOND = timedelta(seconds=1)
+TODAY = NOON + HOUR
+TOMORROW = NOON + timedelta(days=1)
+"""When the day of what was captured at noon goes on, and when it is over."""
 
 
 def capture(

@@ -2,13 +2,12 @@
 
 import os
 import tempfile
-from datetime import timedelta
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from captures import HOUR, NOON, SECOND, capture, levels, names, seconds, written
+from captures import HOUR, NOON, SECOND, TODAY, TOMORROW, capture, levels, names, seconds, written
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,10 +15,6 @@ from interlock.errors import ArtifactError
 from interlock.serving import capture_due, capture_files, capture_merging
 from interlock.serving.capture import captured_span, read_captures
 from interlock.serving.capture_merging import merge
-
-DAY = timedelta(days=1)
-TODAY = NOON + HOUR
-TOMORROW = NOON + DAY
 
 
 @pytest.fixture(autouse=True)

@@ -5,13 +5,12 @@ import subprocess
 import sys
 
 import pyarrow.parquet as pq
-from captures import HOUR, NOON, SECOND, capture, written
+from captures import HOUR, NOON, SECOND, TOMORROW, capture, written
 
 from interlock.serving.capture import CaptureWriter, captured_span, read_captures
 from interlock.serving.capture_folder import LOCK, claims
 from interlock.serving.capture_merging import merge
 
-TOMORROW = NOON + 24 * HOUR
 FILES = 2
 MOST_STEPS = 40
 

@@ -5,7 +5,7 @@ import subprocess
 from datetime import timedelta
 
 import pytest
-from captures import HOUR, NOON, capture, levels, names, seconds
+from captures import TODAY, TOMORROW, capture, levels, names, seconds
 
 from interlock.errors import InterlockError
 from interlock.serving import capture_due, capture_folder, capture_merging, capture_reads
@@ -14,8 +14,6 @@ from interlock.serving.capture_folder import alone, steadily
 from interlock.serving.capture_merging import merge
 
 DAY = timedelta(days=1)
-TODAY = NOON + HOUR
-TOMORROW = NOON + DAY
 
 
 @pytest.fixture(autouse=True)
